@@ -1,1 +1,24 @@
-fn main() {}
+//! Developer commands. One module per command; this file only tells them apart.
+
+mod generate;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "xtask", about = "Developer commands of Sagegate")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write the schema tables and the API structs from the pinned botocore.
+    Generate(generate::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Generate(arguments) => generate::run(&arguments),
+    }
+}

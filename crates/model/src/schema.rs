@@ -1,0 +1,271 @@
+/// How a service is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// `awsJson1_0`: operation in `X-Amz-Target`, JSON body.
+    Json10,
+    /// `awsJson1_1`: operation in `X-Amz-Target`, JSON body.
+    Json11,
+    /// `awsQuery`: form body with `Action` and `Version`, XML answer.
+    Query,
+    /// `ec2Query`: as `awsQuery`, with other names and another envelope.
+    Ec2,
+}
+
+/// A service: what identifies it on the wire, and every operation that AWS has for it.
+#[derive(Debug)]
+pub struct ServiceSchema {
+    /// The name used in SDKs and here, such as `iam`.
+    pub name: &'static str,
+    /// The identifier that SDKs print, such as `IAM`.
+    pub service_id: &'static str,
+    /// The service name in a SigV4 credential scope.
+    pub signing_name: &'static str,
+    /// The first label(s) of the service's host names, such as `api.sagemaker`.
+    pub endpoint_prefix: &'static str,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The version of the API, as query requests name it in `Version`.
+    pub api_version: &'static str,
+    /// What stands before the dot in `X-Amz-Target`; empty where the protocol has none.
+    pub target_prefix: &'static str,
+    /// The namespace of XML answers; empty in JSON.
+    pub xml_namespace: &'static str,
+    /// Every operation of the service, sorted by name.
+    pub operations: &'static [OperationSchema],
+}
+
+impl ServiceSchema {
+    /// The operation called `name`, whether it is implemented or not.
+    #[must_use]
+    pub fn operation(&self, name: &str) -> Option<&'static OperationSchema> {
+        let index = self.operations.binary_search_by(|operation| operation.name.cmp(name)).ok()?;
+        self.operations.get(index)
+    }
+}
+
+/// The service called `name` (as in `ServiceSchema::name`).
+#[must_use]
+pub fn service(name: &str) -> Option<&'static ServiceSchema> {
+    crate::SERVICES.iter().copied().find(|service| service.name == name)
+}
+
+/// The service whose operations are named `<prefix>.<Operation>` in `X-Amz-Target`.
+#[must_use]
+pub fn service_by_target_prefix(prefix: &str) -> Option<&'static ServiceSchema> {
+    crate::SERVICES
+        .iter()
+        .copied()
+        .find(|service| !service.target_prefix.is_empty() && service.target_prefix == prefix)
+}
+
+/// An operation.
+#[derive(Debug)]
+pub struct OperationSchema {
+    /// The name, such as `CreateUser`.
+    pub name: &'static str,
+    /// Whether the tables hold its shapes, so that it can be served.
+    pub implemented: bool,
+    /// The request; `None` where it has no members or the operation is not implemented.
+    pub input: Option<&'static StructSchema>,
+    /// The answer; `None` where it has no members or the operation is not implemented.
+    pub output: Option<&'static StructSchema>,
+    /// The element around the members of a query answer, such as `CreateUserResult`.
+    pub result_wrapper: Option<&'static str>,
+    /// The errors that the model names for it.
+    pub errors: &'static [&'static ErrorSchema],
+}
+
+/// A modelled error.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ErrorSchema {
+    /// The shape's name, such as `NoSuchEntityException`.
+    pub name: &'static str,
+    /// The code on the wire, such as `NoSuchEntity`.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// Whether the caller is at fault.
+    pub sender: bool,
+}
+
+/// A structure: its members in the order of the model.
+#[derive(Debug)]
+pub struct StructSchema {
+    /// The name in the model.
+    pub name: &'static str,
+    /// Whether the whole of it is secret.
+    pub sensitive: bool,
+    /// Whether exactly one member may be set.
+    pub union: bool,
+    /// The members; their index is that of [`crate::Struct::member`].
+    pub members: &'static [MemberSchema],
+}
+
+/// A member of a structure.
+#[derive(Debug)]
+pub struct MemberSchema {
+    /// The name in the model.
+    pub name: &'static str,
+    /// The name in a request of the service's protocol.
+    pub request_name: &'static str,
+    /// The name in an answer of the service's protocol.
+    pub response_name: &'static str,
+    /// What it holds.
+    pub shape: &'static ShapeSchema,
+    /// Whether a request must have it.
+    pub required: bool,
+    /// Whether clients fill it with a random token that makes a repeated call harmless.
+    pub idempotency_token: bool,
+}
+
+impl MemberSchema {
+    /// A member that has the same name everywhere and may be absent.
+    #[must_use]
+    pub const fn new(name: &'static str, shape: &'static ShapeSchema) -> Self {
+        Self {
+            name,
+            request_name: name,
+            response_name: name,
+            shape,
+            required: false,
+            idempotency_token: false,
+        }
+    }
+
+    /// With these names on the wire.
+    #[must_use]
+    pub const fn wire(mut self, request: &'static str, response: &'static str) -> Self {
+        self.request_name = request;
+        self.response_name = response;
+        self
+    }
+
+    /// That a request must have.
+    #[must_use]
+    pub const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// That is an idempotency token.
+    #[must_use]
+    pub const fn idempotency_token(mut self) -> Self {
+        self.idempotency_token = true;
+        self
+    }
+}
+
+/// What a member, an item or a map's value may hold.
+#[derive(Debug)]
+pub struct ShapeSchema {
+    /// The name in the model.
+    pub name: &'static str,
+    /// Whether it must never be printed.
+    pub sensitive: bool,
+    /// The type with its constraints.
+    pub kind: Kind,
+}
+
+/// A type with its constraints.
+#[derive(Debug)]
+pub enum Kind {
+    /// A boolean.
+    Boolean,
+    /// A 32-bit integer.
+    Integer(Integer),
+    /// A 64-bit integer.
+    Long(Integer),
+    /// A 32-bit floating-point number.
+    Float(Real),
+    /// A 64-bit floating-point number.
+    Double(Real),
+    /// A string or an enumeration.
+    Text(Text),
+    /// Bytes, base64 on the wire; the size is that of the bytes.
+    Blob(Size),
+    /// A point in time.
+    Timestamp(TimestampFormat),
+    /// A structure.
+    Struct(&'static StructSchema),
+    /// A list.
+    List(ListSchema),
+    /// A map with string keys.
+    Map(MapSchema),
+}
+
+/// Bounds of a whole number, both inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Integer {
+    /// Least value.
+    pub min: Option<i64>,
+    /// Greatest value.
+    pub max: Option<i64>,
+}
+
+/// Bounds of a floating-point number, both inclusive.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Real {
+    /// Least value.
+    pub min: Option<f64>,
+    /// Greatest value.
+    pub max: Option<f64>,
+}
+
+/// Bounds of a length or a count, both inclusive. Texts count UTF-16 units as AWS's services do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Least size.
+    pub min: Option<u64>,
+    /// Greatest size.
+    pub max: Option<u64>,
+}
+
+/// Constraints of a string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// Bounds of the length.
+    pub size: Size,
+    /// A regular expression (Java's flavour) that the whole string must match.
+    pub pattern: Option<&'static str>,
+    /// The values of an enumeration in the order of the model; empty where it is a free string.
+    pub values: &'static [&'static str],
+}
+
+/// How a point in time is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimestampFormat {
+    /// Seconds since the epoch as a number with decimals.
+    EpochSeconds,
+    /// ISO 8601 in UTC.
+    Iso8601,
+}
+
+/// A list's items.
+#[derive(Debug)]
+pub struct ListSchema {
+    /// What an item holds.
+    pub item: &'static ShapeSchema,
+    /// The name of an item: the element in XML, the part before the number in query requests.
+    pub item_name: &'static str,
+    /// Whether items stand without an element or name part around them.
+    pub flattened: bool,
+    /// Bounds of the count.
+    pub size: Size,
+}
+
+/// A map's entries.
+#[derive(Debug)]
+pub struct MapSchema {
+    /// What a key may be.
+    pub key: &'static ShapeSchema,
+    /// What a value holds.
+    pub value: &'static ShapeSchema,
+    /// The name of a key on the wire.
+    pub key_name: &'static str,
+    /// The name of a value on the wire.
+    pub value_name: &'static str,
+    /// Whether entries stand without an `entry` around them.
+    pub flattened: bool,
+    /// Bounds of the count.
+    pub size: Size,
+}

@@ -1,0 +1,266 @@
+//! A botocore `service-2.json`, cut down to what is reachable from the wanted operations.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::marker::PhantomData;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+/// A JSON object in the order of its text.
+pub(super) struct Ordered<T>(pub(super) Vec<(String, T)>);
+
+impl<T> Default for Ordered<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+            type Value = Ordered<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Ordered(entries))
+            }
+        }
+        deserializer.deserialize_map(Entries(PhantomData))
+    }
+}
+
+#[derive(Deserialize)]
+struct Document {
+    metadata: Metadata,
+    operations: BTreeMap<String, RawOperation>,
+    shapes: BTreeMap<String, Shape>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Metadata {
+    pub(super) api_version: String,
+    pub(super) endpoint_prefix: String,
+    pub(super) protocol: String,
+    pub(super) json_version: Option<String>,
+    pub(super) service_id: String,
+    pub(super) signing_name: Option<String>,
+    pub(super) target_prefix: Option<String>,
+    pub(super) xml_namespace: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawOperation {
+    input: Option<Reference>,
+    output: Option<Reference>,
+    #[serde(default)]
+    errors: Vec<Reference>,
+}
+
+/// A reference to a shape, with the traits that it adds.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Reference {
+    pub(super) shape: String,
+    pub(super) location_name: Option<String>,
+    pub(super) query_name: Option<String>,
+    pub(super) result_wrapper: Option<String>,
+    location: Option<String>,
+    timestamp_format: Option<String>,
+    #[serde(default)]
+    pub(super) flattened: bool,
+    #[serde(default)]
+    jsonvalue: bool,
+    #[serde(default)]
+    pub(super) idempotency_token: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Shape {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) members: Ordered<Reference>,
+    #[serde(default)]
+    pub(super) required: BTreeSet<String>,
+    pub(super) member: Option<Reference>,
+    pub(super) key: Option<Reference>,
+    pub(super) value: Option<Reference>,
+    #[serde(default, rename = "enum")]
+    pub(super) values: Vec<String>,
+    pub(super) min: Option<serde_json::Number>,
+    pub(super) max: Option<serde_json::Number>,
+    pub(super) pattern: Option<String>,
+    #[serde(default)]
+    pub(super) sensitive: bool,
+    #[serde(default)]
+    pub(super) union: bool,
+    #[serde(default)]
+    pub(super) flattened: bool,
+    error: Option<ErrorTrait>,
+    timestamp_format: Option<String>,
+    #[serde(default)]
+    document: bool,
+    #[serde(default)]
+    eventstream: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ErrorTrait {
+    code: Option<String>,
+    http_status_code: Option<u16>,
+    #[serde(default)]
+    sender_fault: bool,
+}
+
+/// The protocol of a service, with the rules for names that follow from it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Json10,
+    Json11,
+    Query,
+    Ec2,
+}
+
+/// One operation; shapes only where it is wanted.
+pub(super) struct Operation {
+    pub(super) name: String,
+    pub(super) implemented: bool,
+    pub(super) input: Option<String>,
+    pub(super) output: Option<String>,
+    pub(super) result_wrapper: Option<String>,
+    pub(super) errors: Vec<String>,
+}
+
+/// A modelled error.
+pub(super) struct ErrorShape {
+    pub(super) code: String,
+    pub(super) status: u16,
+    pub(super) sender: bool,
+}
+
+/// A service, cut down to the wanted operations.
+pub(super) struct Service {
+    pub(super) name: &'static str,
+    pub(super) metadata: Metadata,
+    pub(super) protocol: Protocol,
+    pub(super) operations: Vec<Operation>,
+    /// Shapes that a wanted operation's input or output reaches.
+    pub(super) shapes: BTreeMap<String, Shape>,
+    /// Names of those that an input reaches.
+    pub(super) inputs: BTreeSet<String>,
+    pub(super) errors: BTreeMap<String, ErrorShape>,
+}
+
+impl Service {
+    pub(super) fn read(name: &'static str, text: &str, wanted: &[String]) -> Result<Self> {
+        let document: Document = serde_json::from_str(text)?;
+        let protocol = match (document.metadata.protocol.as_str(), &document.metadata.json_version)
+        {
+            ("json", Some(version)) if version == "1.0" => Protocol::Json10,
+            ("json", Some(version)) if version == "1.1" => Protocol::Json11,
+            ("query", _) => Protocol::Query,
+            ("ec2", _) => Protocol::Ec2,
+            (other, _) => bail!("no generator for the protocol {other}"),
+        };
+        for operation in wanted {
+            ensure!(document.operations.contains_key(operation), "there is no {operation}");
+        }
+        let mut inputs = BTreeSet::new();
+        let mut reached = BTreeSet::new();
+        let mut error_names = BTreeSet::new();
+        let mut operations = Vec::new();
+        for (operation, raw) in document.operations {
+            let implemented = wanted.contains(&operation);
+            let errors: Vec<String> = raw.errors.into_iter().map(|error| error.shape).collect();
+            if implemented {
+                if let Some(input) = &raw.input {
+                    reach(&document.shapes, &input.shape, &mut inputs)?;
+                }
+                if let Some(output) = &raw.output {
+                    reach(&document.shapes, &output.shape, &mut reached)?;
+                }
+            }
+            error_names.extend(errors.iter().cloned());
+            let result_wrapper =
+                raw.output.as_ref().and_then(|output| output.result_wrapper.clone());
+            operations.push(Operation {
+                name: operation,
+                implemented,
+                input: raw.input.filter(|_| implemented).map(|input| input.shape),
+                output: raw.output.filter(|_| implemented).map(|output| output.shape),
+                result_wrapper,
+                errors: if implemented { errors } else { Vec::new() },
+            });
+        }
+        reached.extend(inputs.iter().cloned());
+
+        let mut shapes = document.shapes;
+        let mut errors = BTreeMap::new();
+        for error in error_names {
+            let shape = shapes.get(&error).with_context(|| format!("no shape {error}"))?;
+            let described = shape.error.as_ref();
+            let code = described.and_then(|it| it.code.clone()).unwrap_or_else(|| error.clone());
+            let status = described.and_then(|it| it.http_status_code).unwrap_or(400);
+            let sender = described.map_or(status < 500, |it| it.sender_fault || status < 500);
+            errors.insert(error, ErrorShape { code, status, sender });
+        }
+        shapes.retain(|name, _| reached.contains(name));
+        Ok(Self { name, metadata: document.metadata, protocol, operations, shapes, inputs, errors })
+    }
+
+    pub(super) fn shape(&self, name: &str) -> Result<&Shape> {
+        self.shapes.get(name).with_context(|| format!("no shape {name}"))
+    }
+
+    /// Whether a struct would contain itself without a list or map between.
+    pub(super) fn contains_itself(&self, name: &str) -> Result<bool> {
+        let mut seen = BTreeSet::new();
+        let mut waiting = vec![name.to_owned()];
+        while let Some(next) = waiting.pop() {
+            for (_, member) in &self.shape(&next)?.members.0 {
+                if member.shape == name {
+                    return Ok(true);
+                }
+                let structure = self.shape(&member.shape)?.kind == "structure";
+                if structure && seen.insert(member.shape.clone()) {
+                    waiting.push(member.shape.clone());
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Adds `name` and all that it refers to. Refuses traits that no codec would honour.
+fn reach(
+    shapes: &BTreeMap<String, Shape>,
+    name: &str,
+    reached: &mut BTreeSet<String>,
+) -> Result<()> {
+    if !reached.insert(name.to_owned()) {
+        return Ok(());
+    }
+    let shape = shapes.get(name).with_context(|| format!("no shape {name}"))?;
+    ensure!(!shape.document && !shape.eventstream, "{name}: documents and event streams");
+    ensure!(shape.timestamp_format.is_none(), "{name}: a timestamp format of its own");
+    let members = shape.members.0.iter().map(|(_, member)| member);
+    for reference in members.chain(&shape.member).chain(&shape.key).chain(&shape.value) {
+        ensure!(reference.location.is_none(), "{name}: a member outside of the body");
+        ensure!(reference.timestamp_format.is_none(), "{name}: a timestamp format of its own");
+        ensure!(!reference.jsonvalue, "{name}: a JSON value in a header");
+        reach(shapes, &reference.shape, reached)?;
+    }
+    Ok(())
+}
