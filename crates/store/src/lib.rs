@@ -1,1 +1,22 @@
-//! Placeholder.
+//! The state of Sagegate: an ordered, transactional key-value store with typed collections.
+//!
+//! [`Store`] runs serializable transactions and hands out consistent snapshots; [`Table`] gives keys and records
+//! their types. The engines behind it, memory and one embedded file, differ only in whether a commit waits for a
+//! disk; `docs/decisions/0003-store.md` tells why it is built like this.
+
+mod error;
+#[expect(dead_code, reason = "read by the file engine, which follows")]
+mod head;
+mod key;
+mod store;
+mod table;
+mod tx;
+#[expect(dead_code, reason = "read by the file engine, which follows")]
+mod view;
+
+pub use error::{OpenError, StoreError, TransactError};
+pub use key::{Key, KeyError, KeyOf, KeyPrefix};
+pub use store::{Committed, Store};
+pub use table::{Record, Table};
+pub use tx::Tx;
+pub use view::{Pair, Read, Snapshot};

@@ -1,0 +1,265 @@
+//! Typed collections: a table maps keys of one type to records of one type.
+
+use std::marker::PhantomData;
+use std::ops::Bound;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::hex;
+use crate::{Key, KeyError, KeyOf, KeyPrefix, Read, StoreError, Tx};
+
+/// A type that is stored. It is written as `[version,record]` in JSON.
+pub trait Record: Serialize + DeserializeOwned {
+    /// The version of the type as it is now. Raise it with every change that old records do not fit.
+    const VERSION: u32 = 1;
+
+    /// Turns a record of the earlier version `from` into one of [`Record::VERSION`].
+    ///
+    /// # Errors
+    /// A text that says why it cannot be done, without the record's contents.
+    fn upgrade(from: u32, value: Value) -> Result<Value, String> {
+        drop(value);
+        Err(format!("there is no way from version {from} to version {}", Self::VERSION))
+    }
+}
+
+impl Record for Value {}
+impl Record for String {}
+impl Record for u64 {}
+impl Record for bool {}
+/// For sets: a table whose keys say everything.
+impl Record for () {}
+
+/// A named table with the types of its keys and records. Tables are constants of the services:
+///
+/// ```
+/// use sagegate_store::Table;
+/// pub const NAMES: Table<(String, u64), String> = Table::new("example.name");
+/// ```
+pub struct Table<K, V> {
+    name: &'static str,
+    types: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K, V> std::fmt::Debug for Table<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Table").field(&self.name).finish()
+    }
+}
+
+impl<K, V> Clone for Table<K, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, V> Copy for Table<K, V> {}
+
+impl<K, V> Table<K, V> {
+    /// The table of this name. One name must always be used with the same types.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Table { name, types: PhantomData }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl<K: Key, V: Record> Table<K, V> {
+    /// The record under `key`, if there is one. `key` is a `&K` or its borrowed form, such as `&("a", "b")`.
+    ///
+    /// # Errors
+    /// [`StoreError`]: not readable, or not of this table's type.
+    pub fn get(
+        &self,
+        read: &dyn Read,
+        key: &(impl KeyOf<K> + ?Sized),
+    ) -> Result<Option<V>, StoreError> {
+        let key = encode(key);
+        match read.get(self.name, &key)? {
+            Some(bytes) => self.decode_record(&key, &bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether there is a record under `key`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the engine cannot read.
+    pub fn contains(
+        &self,
+        read: &dyn Read,
+        key: &(impl KeyOf<K> + ?Sized),
+    ) -> Result<bool, StoreError> {
+        Ok(read.get(self.name, &encode(key))?.is_some())
+    }
+
+    /// Sets the record under `key`.
+    ///
+    /// # Errors
+    /// [`StoreError::Encode`] when the record has no JSON form.
+    pub fn put(
+        &self,
+        tx: &mut Tx,
+        key: &(impl KeyOf<K> + ?Sized),
+        record: &V,
+    ) -> Result<(), StoreError> {
+        let bytes = serde_json::to_vec(&(V::VERSION, record))
+            .map_err(|error| StoreError::Encode { table: self.name, cause: error.to_string() })?;
+        tx.put(self.name, encode(key), bytes);
+        Ok(())
+    }
+
+    /// Removes the record under `key`, if there is one.
+    pub fn delete(&self, tx: &mut Tx, key: &(impl KeyOf<K> + ?Sized)) {
+        tx.delete(self.name, encode(key));
+    }
+
+    /// Up to `limit` records whose keys begin with `prefix`, in the order of their keys, beginning behind `after`.
+    ///
+    /// # Errors
+    /// [`StoreError`]: not readable, or not of this table's type.
+    pub fn scan(
+        &self,
+        read: &dyn Read,
+        prefix: &impl KeyPrefix<K>,
+        after: Option<&K>,
+        limit: usize,
+    ) -> Result<Vec<(K, V)>, StoreError> {
+        self.scan_in(read, prefix, after, limit, false)
+    }
+
+    /// As [`Table::scan`], from the end backwards, beginning before `after`.
+    ///
+    /// # Errors
+    /// [`StoreError`]: not readable, or not of this table's type.
+    pub fn scan_rev(
+        &self,
+        read: &dyn Read,
+        prefix: &impl KeyPrefix<K>,
+        after: Option<&K>,
+        limit: usize,
+    ) -> Result<Vec<(K, V)>, StoreError> {
+        self.scan_in(read, prefix, after, limit, true)
+    }
+
+    /// How many records have keys that begin with `prefix`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the engine cannot read.
+    pub fn count(&self, read: &dyn Read, prefix: &impl KeyPrefix<K>) -> Result<usize, StoreError> {
+        let (from, to) = bounds(prefix);
+        let found = read.scan(self.name, as_slice(&from), as_slice(&to), usize::MAX, false)?;
+        Ok(found.len())
+    }
+
+    fn scan_in(
+        &self,
+        read: &dyn Read,
+        prefix: &impl KeyPrefix<K>,
+        after: Option<&K>,
+        limit: usize,
+        reverse: bool,
+    ) -> Result<Vec<(K, V)>, StoreError> {
+        let (mut from, mut to) = bounds(prefix);
+        if let Some(after) = after.map(encode) {
+            // A key outside of the prefix must not widen the interval; the store takes an inverted one as empty.
+            let beyond = match (&from, &to) {
+                (Bound::Included(from), _) if !reverse => after < *from,
+                (_, Bound::Excluded(to)) if reverse => after >= *to,
+                _ => false,
+            };
+            if reverse && !beyond {
+                to = Bound::Excluded(after);
+            } else if !beyond {
+                from = Bound::Excluded(after);
+            }
+        }
+        let found = read.scan(self.name, as_slice(&from), as_slice(&to), limit, reverse)?;
+        let typed = |(key, bytes): (Vec<u8>, std::sync::Arc<[u8]>)| {
+            let record = self.decode_record(&key, &bytes)?;
+            Ok((self.decode_key(&key)?, record))
+        };
+        found.into_iter().map(typed).collect()
+    }
+
+    fn decode_key(&self, key: &[u8]) -> Result<K, StoreError> {
+        let mut rest = key;
+        match K::decode(&mut rest) {
+            Ok(decoded) if rest.is_empty() => Ok(decoded),
+            Ok(_) => Err(self.corrupt(key, &"the key is longer than its type")),
+            Err(error) => Err(self.corrupt(key, &error as &KeyError)),
+        }
+    }
+
+    fn decode_record(&self, key: &[u8], bytes: &[u8]) -> Result<V, StoreError> {
+        let (version, record) =
+            split(bytes).ok_or_else(|| self.corrupt(key, &"it has no version"))?;
+        if version == V::VERSION {
+            return serde_json::from_slice(record).map_err(|error| self.unreadable(key, &error));
+        }
+        if version > V::VERSION {
+            return Err(StoreError::Newer {
+                table: self.name,
+                key: hex(key),
+                found: version,
+                supported: V::VERSION,
+            });
+        }
+        let value = serde_json::from_slice(record).map_err(|error| self.unreadable(key, &error))?;
+        let value = V::upgrade(version, value).map_err(|cause| self.corrupt(key, &cause))?;
+        serde_json::from_value(value).map_err(|error| self.unreadable(key, &error))
+    }
+
+    /// The JSON reader's own words may quote the record: only the place and the kind are told.
+    fn unreadable(&self, key: &[u8], error: &serde_json::Error) -> StoreError {
+        let kind = match error.classify() {
+            serde_json::error::Category::Data => "the members do not fit",
+            _ => "it is not JSON",
+        };
+        self.corrupt(key, &format_args!("{kind} (at byte {})", error.column()))
+    }
+
+    fn corrupt(&self, key: &[u8], cause: &dyn std::fmt::Display) -> StoreError {
+        StoreError::Corrupt { table: self.name, key: hex(key), cause: cause.to_string() }
+    }
+}
+
+/// Takes `[version,record]` apart without reading the record.
+fn split(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let inner = bytes.strip_prefix(b"[")?.strip_suffix(b"]")?;
+    let comma = inner.iter().position(|byte| *byte == b',')?;
+    let (version, record) = inner.split_at_checked(comma)?;
+    Some((std::str::from_utf8(version).ok()?.parse().ok()?, record.strip_prefix(b",")?))
+}
+
+fn encode<K>(key: &(impl KeyOf<K> + ?Sized)) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64);
+    key.encode(&mut out);
+    out
+}
+
+/// The interval of all keys that begin with the prefix.
+fn bounds<K>(prefix: &impl KeyPrefix<K>) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+    let mut from = Vec::with_capacity(64);
+    prefix.encode_prefix(&mut from);
+    let mut to = from.clone();
+    // The first key behind the prefix: its last byte that can grow, grown, and nothing after it.
+    while let Some(last) = to.pop() {
+        if let Some(next) = last.checked_add(1) {
+            to.push(next);
+            return (Bound::Included(from), Bound::Excluded(to));
+        }
+    }
+    (Bound::Included(from), Bound::Unbounded)
+}
+
+fn as_slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
+    bound.as_ref().map(Vec::as_slice)
+}
