@@ -1,1 +1,12 @@
-//! Placeholder.
+//! The VPC as a model: pure data and rules, no sockets and no clock.
+//!
+//! Invariant: nothing here knows HTTP, a store or a service's API. What a request's network means
+//! for policies ([`Arrival`]) is decided here and nowhere else.
+
+pub mod allot;
+pub mod arrival;
+pub mod cidr;
+pub mod endpoint_name;
+pub mod security_group;
+
+pub use arrival::{Arrival, EndpointArrival};
