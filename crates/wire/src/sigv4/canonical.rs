@@ -66,8 +66,13 @@ pub(super) fn push_query(out: &mut Vec<u8>, query: &str, presigned: bool, spelli
         return;
     }
     let signature = |name: &str| presigned && &*decode(name, true) == b"X-Amz-Signature";
-    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let pairs = pairs.filter(|(name, _)| !signature(name));
+    // botocore signs `a&&b` as three pairs, the other SDKs as two.
+    let keep_empty = spelling == Spelling::Sent;
+    let pairs = query
+        .split('&')
+        .filter(|pair| keep_empty || !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .filter(|(name, _)| !signature(name));
     match spelling {
         Spelling::Sent => {
             let mut pairs: Vec<(&str, &str)> = pairs.collect();
@@ -82,10 +87,8 @@ pub(super) fn push_query(out: &mut Vec<u8>, query: &str, presigned: bool, spelli
             }
         }
         Spelling::Reencoded => {
-            let mut encoded: Vec<(Vec<u8>, Vec<u8>)> = pairs
-                .filter(|(name, value)| !(name.is_empty() && value.is_empty()))
-                .map(|(name, value)| (reencode(name), reencode(value)))
-                .collect();
+            let mut encoded: Vec<(Vec<u8>, Vec<u8>)> =
+                pairs.map(|(name, value)| (reencode(name), reencode(value))).collect();
             encoded.sort_unstable();
             for (index, (name, value)) in encoded.iter().enumerate() {
                 if index > 0 {
