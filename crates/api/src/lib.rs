@@ -8,5 +8,19 @@
 #[expect(missing_docs, reason = "generated; the names are those of the AWS API reference")]
 mod generated;
 
+use sagegate_model::ServiceSchema;
+
 pub use generated::{ec2, iam, sagemaker, sts};
 pub use sagegate_model::{Blob, Shape, Struct, Timestamp, Unit, UnknownValue};
+
+/// A blank request of an implemented operation, for code that treats all operations alike.
+#[must_use]
+pub fn input(service: &ServiceSchema, operation: &str) -> Option<Box<dyn Struct>> {
+    generated::input(service.name, operation)
+}
+
+/// A blank answer of an implemented operation, for code that treats all operations alike.
+#[must_use]
+pub fn output(service: &ServiceSchema, operation: &str) -> Option<Box<dyn Struct>> {
+    generated::output(service.name, operation)
+}

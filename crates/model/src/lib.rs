@@ -13,7 +13,9 @@ mod schema;
 mod text_enum;
 mod time;
 
-pub use access::{Blob, EnumSlot, List, ListSlot, Map, MapSlot, Member, Redacted, Shape, Slot, Struct, Unit, View};
+pub use access::{
+    Blob, EnumSlot, List, ListSlot, Map, MapSlot, Member, Redacted, Shape, Slot, Struct, Unit, View,
+};
 pub use generated::{SERVICES, ec2, iam, sagemaker, sts};
 pub use schema::{
     ErrorSchema, Integer, Kind, ListSchema, MapSchema, MemberSchema, OperationSchema, Protocol,

@@ -8,6 +8,14 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
+/// Secrets that the models do not mark as such: whoever holds one can act as someone else.
+const SECRETS: [(&str, &str); 4] = [
+    ("sagemaker", "PresignedDomainUrl"),
+    ("sts", "tokenCodeType"),
+    ("sts", "tokenType"),
+    ("iam", "authenticationCodeType"),
+];
+
 /// A JSON object in the order of its text.
 pub(super) struct Ordered<T>(pub(super) Vec<(String, T)>);
 
@@ -217,6 +225,11 @@ impl Service {
             errors.insert(error, ErrorShape { code, status, sender });
         }
         shapes.retain(|name, _| reached.contains(name));
+        for (_, secret) in SECRETS.iter().filter(|(service, _)| *service == name) {
+            if let Some(shape) = shapes.get_mut(*secret) {
+                shape.sensitive = true;
+            }
+        }
         Ok(Self { name, metadata: document.metadata, protocol, operations, shapes, inputs, errors })
     }
 

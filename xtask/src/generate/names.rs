@@ -81,8 +81,8 @@ pub(super) fn type_name(name: &str) -> String {
     let first = letters.next().map(|first| first.to_ascii_uppercase());
     let name: String = first.into_iter().chain(letters.filter(|letter| *letter != '_')).collect();
     match name.as_str() {
-        "Option" | "Vec" | "String" | "Box" | "Default" | "Debug" | "Clone" | "Member" | "Struct"
-        | "Shape" => format!("{name}Shape"),
+        "Option" | "Vec" | "String" | "Box" | "Default" | "Debug" | "Clone" | "Member"
+        | "Struct" | "Shape" => format!("{name}Shape"),
         _ => name,
     }
 }

@@ -14,7 +14,21 @@ const LARGEST_ENUM: usize = 40;
 
 /// `generated/mod.rs`.
 pub(super) fn index(services: &[&str]) -> String {
-    services.iter().map(|name| format!("pub mod {name};\n")).collect()
+    let mut out = String::from("use sagegate_model::Struct;\n\n");
+    for name in services {
+        let _ = writeln!(out, "pub mod {name};");
+    }
+    for direction in ["input", "output"] {
+        let _ = writeln!(
+            out,
+            "\npub(crate) fn {direction}(service: &str, operation: &str) -> Option<Box<dyn Struct>> {{ match service {{"
+        );
+        for name in services {
+            let _ = writeln!(out, "{name:?} => {name}::{direction}(operation),");
+        }
+        out.push_str("_ => None } }\n");
+    }
+    out
 }
 
 /// The module of one service.
@@ -33,6 +47,7 @@ pub(super) fn write(service: &Service) -> Result<String> {
             bail!("{name} and {other} are both {rust} in Rust");
         }
     }
+    blanks(&mut body, service);
     let mut out = String::new();
     for (path, word) in [
         ("std::collections::BTreeMap", "BTreeMap<"),
@@ -49,6 +64,23 @@ pub(super) fn write(service: &Service) -> Result<String> {
     let _ = writeln!(out, "use sagegate_model::{} as tables;\n", service.name);
     out.push_str(&body);
     Ok(out)
+}
+
+/// Two functions from an operation's name to its blank input and output.
+fn blanks(out: &mut String, service: &Service) {
+    let implemented = || service.operations.iter().filter(|operation| operation.implemented);
+    for (name, what) in [("input", "request"), ("output", "answer")] {
+        let _ = writeln!(
+            out,
+            "/// A blank {what} of an implemented operation, for code that treats all alike.\npub(crate) fn {name}(operation: &str) -> Option<Box<dyn Struct>> {{ Some(match operation {{"
+        );
+        for operation in implemented() {
+            let shape = if name == "input" { &operation.input } else { &operation.output };
+            let rust = shape.as_deref().map_or("sagegate_model::Unit".to_owned(), type_name);
+            let _ = writeln!(out, "{:?} => Box::<{rust}>::default(),", operation.name);
+        }
+        out.push_str("_ => return None, }) }\n\n");
+    }
 }
 
 fn is_enum(shape: &Shape) -> bool {
@@ -125,7 +157,10 @@ fn structure(
         "impl Shape for {rust} {{ const SCHEMA: &'static StructSchema = &tables::{}; }}\n",
         statics.structure(name)?
     );
-    let _ = writeln!(out, "impl Struct for {rust} {{ fn schema(&self) -> &'static StructSchema {{ Self::SCHEMA }}\n");
+    let _ = writeln!(
+        out,
+        "impl Struct for {rust} {{ fn schema(&self) -> &'static StructSchema {{ Self::SCHEMA }}\n"
+    );
     for (head, reference) in [
         ("fn member(&self, index: usize) -> Option<&dyn Member>", "&"),
         ("fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member>", "&mut "),
@@ -141,7 +176,10 @@ fn structure(
         out.push_str("_ => return None, }) }\n\n");
     }
     out.push_str("}\n\n");
-    let _ = writeln!(out, "impl Member for {rust} {{ fn view(&self) -> Option<sagegate_model::View<'_>> {{ Some(sagegate_model::View::Struct(self)) }}\n fn slot(&mut self) -> sagegate_model::Slot<'_> {{ sagegate_model::Slot::Struct(self) }} }}\n");
+    let _ = writeln!(
+        out,
+        "impl Member for {rust} {{ fn view(&self) -> Option<sagegate_model::View<'_>> {{ Some(sagegate_model::View::Struct(self)) }}\n fn slot(&mut self) -> sagegate_model::Slot<'_> {{ sagegate_model::Slot::Struct(self) }} }}\n"
+    );
     Ok(())
 }
 

@@ -47,12 +47,11 @@ pub(super) fn write(service: &Service) -> Result<String> {
         metadata.xml_namespace.as_deref().unwrap_or_default(),
     );
 
-    let _ = writeln!(out, "const fn missing(name: &'static str) -> OperationSchema {{ OperationSchema {{ name, implemented: false, input: None, output: None, result_wrapper: None, errors: &[] }} }}\n");
     let _ = writeln!(
         out,
-        "static OPERATIONS: [OperationSchema; {}] = [",
-        service.operations.len()
+        "const fn missing(name: &'static str) -> OperationSchema {{ OperationSchema {{ name, implemented: false, input: None, output: None, result_wrapper: None, errors: &[] }} }}\n"
     );
+    let _ = writeln!(out, "static OPERATIONS: [OperationSchema; {}] = [", service.operations.len());
     for operation in &service.operations {
         if !operation.implemented {
             let _ = writeln!(out, "missing({:?}),", operation.name);

@@ -58,10 +58,8 @@ impl Wheel {
 }
 
 fn download() -> Result<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
-        PathBuf::from,
-    );
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
     let directory = target.join("botocore");
     let file = directory.join(format!("botocore-{VERSION}-py3-none-any.whl"));
     if !file.exists() {

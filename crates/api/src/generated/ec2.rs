@@ -6546,3 +6546,83 @@ text_enum!(VpcState {
     Available = "available",
     Deleting = "deleting",
 });
+
+/// A blank request of an implemented operation, for code that treats all alike.
+pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
+    Some(match operation {
+        "AuthorizeSecurityGroupEgress" => Box::<AuthorizeSecurityGroupEgressRequest>::default(),
+        "AuthorizeSecurityGroupIngress" => Box::<AuthorizeSecurityGroupIngressRequest>::default(),
+        "CreateNetworkInterface" => Box::<CreateNetworkInterfaceRequest>::default(),
+        "CreateSecurityGroup" => Box::<CreateSecurityGroupRequest>::default(),
+        "CreateSubnet" => Box::<CreateSubnetRequest>::default(),
+        "CreateTags" => Box::<CreateTagsRequest>::default(),
+        "CreateVpc" => Box::<CreateVpcRequest>::default(),
+        "CreateVpcEndpoint" => Box::<CreateVpcEndpointRequest>::default(),
+        "DeleteNetworkInterface" => Box::<DeleteNetworkInterfaceRequest>::default(),
+        "DeleteSecurityGroup" => Box::<DeleteSecurityGroupRequest>::default(),
+        "DeleteSubnet" => Box::<DeleteSubnetRequest>::default(),
+        "DeleteTags" => Box::<DeleteTagsRequest>::default(),
+        "DeleteVpc" => Box::<DeleteVpcRequest>::default(),
+        "DeleteVpcEndpoints" => Box::<DeleteVpcEndpointsRequest>::default(),
+        "DescribeAccountAttributes" => Box::<DescribeAccountAttributesRequest>::default(),
+        "DescribeAvailabilityZones" => Box::<DescribeAvailabilityZonesRequest>::default(),
+        "DescribeNetworkInterfaces" => Box::<DescribeNetworkInterfacesRequest>::default(),
+        "DescribeRegions" => Box::<DescribeRegionsRequest>::default(),
+        "DescribeSecurityGroupRules" => Box::<DescribeSecurityGroupRulesRequest>::default(),
+        "DescribeSecurityGroups" => Box::<DescribeSecurityGroupsRequest>::default(),
+        "DescribeSubnets" => Box::<DescribeSubnetsRequest>::default(),
+        "DescribeTags" => Box::<DescribeTagsRequest>::default(),
+        "DescribeVpcAttribute" => Box::<DescribeVpcAttributeRequest>::default(),
+        "DescribeVpcEndpointServices" => Box::<DescribeVpcEndpointServicesRequest>::default(),
+        "DescribeVpcEndpoints" => Box::<DescribeVpcEndpointsRequest>::default(),
+        "DescribeVpcs" => Box::<DescribeVpcsRequest>::default(),
+        "ModifyNetworkInterfaceAttribute" => {
+            Box::<ModifyNetworkInterfaceAttributeRequest>::default()
+        }
+        "ModifySubnetAttribute" => Box::<ModifySubnetAttributeRequest>::default(),
+        "ModifyVpcAttribute" => Box::<ModifyVpcAttributeRequest>::default(),
+        "ModifyVpcEndpoint" => Box::<ModifyVpcEndpointRequest>::default(),
+        "RevokeSecurityGroupEgress" => Box::<RevokeSecurityGroupEgressRequest>::default(),
+        "RevokeSecurityGroupIngress" => Box::<RevokeSecurityGroupIngressRequest>::default(),
+        _ => return None,
+    })
+}
+
+/// A blank answer of an implemented operation, for code that treats all alike.
+pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
+    Some(match operation {
+        "AuthorizeSecurityGroupEgress" => Box::<AuthorizeSecurityGroupEgressResult>::default(),
+        "AuthorizeSecurityGroupIngress" => Box::<AuthorizeSecurityGroupIngressResult>::default(),
+        "CreateNetworkInterface" => Box::<CreateNetworkInterfaceResult>::default(),
+        "CreateSecurityGroup" => Box::<CreateSecurityGroupResult>::default(),
+        "CreateSubnet" => Box::<CreateSubnetResult>::default(),
+        "CreateTags" => Box::<sagegate_model::Unit>::default(),
+        "CreateVpc" => Box::<CreateVpcResult>::default(),
+        "CreateVpcEndpoint" => Box::<CreateVpcEndpointResult>::default(),
+        "DeleteNetworkInterface" => Box::<sagegate_model::Unit>::default(),
+        "DeleteSecurityGroup" => Box::<DeleteSecurityGroupResult>::default(),
+        "DeleteSubnet" => Box::<sagegate_model::Unit>::default(),
+        "DeleteTags" => Box::<sagegate_model::Unit>::default(),
+        "DeleteVpc" => Box::<sagegate_model::Unit>::default(),
+        "DeleteVpcEndpoints" => Box::<DeleteVpcEndpointsResult>::default(),
+        "DescribeAccountAttributes" => Box::<DescribeAccountAttributesResult>::default(),
+        "DescribeAvailabilityZones" => Box::<DescribeAvailabilityZonesResult>::default(),
+        "DescribeNetworkInterfaces" => Box::<DescribeNetworkInterfacesResult>::default(),
+        "DescribeRegions" => Box::<DescribeRegionsResult>::default(),
+        "DescribeSecurityGroupRules" => Box::<DescribeSecurityGroupRulesResult>::default(),
+        "DescribeSecurityGroups" => Box::<DescribeSecurityGroupsResult>::default(),
+        "DescribeSubnets" => Box::<DescribeSubnetsResult>::default(),
+        "DescribeTags" => Box::<DescribeTagsResult>::default(),
+        "DescribeVpcAttribute" => Box::<DescribeVpcAttributeResult>::default(),
+        "DescribeVpcEndpointServices" => Box::<DescribeVpcEndpointServicesResult>::default(),
+        "DescribeVpcEndpoints" => Box::<DescribeVpcEndpointsResult>::default(),
+        "DescribeVpcs" => Box::<DescribeVpcsResult>::default(),
+        "ModifyNetworkInterfaceAttribute" => Box::<sagegate_model::Unit>::default(),
+        "ModifySubnetAttribute" => Box::<sagegate_model::Unit>::default(),
+        "ModifyVpcAttribute" => Box::<sagegate_model::Unit>::default(),
+        "ModifyVpcEndpoint" => Box::<ModifyVpcEndpointResult>::default(),
+        "RevokeSecurityGroupEgress" => Box::<RevokeSecurityGroupEgressResult>::default(),
+        "RevokeSecurityGroupIngress" => Box::<RevokeSecurityGroupIngressResult>::default(),
+        _ => return None,
+    })
+}

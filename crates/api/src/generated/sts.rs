@@ -5,7 +5,7 @@ use sagegate_model::Timestamp;
 use sagegate_model::sts as tables;
 use sagegate_model::{Member, Shape, Struct, StructSchema};
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct AssumeRoleRequest {
     pub role_arn: String,
     pub role_session_name: String,
@@ -20,6 +20,26 @@ pub struct AssumeRoleRequest {
     pub source_identity: Option<String>,
     pub provided_contexts: Option<Vec<ProvidedContext>>,
     pub minimum_session_token_size: Option<i32>,
+}
+
+impl std::fmt::Debug for AssumeRoleRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AssumeRoleRequest")
+            .field("role_arn", &self.role_arn)
+            .field("role_session_name", &self.role_session_name)
+            .field("policy_arns", &self.policy_arns)
+            .field("policy", &self.policy)
+            .field("duration_seconds", &self.duration_seconds)
+            .field("tags", &self.tags)
+            .field("transitive_tag_keys", &self.transitive_tag_keys)
+            .field("external_id", &self.external_id)
+            .field("serial_number", &self.serial_number)
+            .field("token_code", &Redacted::of(&self.token_code))
+            .field("source_identity", &self.source_identity)
+            .field("provided_contexts", &self.provided_contexts)
+            .field("minimum_session_token_size", &self.minimum_session_token_size)
+            .finish()
+    }
 }
 
 impl Shape for AssumeRoleRequest {
@@ -186,7 +206,7 @@ impl std::fmt::Debug for Credentials {
         f.debug_struct("Credentials")
             .field("access_key_id", &self.access_key_id)
             .field("secret_access_key", &Redacted::of(&self.secret_access_key))
-            .field("session_token", &self.session_token)
+            .field("session_token", &Redacted::of(&self.session_token))
             .field("expiration", &self.expiration)
             .finish()
     }
@@ -601,12 +621,23 @@ impl Member for GetFederationTokenResponse {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct GetSessionTokenRequest {
     pub duration_seconds: Option<i32>,
     pub serial_number: Option<String>,
     pub token_code: Option<String>,
     pub minimum_session_token_size: Option<i32>,
+}
+
+impl std::fmt::Debug for GetSessionTokenRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GetSessionTokenRequest")
+            .field("duration_seconds", &self.duration_seconds)
+            .field("serial_number", &self.serial_number)
+            .field("token_code", &Redacted::of(&self.token_code))
+            .field("minimum_session_token_size", &self.minimum_session_token_size)
+            .finish()
+    }
 }
 
 impl Shape for GetSessionTokenRequest {
@@ -810,4 +841,30 @@ impl Member for Tag {
     fn slot(&mut self) -> sagegate_model::Slot<'_> {
         sagegate_model::Slot::Struct(self)
     }
+}
+
+/// A blank request of an implemented operation, for code that treats all alike.
+pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
+    Some(match operation {
+        "AssumeRole" => Box::<AssumeRoleRequest>::default(),
+        "DecodeAuthorizationMessage" => Box::<DecodeAuthorizationMessageRequest>::default(),
+        "GetAccessKeyInfo" => Box::<GetAccessKeyInfoRequest>::default(),
+        "GetCallerIdentity" => Box::<GetCallerIdentityRequest>::default(),
+        "GetFederationToken" => Box::<GetFederationTokenRequest>::default(),
+        "GetSessionToken" => Box::<GetSessionTokenRequest>::default(),
+        _ => return None,
+    })
+}
+
+/// A blank answer of an implemented operation, for code that treats all alike.
+pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
+    Some(match operation {
+        "AssumeRole" => Box::<AssumeRoleResponse>::default(),
+        "DecodeAuthorizationMessage" => Box::<DecodeAuthorizationMessageResponse>::default(),
+        "GetAccessKeyInfo" => Box::<GetAccessKeyInfoResponse>::default(),
+        "GetCallerIdentity" => Box::<GetCallerIdentityResponse>::default(),
+        "GetFederationToken" => Box::<GetFederationTokenResponse>::default(),
+        "GetSessionToken" => Box::<GetSessionTokenResponse>::default(),
+        _ => return None,
+    })
 }

@@ -2032,7 +2032,7 @@ static NOTEBOOK_OUTPUT_OPTION_SHAPE: ShapeSchema = ShapeSchema {
 
 static PRESIGNED_DOMAIN_URL_SHAPE: ShapeSchema = ShapeSchema {
     name: "PresignedDomainUrl",
-    sensitive: false,
+    sensitive: true,
     kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
 };
 

@@ -615,7 +615,7 @@ static TAG_VALUE_TYPE_SHAPE: ShapeSchema = ShapeSchema {
 
 static TOKEN_CODE_TYPE_SHAPE: ShapeSchema = ShapeSchema {
     name: "tokenCodeType",
-    sensitive: false,
+    sensitive: true,
     kind: Kind::Text(Text {
         size: Size { min: Some(6), max: Some(6) },
         pattern: Some("[\\d]*"),
@@ -625,7 +625,7 @@ static TOKEN_CODE_TYPE_SHAPE: ShapeSchema = ShapeSchema {
 
 static TOKEN_TYPE_SHAPE: ShapeSchema = ShapeSchema {
     name: "tokenType",
-    sensitive: false,
+    sensitive: true,
     kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
 };
 

@@ -1,0 +1,64 @@
+//! A request between its bytes and its struct: typed by the schema, absence still visible.
+
+use sagegate_model::{Member, Slot, Struct, Timestamp};
+
+/// A decoded value. `None` inside stands for an absent member or a JSON `null`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    Bool(bool),
+    Int(i64),
+    Real(f64),
+    Text(String),
+    Bytes(Vec<u8>),
+    Time(Timestamp),
+    /// One place for each member of the schema, in its order.
+    Struct(Vec<Option<Value>>),
+    List(Vec<Option<Value>>),
+    Map(Vec<(String, Option<Value>)>),
+}
+
+/// Writes what was decoded into a struct. `Err` where a value does not fit its place, which
+/// validation has excluded before.
+pub(crate) fn fill(members: Vec<Option<Value>>, out: &mut dyn Struct) -> Result<(), Misfit> {
+    for (index, value) in members.into_iter().enumerate() {
+        if let Some(value) = value {
+            put(value, out.member_mut(index).ok_or(Misfit)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// A value that its place cannot hold.
+#[derive(Debug)]
+pub(crate) struct Misfit;
+
+fn put(value: Value, member: &mut dyn Member) -> Result<(), Misfit> {
+    match (member.slot(), value) {
+        (Slot::Bool(place), Value::Bool(value)) => *place = value,
+        (Slot::Int(place), Value::Int(value)) => *place = value.try_into().map_err(|_| Misfit)?,
+        (Slot::Long(place), Value::Int(value)) => *place = value,
+        (Slot::Float(place), Value::Real(value)) => *place = value as f32,
+        (Slot::Double(place), Value::Real(value)) => *place = value,
+        (Slot::Text(place), Value::Text(value)) => *place = value,
+        (Slot::Enum(place), Value::Text(value)) => {
+            if !place.set(&value) {
+                return Err(Misfit);
+            }
+        }
+        (Slot::Bytes(place), Value::Bytes(value)) => *place = value,
+        (Slot::Time(place), Value::Time(value)) => *place = value,
+        (Slot::Struct(place), Value::Struct(members)) => fill(members, place)?,
+        (Slot::List(place), Value::List(items)) => {
+            for item in items {
+                put(item.ok_or(Misfit)?, place.push())?;
+            }
+        }
+        (Slot::Map(place), Value::Map(entries)) => {
+            for (key, value) in entries {
+                put(value.ok_or(Misfit)?, place.entry(key))?;
+            }
+        }
+        _ => return Err(Misfit),
+    }
+    Ok(())
+}

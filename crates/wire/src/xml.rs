@@ -1,0 +1,163 @@
+//! Answers of `awsQuery` and `ec2Query`.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use sagegate_model::{Kind, ListSchema, Member, Protocol, Struct, View};
+use sagegate_model::{OperationSchema, ServiceSchema, ShapeSchema};
+
+use crate::time;
+
+/// Whether XML 1.0 can carry this character.
+pub(crate) fn allowed(letter: char) -> bool {
+    matches!(letter, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
+}
+
+/// Text between tags. What XML cannot carry is refused on the way in; the replacement character
+/// stands for it here all the same, so that an answer is always well-formed.
+pub(crate) fn text(out: &mut String, text: &str) {
+    for letter in text.chars() {
+        match letter {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            // a parser would make a line feed of it
+            '\r' => out.push_str("&#xD;"),
+            letter if allowed(letter) => out.push(letter),
+            _ => out.push('\u{FFFD}'),
+        }
+    }
+}
+
+/// An element with text in it.
+pub(crate) fn leaf(out: &mut String, name: &str, content: &str) {
+    open(out, name);
+    text(out, content);
+    close(out, name);
+}
+
+pub(crate) fn open(out: &mut String, name: &str) {
+    out.push('<');
+    out.push_str(name);
+    out.push('>');
+}
+
+pub(crate) fn close(out: &mut String, name: &str) {
+    out.push_str("</");
+    out.push_str(name);
+    out.push('>');
+}
+
+/// The root element, which carries the namespace.
+pub(crate) fn root(out: &mut String, name: &str, namespace: &str) {
+    out.push('<');
+    out.push_str(name);
+    if !namespace.is_empty() {
+        out.push_str(" xmlns=\"");
+        text(out, namespace);
+        out.push('"');
+    }
+    out.push('>');
+}
+
+/// An answer with its envelope.
+pub(crate) fn encode(
+    protocol: Protocol,
+    service: &ServiceSchema,
+    operation: &OperationSchema,
+    value: &dyn Struct,
+    request_id: &str,
+) -> String {
+    let mut out = String::with_capacity(512);
+    let envelope = format!("{}Response", operation.name);
+    match protocol {
+        Protocol::Ec2 => {
+            out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+            root(&mut out, &envelope, &format!("{}/", service.xml_namespace));
+            leaf(&mut out, "requestId", request_id);
+            if operation.output.is_none() {
+                // how EC2 says that an operation without an answer has succeeded
+                leaf(&mut out, "return", "true");
+            }
+            structure(&mut out, value);
+        }
+        Protocol::Query | Protocol::Json10 | Protocol::Json11 => {
+            root(&mut out, &envelope, service.xml_namespace);
+            match operation.result_wrapper {
+                Some(wrapper) => {
+                    open(&mut out, wrapper);
+                    structure(&mut out, value);
+                    close(&mut out, wrapper);
+                }
+                None => structure(&mut out, value),
+            }
+            open(&mut out, "ResponseMetadata");
+            leaf(&mut out, "RequestId", request_id);
+            close(&mut out, "ResponseMetadata");
+        }
+    }
+    close(&mut out, &envelope);
+    out
+}
+
+fn structure(out: &mut String, value: &dyn Struct) {
+    for (index, schema) in value.schema().members.iter().enumerate() {
+        if let Some(view) = value.member(index).and_then(Member::view) {
+            element(out, schema.response_name, schema.shape, view);
+        }
+    }
+}
+
+fn element(out: &mut String, name: &str, shape: &ShapeSchema, view: View<'_>) {
+    match (view, &shape.kind) {
+        (View::List(list), Kind::List(schema)) if schema.flattened => {
+            items(out, list, name, schema);
+            return;
+        }
+        (View::Map(map), Kind::Map(schema)) => {
+            if !schema.flattened {
+                open(out, name);
+            }
+            let entry = if schema.flattened { name } else { "entry" };
+            map.each(&mut |key, value| {
+                open(out, entry);
+                leaf(out, schema.key_name, key);
+                if let Some(view) = value.view() {
+                    element(out, schema.value_name, schema.value, view);
+                }
+                close(out, entry);
+            });
+            if !schema.flattened {
+                close(out, name);
+            }
+            return;
+        }
+        _ => {}
+    }
+    open(out, name);
+    match view {
+        View::Bool(value) => out.push_str(if value { "true" } else { "false" }),
+        View::Int(value) => out.push_str(&value.to_string()),
+        View::Long(value) => out.push_str(&value.to_string()),
+        View::Float(value) => out.push_str(&value.to_string()),
+        View::Double(value) => out.push_str(&value.to_string()),
+        View::Text(value) => text(out, value),
+        View::Bytes(value) => out.push_str(&BASE64.encode(value)),
+        View::Time(value) => out.push_str(&time::iso8601(value)),
+        View::Struct(value) => structure(out, value),
+        View::List(list) => {
+            if let Kind::List(schema) = &shape.kind {
+                items(out, list, schema.item_name, schema);
+            }
+        }
+        View::Map(_) => {}
+    }
+    close(out, name);
+}
+
+fn items(out: &mut String, list: &dyn sagegate_model::List, name: &str, schema: &ListSchema) {
+    for index in 0..list.len() {
+        if let Some(view) = list.item(index).and_then(Member::view) {
+            element(out, name, schema.item, view);
+        }
+    }
+}
