@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::StoreError;
 use crate::tx::{Tx, Writes};
-use crate::view::{Entry, Layer, View};
+use crate::view::{Base, Entry, Layer, View};
 
 /// How many written keys are remembered for the check. A transaction older than that runs again.
 const REMEMBERED: usize = 16_384;
@@ -20,6 +20,9 @@ pub(crate) enum Change {
     /// All tables emptied but those named.
     Clear(Vec<String>),
 }
+
+/// Who waits until a revision is durable.
+pub(crate) type Waiter = (u64, oneshot::Sender<Result<(), StoreError>>);
 
 /// The newest state with everything that writers need; behind one lock.
 pub(crate) struct Head {
@@ -33,7 +36,9 @@ pub(crate) struct Head {
     /// Commits that the committing thread has not taken yet, in order.
     pub(crate) pending: Vec<(u64, Change)>,
     /// Who waits until which revision is durable.
-    pub(crate) waiting: Vec<(u64, oneshot::Sender<Result<(), StoreError>>)>,
+    pub(crate) waiting: Vec<Waiter>,
+    /// The file has failed, perhaps under a reader, and must be opened anew.
+    pub(crate) alarm: bool,
     recent: Recent,
 }
 
@@ -48,6 +53,7 @@ impl Head {
             closed: false,
             pending: Vec::new(),
             waiting: Vec::new(),
+            alarm: false,
             recent,
         }
     }
@@ -127,6 +133,80 @@ impl Head {
             self.durable = Arc::clone(&view);
         }
         self.view = view;
+    }
+
+    /// Takes the batch, which is in `base` now, out of the layers above it, and answers who waited for it.
+    pub(crate) fn settle(&mut self, batch: &[(u64, Change)], base: &Arc<dyn Base>) -> Vec<Waiter> {
+        let Some((settled, _)) = batch.last() else { return Vec::new() };
+        let mut newest = View::clone(&self.view);
+        let mut durable = View::clone(&self.durable);
+        durable.revision = *settled;
+        newest.base = Some(Arc::clone(base));
+        durable.base = Some(Arc::clone(base));
+        for (revision, change) in batch {
+            match change {
+                Change::Write(writes) => {
+                    for (table, keys) in writes {
+                        let touched = Layer { revision: *revision, ..Layer::default() };
+                        durable.layers.insert_mut(Arc::from(*table), touched);
+                        let Some(layer) = newest.layers.get_mut(*table) else { continue };
+                        for key in keys.keys() {
+                            let entry = layer.entries.get(key.as_slice());
+                            if entry.is_some_and(|entry| entry.revision <= *settled) {
+                                layer.entries.remove_mut(key.as_slice());
+                            }
+                        }
+                    }
+                }
+                Change::Clear(keep) => {
+                    let names: Vec<_> = newest.layers.keys().cloned().collect();
+                    for name in
+                        names.iter().filter(|name| !keep.iter().any(|kept| **kept == ***name))
+                    {
+                        let touched = Layer { revision: *revision, ..Layer::default() };
+                        if durable.layers.contains_key(name) {
+                            durable.layers.insert_mut(Arc::clone(name), touched);
+                        }
+                        if let Some(layer) = newest.layers.get_mut(name)
+                            && layer.emptied.is_some_and(|emptied| emptied <= *settled)
+                        {
+                            layer.emptied = None;
+                        }
+                    }
+                }
+            }
+        }
+        self.view = Arc::new(newest);
+        self.durable = Arc::new(durable);
+        let done;
+        (done, self.waiting) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|(at, _)| at <= settled);
+        done
+    }
+
+    /// Goes back to the durable state, since what came after it cannot be made durable; answers all who waited.
+    pub(crate) fn roll_back(&mut self) -> Vec<Waiter> {
+        let mut view = View::clone(&self.durable);
+        // Revisions are not used twice, and what was read of the lost commits is known by its epoch.
+        view.revision = self.view.revision;
+        view.epoch = self.view.epoch + 1;
+        self.recent = Recent { floor: view.revision, ..Recent::default() };
+        self.view = Arc::new(view);
+        self.pending.clear();
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Puts the state of the file, opened anew, under the layers. Answers whether it is the state that was to be
+    /// expected; otherwise the caller must roll back.
+    pub(crate) fn rebase(&mut self, file: View) -> bool {
+        if file.revision != self.durable.revision {
+            self.durable = Arc::new(file);
+            return false;
+        }
+        let onto = |view: &View| Arc::new(View { base: file.base.clone(), ..View::clone(view) });
+        self.view = onto(&self.view);
+        self.durable = onto(&self.durable);
+        true
     }
 
     /// A receiver that is told once `revision` is durable; none if it is already.

@@ -4,14 +4,14 @@
 //! their types. The engines behind it, memory and one embedded file, differ only in whether a commit waits for a
 //! disk; `docs/decisions/0003-store.md` tells why it is built like this.
 
+mod committer;
 mod error;
-#[expect(dead_code, reason = "read by the file engine, which follows")]
+mod file;
 mod head;
 mod key;
 mod store;
 mod table;
 mod tx;
-#[expect(dead_code, reason = "read by the file engine, which follows")]
 mod view;
 
 pub use error::{OpenError, StoreError, TransactError};

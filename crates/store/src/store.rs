@@ -1,15 +1,19 @@
 //! The handle: snapshots, transactions, the feed of revisions.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
+use std::thread::JoinHandle;
 
 use rpds::RedBlackTreeMapSync;
 use tokio::sync::{oneshot, watch};
 
+use crate::committer;
+use crate::file::Engine;
 use crate::head::Head;
 use crate::tx::Tx;
 use crate::view::{Snapshot, View};
-use crate::{StoreError, TransactError};
+use crate::{OpenError, StoreError, TransactError};
 
 /// Attempts that run beside other writers before one runs with all others held off.
 const OPTIMISTIC_ATTEMPTS: usize = 12;
@@ -41,7 +45,7 @@ pub struct Committed<T> {
 pub(crate) struct Shared {
     pub(crate) head: Mutex<Head>,
     /// Tells the committing thread that there is work, or that the store is being closed.
-    pub(crate) work: Condvar,
+    work: Condvar,
     /// What readers take without touching the head's lock.
     views: RwLock<Views>,
     feed: watch::Sender<u64>,
@@ -85,6 +89,11 @@ impl Shared {
         });
     }
 
+    /// Gives the head back until there may be work.
+    pub(crate) fn wait<'a>(&self, head: MutexGuard<'a, Head>) -> MutexGuard<'a, Head> {
+        self.work.wait(head).unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn newest(&self) -> Arc<View> {
         Arc::clone(&self.views.read().unwrap_or_else(PoisonError::into_inner).newest)
     }
@@ -94,9 +103,13 @@ impl Shared {
     }
 }
 
+/// The store that an engine belongs to, known once there is one.
+pub(crate) type Owner = Arc<OnceLock<Weak<Shared>>>;
+
 /// Closes the store when the last handle goes.
 struct Handle {
     shared: Arc<Shared>,
+    committer: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What one run of the closure came to.
@@ -117,7 +130,42 @@ impl Store {
         let layers = RedBlackTreeMapSync::new_sync();
         let view = View { revision: 0, epoch: 0, base: None, layers };
         let shared = Arc::new(Shared::new(Head::new(view, false)));
-        Store { handle: Arc::new(Handle { shared }) }
+        Store { handle: Arc::new(Handle { shared, committer: Mutex::new(None) }) }
+    }
+
+    /// Opens the state in a directory, which this process holds alone until the store is closed and its last
+    /// snapshot gone. Creates the directory (mode 0700) and the files in it (mode 0600) if needed.
+    ///
+    /// # Errors
+    /// [`OpenError`]: held by another process, of a newer release, damaged, or not accessible.
+    pub fn open(directory: &Path) -> Result<Store, OpenError> {
+        // The engine is opened before there is a head to tell of its failures.
+        let owner = Arc::default();
+        let (engine, view) = Engine::open(directory, Store::alarm(&owner))?;
+        Store::over(engine, view, &owner)
+            .map_err(|source| OpenError::Io { path: directory.to_owned(), source })
+    }
+
+    /// What the engine calls when its file fails.
+    pub(crate) fn alarm(owner: &Owner) -> impl Fn() + Send + Sync + 'static {
+        let owner = Arc::clone(owner);
+        move || {
+            if let Some(shared) = owner.get().and_then(Weak::upgrade) {
+                sound_alarm(shared);
+            }
+        }
+    }
+
+    pub(crate) fn over(engine: Engine, view: View, owner: &Owner) -> std::io::Result<Store> {
+        let shared = Arc::new(Shared::new(Head::new(view, true)));
+        drop(owner.set(Arc::downgrade(&shared)));
+        let committer = {
+            let shared = Arc::clone(&shared);
+            let work = move || committer::run(&shared, engine);
+            std::thread::Builder::new().name("store".to_owned()).spawn(work)?
+        };
+        let committer = Mutex::new(Some(committer));
+        Ok(Store { handle: Arc::new(Handle { shared, committer }) })
     }
 
     fn shared(&self) -> &Shared {
@@ -282,7 +330,29 @@ impl Handle {
         self.shared.head().closed = true;
         self.shared.closed.store(true, Ordering::Release);
         self.shared.work.notify_all();
+        let committer = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(committer) = committer {
+            // It cannot panic: what could is caught around the engine.
+            drop(committer.join());
+        }
+        // Let go of the file even if other handles linger.
+        let mut head = self.shared.head();
+        let empty = View { base: None, ..View::clone(&head.durable) };
+        head.view = Arc::new(empty);
+        head.durable = Arc::clone(&head.view);
+        self.shared.publish(&head);
     }
+}
+
+/// Has the committing thread open the file anew. On a thread of its own: the caller may be a reader that holds the
+/// head already.
+fn sound_alarm(shared: Arc<Shared>) {
+    let sound = move || {
+        shared.head().alarm = true;
+        shared.work.notify_all();
+    };
+    // Without a thread to spare the next commit notices.
+    drop(std::thread::Builder::new().name("store-alarm".to_owned()).spawn(sound));
 }
 
 impl Drop for Handle {

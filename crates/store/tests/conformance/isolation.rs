@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sagegate_store::{Read, Store, StoreError, Table, TransactError, Tx};
 use tokio::sync::Barrier;
 
-use crate::{Bench, Failure, runtime};
+use crate::bench::{Bench, Failure, runtime, set};
 
 const COUNT: Table<String, u64> = Table::new("test.count");
 const ON_CALL: Table<(String, String), bool> = Table::new("test.on-call");
@@ -20,16 +20,6 @@ async fn add(store: &Store, name: &str) -> Result<u64, Failure> {
         })
         .await?;
     Ok(committed.value)
-}
-
-async fn set(store: &Store, table: &'static str, key: &str, value: &str) -> u64 {
-    let committed = store
-        .transact(|tx| {
-            tx.put(table, key, value.as_bytes());
-            Ok::<_, StoreError>(())
-        })
-        .await;
-    committed.unwrap().revision
 }
 
 pub(crate) fn counters_lose_nothing(bench: Bench) {

@@ -1,30 +1,23 @@
 //! One suite for every engine: what a store promises, whatever is behind it.
 
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod durability;
+#[cfg(test)]
 mod isolation;
+#[cfg(test)]
 mod scans;
-
-use sagegate_store::{Store, StoreError, TransactError};
-
-pub(crate) type Failure = TransactError<StoreError>;
-
-/// A store under test and what keeps its files alive.
-pub(crate) struct Bench {
-    pub(crate) store: Store,
-    _directory: Option<tempfile::TempDir>,
-}
-
-fn memory() -> Bench {
-    Bench { store: Store::memory(), _directory: None }
-}
-
-pub(crate) fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap()
-}
 
 macro_rules! suite {
     ($($module:ident::$test:ident)+) => {
+        #[cfg(test)]
         mod on_memory {
-            $(#[test] fn $test() { crate::$module::$test(crate::memory()); })+
+            $(#[test] fn $test() { crate::$module::$test(crate::bench::memory()); })+
+        }
+        #[cfg(test)]
+        mod on_file {
+            $(#[test] fn $test() { crate::$module::$test(crate::bench::file()); })+
         }
     };
 }

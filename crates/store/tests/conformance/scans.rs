@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sagegate_store::{Pair, Read, StoreError, Table, Tx};
 
-use crate::{Bench, runtime};
+use crate::bench::{Bench, runtime};
 
 const ROWS: &str = "test.rows";
 
