@@ -1,6 +1,7 @@
 //! Developer commands. One module per command; this file only tells them apart.
 
 mod generate;
+mod tidy;
 
 use clap::{Parser, Subcommand};
 
@@ -15,10 +16,13 @@ struct Arguments {
 enum Command {
     /// Write the schema tables and the API structs from the pinned botocore.
     Generate(generate::Arguments),
+    /// Check file sizes, crate arrows and words that do not belong here.
+    Tidy,
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Generate(arguments) => generate::run(&arguments),
+        Command::Tidy => tidy::run(),
     }
 }

@@ -1,1 +1,39 @@
-//! Placeholder.
+//! The one way in: who asks, may they, then run it and write it down.
+//!
+//! A request becomes a typed call, the call's [`needs::Needs`] are decided, and only then does the
+//! operation run, in the same serializable transaction. Arriving requests and calls that services
+//! make on somebody's behalf go the same way.
+//!
+//! Invariant: [`operation::Authorized`] is made here and nowhere else; an operation cannot run
+//! unchecked.
+
+pub mod caller;
+pub mod directory;
+pub mod env;
+pub mod fault;
+pub mod ids;
+pub mod needs;
+pub mod operation;
+pub mod secret;
+pub mod vault;
+mod authenticate;
+mod decide;
+mod principals;
+pub mod audit;
+pub mod denial;
+pub mod gate;
+pub mod last_use;
+pub mod registry;
+mod serve;
+pub mod session;
+
+pub use caller::{Caller, Principal, SessionFacts};
+pub use env::Env;
+pub use fault::Fault;
+pub use ids::{AccountId, Region, Scope};
+pub use needs::{Need, Needs};
+pub use operation::{Access, Authorized, Call, Operation};
+pub use secret::Secret;
+pub use gate::{Context, Gate, Parts, Reaction, Refusal};
+pub use serve::HttpRequest;
+pub use vault::Vault;

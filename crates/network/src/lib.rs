@@ -9,4 +9,4 @@ pub mod cidr;
 pub mod endpoint_name;
 pub mod security_group;
 
-pub use arrival::{Arrival, EndpointArrival};
+pub use arrival::{Arrival, Behind, EndpointArrival, behind};

@@ -1,1 +1,23 @@
-//! Placeholder.
+//! What AWS does: one module for each service, one file for each operation or small family.
+//!
+//! Invariant: nothing here sees bytes, sockets, the machine's clock or its randomness; an operation
+//! is run by the gate with all of them passed in.
+
+pub mod ec2;
+pub mod iam;
+pub mod paging;
+pub mod sagemaker;
+pub mod sts;
+
+use sagegate_gate::registry::Registry;
+
+/// Every operation that is implemented.
+#[must_use]
+pub fn registry() -> Registry {
+    let mut registry = Registry::default();
+    iam::register(&mut registry);
+    sts::register(&mut registry);
+    ec2::register(&mut registry);
+    sagemaker::register(&mut registry);
+    registry
+}

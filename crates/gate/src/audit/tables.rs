@@ -1,0 +1,66 @@
+//! The records of writes, kept in the store by the writes themselves.
+
+use sagegate_store::{Read, Record as StoreRecord, StoreError, Table, Tx};
+
+use super::Record;
+use crate::env::Time;
+
+impl StoreRecord for Record {}
+
+/// Where a record is, under its request's id.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+struct Place(u64);
+
+impl StoreRecord for Place {}
+
+/// Records by time and request id.
+const RECORDS: Table<(u64, String), Record> = Table::new("audit.record");
+/// Times by request id.
+const PLACES: Table<String, Place> = Table::new("audit.request");
+
+/// Records of writes that are kept.
+const KEPT: usize = 100_000;
+/// Records that one transaction of [`trim`] removes at most.
+const BATCH: usize = 1_000;
+
+/// The tables of the audit, which a test reset empties too.
+pub const NAMES: [&str; 2] = ["audit.record", "audit.request"];
+
+pub(crate) fn put(tx: &mut Tx, now: Time, record: &Record) -> Result<(), StoreError> {
+    let at = u64::try_from(now.millis()).unwrap_or_default();
+    RECORDS.put(tx, &(at, record.request_id.clone()), record)?;
+    PLACES.put(tx, &record.request_id, &Place(at))
+}
+
+/// The record of the write that this request did.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn find(state: &dyn Read, request_id: &str) -> Result<Option<Record>, StoreError> {
+    let id = request_id.to_owned();
+    match PLACES.get(state, &id)? {
+        Some(Place(at)) => RECORDS.get(state, &(at, id)),
+        None => Ok(None),
+    }
+}
+
+/// The newest records of writes, newest first.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn newest(state: &dyn Read, limit: usize) -> Result<Vec<Record>, StoreError> {
+    Ok(RECORDS.scan_rev(state, &(), None, limit)?.into_iter().map(|(_, record)| record).collect())
+}
+
+/// Removes the oldest records past those that are kept; how many.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read or written.
+pub fn trim(tx: &mut Tx) -> Result<usize, StoreError> {
+    let excess = RECORDS.count(tx, &())?.saturating_sub(KEPT).min(BATCH);
+    for (key, _) in RECORDS.scan(tx, &(), None, excess)? {
+        RECORDS.delete(tx, &key);
+        PLACES.delete(tx, &key.1);
+    }
+    Ok(excess)
+}

@@ -1,0 +1,314 @@
+//! From a caller, an arrival and needs to a decision: gathers the condition keys and the policies,
+//! and asks the IAM language.
+
+use std::sync::Arc;
+
+use sagegate_policy::{
+    Attached, Bundle, Context as Keys, Decision, PolicySet, Principal as Asker, Reason, Request,
+    ResourceRule, decide, explain,
+};
+use sagegate_store::{Snapshot, StoreError};
+use serde_json::{Value, json};
+
+use crate::authenticate::session_keys;
+use crate::caller::{Caller, Principal};
+use crate::denial::{Denial, message};
+use crate::directory::AttachedPolicy;
+use crate::gate::{Context, Gate, Refusal};
+use crate::ids::AccountId;
+use crate::needs::{KeyValue, Need, Needs, Resource, ResourcePolicyRole};
+use crate::principals::{SessionPolicies, Standing, principal_tags};
+
+/// That all needs of a call were granted, and by what.
+#[derive(Clone, Debug, Default)]
+pub struct Granted(Vec<Grant>);
+
+#[derive(Clone, Debug)]
+struct Grant {
+    action: &'static str,
+    by: Option<(Arc<str>, u32)>,
+}
+
+impl Granted {
+    /// For the audit: each action with the policy and the statement (counted from zero) that
+    /// granted it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        Value::Array(
+            self.0
+                .iter()
+                .map(|grant| match &grant.by {
+                    Some((policy, statement)) => json!({
+                        "action": grant.action,
+                        "policy": policy.as_ref(),
+                        "statement": statement,
+                    }),
+                    None => json!({ "action": grant.action, "policy": "(root user)" }),
+                })
+                .collect(),
+        )
+    }
+}
+
+/// Everything about a caller that does not depend on what is asked.
+struct Side {
+    standing: Option<Arc<Standing>>,
+    session: Option<SessionPolicies>,
+    scps: Vec<Vec<Attached>>,
+    rcps: Vec<Vec<Attached>>,
+    asker: Asker,
+    keys: Keys,
+}
+
+impl Gate {
+    /// Decides every need; the first that is not granted is the denial.
+    pub(crate) fn decide(
+        &self,
+        context: &Context,
+        state: &Snapshot,
+        needs: Needs,
+    ) -> Result<Granted, Refusal> {
+        if needs.0.is_empty() {
+            return Ok(Granted::default());
+        }
+        let side = self.side(context, state)?;
+        let mut granted = Vec::with_capacity(needs.0.len());
+        for need in needs.0 {
+            granted.push(self.decide_one(context, state, &side, need)?);
+        }
+        Ok(Granted(granted))
+    }
+
+    fn decide_one(
+        &self,
+        context: &Context,
+        state: &Snapshot,
+        side: &Side,
+        need: Need,
+    ) -> Result<Grant, Refusal> {
+        let none = Bundle::default();
+        let endpoint = self.endpoint_policy(context, state, need.action)?;
+        let resource = need
+            .resource_policy
+            .as_ref()
+            .map(|it| Attached::new("resource policy", Arc::clone(&it.policy)));
+        let set = PolicySet {
+            identity: side.standing.as_ref().map_or(&none, |it| &it.bundle),
+            boundaries: side.standing.as_ref().map_or(&[][..], |it| &it.boundaries),
+            session: side.session.as_deref().map(Vec::as_slice),
+            scps: &side.scps,
+            rcps: &side.rcps,
+            resource: resource.as_ref(),
+            resource_rule: match need.resource_policy.as_ref().map(|it| it.role) {
+                Some(ResourcePolicyRole::Trust) => ResourceRule::Required,
+                Some(ResourcePolicyRole::Grants) | None => ResourceRule::Either,
+            },
+            endpoint: endpoint.as_slice(),
+        };
+        let request = self.request(context, side, &need);
+        let decision = decide(&request, &set);
+        if decision.allowed {
+            let by = decision.source().and_then(|source| {
+                Some((Arc::clone(&set.policy(source)?.name), source.statement))
+            });
+            return Ok(Grant { action: need.action, by });
+        }
+        Err(Refusal::Denied(Box::new(denial(context, need, decision, &request, &set))))
+    }
+
+    /// The policy of the endpoint that the request came through, where it has a say: it judges
+    /// actions of its own service only. An endpoint that is gone allows nothing.
+    fn endpoint_policy(
+        &self,
+        context: &Context,
+        state: &Snapshot,
+        action: &str,
+    ) -> Result<Option<Attached>, StoreError> {
+        let Some(arrival) = context.arrival.endpoint() else { return Ok(None) };
+        let service = action.split_once(':').map_or(action, |(service, _)| service);
+        let judged = arrival.behind().map(sagegate_network::Behind::action_prefix);
+        if judged.is_some_and(|judged| judged != service) {
+            return Ok(None);
+        }
+        let Ok(account) = AccountId::parse(&arrival.account) else { return Ok(Some(nothing())) };
+        let policy =
+            self.endpoints.policy(state, &account, &arrival.region, &arrival.vpc_endpoint_id)?;
+        Ok(Some(match policy {
+            Some(policy) => Attached::new(arrival.vpc_endpoint_id.as_str(), policy),
+            None => nothing(),
+        }))
+    }
+
+    fn side(&self, context: &Context, state: &Snapshot) -> Result<Side, Refusal> {
+        let caller = &context.caller;
+        let identity_of = match &caller.principal {
+            Principal::User { id, .. } | Principal::Role { id, .. } => Some(id.as_str()),
+            Principal::Federated { user_id, .. } if !user_id.is_empty() => Some(user_id.as_str()),
+            _ => None,
+        };
+        let standing = match identity_of {
+            Some(id) => self.principals.standing(state, &caller.account, id)?,
+            None => None,
+        };
+        let session = match &caller.session {
+            Some(facts) if !facts.policies.is_empty() => Some(
+                self.principals
+                    .session_policies(facts)
+                    // An empty list of session policies allows nothing.
+                    .unwrap_or_default(),
+            ),
+            _ => None,
+        };
+        let organization =
+            self.principals.directory().organization_policies(state, &caller.account)?;
+        let levels = |levels: Vec<Vec<AttachedPolicy>>| {
+            levels
+                .iter()
+                .map(|level| {
+                    level.iter().map(AttachedPolicy::attached).collect()
+                })
+                .collect()
+        };
+        let keys = self.keys_of_caller(context, standing.as_deref());
+        Ok(Side {
+            asker: asker(caller),
+            standing,
+            session,
+            scps: levels(organization.scps),
+            rcps: levels(organization.rcps),
+            keys,
+        })
+    }
+
+    /// The condition keys that every request of this caller by this arrival has (IAM User Guide,
+    /// "AWS global condition context keys").
+    fn keys_of_caller(&self, context: &Context, standing: Option<&Standing>) -> Keys {
+        let caller = &context.caller;
+        let mut keys = Keys::new();
+        // A service's injected keys come first, so that none of them can take the place of a key
+        // that is derived here.
+        if let Some(session) = &caller.session {
+            for (key, value) in &session.keys {
+                keys.insert(key, value.as_str());
+            }
+            for (key, value) in session_keys(session) {
+                keys.insert(key, value);
+            }
+            if session.mfa {
+                let age = (context.now.millis() - session.issued.millis()).max(0) / 1_000;
+                keys.insert("aws:MultiFactorAuthAge", age.to_string());
+            }
+        }
+        for (key, value) in principal_tags(caller, standing) {
+            keys.insert(&format!("aws:PrincipalTag/{key}"), value);
+        }
+        keys.insert("aws:PrincipalArn", caller.principal_arn());
+        keys.insert("aws:PrincipalAccount", caller.account.as_str());
+        keys.insert("aws:PrincipalType", caller.principal_type());
+        keys.insert("aws:PrincipalIsAWSService", matches!(caller.principal, Principal::Service { .. }));
+        keys.insert("aws:userid", caller.user_id());
+        if let Principal::User { name, .. } = &caller.principal {
+            keys.insert("aws:username", name.as_str());
+        }
+        keys.insert("aws:CurrentTime", context.now.iso8601());
+        keys.insert("aws:EpochTime", context.now.seconds().to_string());
+        keys.insert("aws:SecureTransport", context.secure);
+        keys.insert("aws:UserAgent", context.user_agent.as_str());
+        keys.insert("aws:ViaAWSService", !caller.called_via.is_empty());
+        if let (Some(first), Some(last)) = (caller.called_via.first(), caller.called_via.last()) {
+            keys.insert("aws:CalledVia", caller.called_via.clone());
+            keys.insert("aws:CalledViaFirst", first.as_str());
+            keys.insert("aws:CalledViaLast", last.as_str());
+        }
+        for (key, value) in context.arrival.keys() {
+            keys.insert(key, value);
+        }
+        keys
+    }
+
+    fn request(&self, context: &Context, side: &Side, need: &Need) -> Request {
+        let mut keys = side.keys.clone();
+        for (name, value) in &need.keys {
+            match value {
+                KeyValue::One(value) => keys.insert(name, value.as_str()),
+                KeyValue::Many(values) => keys.insert(name, values.clone()),
+            }
+        }
+        let account = need.resource_account.as_ref().unwrap_or(&context.caller.account);
+        keys.insert("aws:ResourceAccount", account.as_str());
+        // Global services answer from us-east-1 (IAM User Guide, aws:RequestedRegion).
+        let global = need.action.starts_with("iam:");
+        keys.insert(
+            "aws:RequestedRegion",
+            if global { "us-east-1" } else { self.region.as_str() },
+        );
+        let resource = match &need.resource {
+            Resource::Any => "*",
+            Resource::Arn(arn) => arn,
+        };
+        let mut request = Request::new(side.asker.clone(), need.action, resource, keys)
+            .with_resource_account(account.as_str());
+        for alternate in &need.endpoint_alternates {
+            request = request.with_endpoint_alternate(alternate);
+        }
+        request
+    }
+}
+
+/// A policy without statements: what an endpoint that is gone has to say.
+fn nothing() -> Attached {
+    Attached::new("(the endpoint is gone)", sagegate_policy::Policy::empty())
+}
+
+fn asker(caller: &Caller) -> Asker {
+    let account: Box<str> = caller.account.as_str().into();
+    let unique_id = caller.unique_id().map(Into::into);
+    match &caller.principal {
+        Principal::Root => Asker::Root { arn: caller.arn().into(), account },
+        Principal::User { .. } => Asker::User { arn: caller.arn().into(), account, unique_id },
+        Principal::Role { .. } => Asker::Role {
+            arn: caller.principal_arn().into(),
+            session: Some(caller.arn().into()),
+            account,
+            unique_id,
+        },
+        Principal::Federated { .. } => {
+            Asker::FederatedUser { arn: caller.arn().into(), user: None, account }
+        }
+        Principal::Service { name } => Asker::Service { name: name.as_str().into() },
+    }
+}
+
+fn denial(
+    context: &Context,
+    need: Need,
+    decision: Decision,
+    request: &Request,
+    set: &PolicySet<'_>,
+) -> Denial {
+    let trace = explain(request, set);
+    let trace = serde_json::to_value(&trace).unwrap_or(Value::Null);
+    let explicit = matches!(decision.by, Reason::ExplicitDeny(_));
+    let matched: Vec<Value> = match decision.source() {
+        Some(source) if explicit => {
+            let name = set.policy(source).map_or("", |it| it.name.as_ref());
+            let sid = set
+                .policy(source)
+                .and_then(|it| it.policy.sid(usize::try_from(source.statement).ok()?));
+            vec![json!({
+                "statementId": sid.unwrap_or_default(),
+                "effect": "DENY",
+                "policy": name,
+                "statement": source.statement,
+            })]
+        }
+        _ => Vec::new(),
+    };
+    let conditions: Vec<(String, Vec<String>)> = request
+        .context
+        .iter()
+        .map(|(key, value)| (key.to_owned(), value.values().map(str::to_owned).collect()))
+        .collect();
+    let message = message(&context.caller, &need, explicit, &matched, &conditions);
+    Denial { caller_arn: context.caller.arn(), need, decision, trace, message }
+}

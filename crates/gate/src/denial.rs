@@ -1,0 +1,100 @@
+//! What a refused caller is told, and the sealed message in which EC2 tells the rest.
+
+use sagegate_policy::Decision;
+use serde_json::{Value, json};
+
+use crate::caller::Caller;
+use crate::env::Env;
+use crate::fault::Fault;
+use crate::needs::{Need, Resource};
+use crate::vault::Vault;
+
+/// The purpose under which encoded authorization messages are sealed; sts:DecodeAuthorizationMessage
+/// opens them.
+pub const PURPOSE: &str = "authorization-message/1";
+
+/// A need that was not granted, and why.
+#[derive(Clone, Debug)]
+pub struct Denial {
+    /// The need.
+    pub need: Need,
+    /// The decision.
+    pub decision: Decision,
+    /// Who was refused, as texts name it.
+    pub caller_arn: String,
+    /// Every policy and condition that was looked at, for `sagegate explain`.
+    pub trace: Value,
+    /// What sts:DecodeAuthorizationMessage answers.
+    pub message: Value,
+}
+
+impl Denial {
+    /// AWS's text: `User: … is not authorized to perform: … on resource: … because …` (IAM User
+    /// Guide, "Troubleshoot access denied error messages"; SPEC 2.6).
+    #[must_use]
+    pub fn text(&self) -> String {
+        let action = self.need.action;
+        let on = match &self.need.resource {
+            Resource::Any => String::new(),
+            Resource::Arn(arn) => format!(" on resource: {arn}"),
+        };
+        let why = self.decision.reason_text(action);
+        format!("User: {} is not authorized to perform: {action}{on} {why}", self.caller_arn)
+    }
+
+    /// The error in the spelling of the service that was called.
+    #[must_use]
+    pub fn fault(&self, service: &str, vault: &Vault, env: &Env) -> Fault {
+        match service {
+            "ec2" => {
+                let sealed = vault.seal_text(env, PURPOSE, self.message.to_string().as_bytes());
+                Fault::client(
+                    "UnauthorizedOperation",
+                    403,
+                    format!(
+                        "You are not authorized to perform this operation. {}. Encoded \
+                         authorization failure message: {sealed}",
+                        self.text()
+                    ),
+                )
+            }
+            "iam" | "sts" => Fault::client("AccessDenied", 403, self.text()),
+            _ => Fault::client("AccessDeniedException", 400, self.text()),
+        }
+    }
+}
+
+/// The form of a decoded authorization message (STS API, `DecodeAuthorizationMessage`; AWS shows
+/// one in the EC2 User Guide, "Example policies … Decode an authorization failure message").
+#[must_use]
+pub(crate) fn message(
+    caller: &Caller,
+    need: &Need,
+    explicit: bool,
+    matched: &[Value],
+    conditions: &[(String, Vec<String>)],
+) -> Value {
+    let items = |values: &[String]| -> Value {
+        json!({ "items": values.iter().map(|value| json!({ "value": value })).collect::<Vec<_>>() })
+    };
+    json!({
+        "allowed": false,
+        "explicitDeny": explicit,
+        "matchedStatements": { "items": matched },
+        "failures": { "items": [] },
+        "context": {
+            "principal": {
+                "id": caller.user_id(),
+                "arn": caller.arn(),
+            },
+            "action": need.action,
+            "resource": match &need.resource { Resource::Any => "*", Resource::Arn(arn) => arn },
+            "conditions": {
+                "items": conditions
+                    .iter()
+                    .map(|(key, values)| json!({ "key": key, "values": items(values) }))
+                    .collect::<Vec<_>>(),
+            },
+        },
+    })
+}

@@ -1,0 +1,444 @@
+//! The gate itself: what it holds, and the way of a typed call through it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use sagegate_model::Struct;
+use sagegate_network::Arrival;
+use sagegate_store::{Committed, Snapshot, Store, StoreError, TransactError, Tx};
+use sagegate_wire::sigv4::SigningKeyCache;
+use serde_json::{Value, json};
+
+use crate::audit::{Circumstances, Journal, Record, members, tables};
+use crate::authenticate::{Authenticator, Unrecognised};
+use crate::caller::Caller;
+use crate::decide::Granted;
+use crate::denial::Denial;
+use crate::directory::{Directory, EndpointPolicies};
+use crate::env::{Env, Time};
+use crate::fault::Fault;
+use crate::ids::{AccountId, Region, Scope};
+use crate::last_use::LastUse;
+use crate::needs::Needs;
+use crate::operation::{Access, Authorized, Call, Operation};
+use crate::principals::Principals;
+use crate::registry::Registry;
+use crate::vault::Vault;
+
+/// Something that follows the state: it is told when tables that it watches were written.
+pub trait Reaction: Send + Sync {
+    /// The tables that it watches.
+    fn tables(&self) -> &'static [&'static str];
+
+    /// Brings what it is responsible for into line with the state. The answer to the request that
+    /// wrote is held back until this is done.
+    fn react<'a>(&'a self, gate: &'a Gate) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+}
+
+/// What a gate is made of.
+pub struct Parts {
+    /// The state.
+    pub store: Store,
+    /// The operations that are served.
+    pub registry: Registry,
+    /// Who is who.
+    pub directory: Arc<dyn Directory>,
+    /// The policies of interface endpoints.
+    pub endpoints: Arc<dyn EndpointPolicies>,
+    /// Time and randomness.
+    pub env: Env,
+    /// The key of the data directory.
+    pub vault: Vault,
+    /// The audit of reads and refusals.
+    pub journal: Journal,
+    /// The region that is served.
+    pub region: Region,
+}
+
+/// The one way in.
+pub struct Gate {
+    pub(crate) store: Store,
+    pub(crate) registry: Registry,
+    pub(crate) principals: Principals,
+    pub(crate) endpoints: Arc<dyn EndpointPolicies>,
+    pub(crate) env: Env,
+    pub(crate) vault: Vault,
+    pub(crate) journal: Journal,
+    pub(crate) region: Region,
+    pub(crate) keys: SigningKeyCache,
+    pub(crate) last_use: LastUse,
+    reactions: std::sync::OnceLock<Vec<Arc<dyn Reaction>>>,
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("region", &self.region).finish_non_exhaustive()
+    }
+}
+
+/// Derived signing keys that are kept.
+const SIGNING_KEYS: usize = 1_024;
+
+/// The circumstances of one request, apart from its members.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Who asks.
+    pub caller: Caller,
+    /// From where.
+    pub arrival: Arrival,
+    /// The request's id.
+    pub request_id: String,
+    /// The client's `User-Agent`.
+    pub user_agent: String,
+    /// When it arrived.
+    pub now: Time,
+    /// Whether the connection was encrypted: `aws:SecureTransport`.
+    pub secure: bool,
+}
+
+/// Why a call was not done.
+#[derive(Debug)]
+pub enum Refusal {
+    /// A need was not granted.
+    Denied(Box<Denial>),
+    /// The operation's own error, or ours.
+    Fault(Fault),
+    /// The request's members could not be read or break a constraint.
+    Unread(sagegate_wire::ApiError),
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl Gate {
+    /// Makes a gate of its parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            store: parts.store,
+            registry: parts.registry,
+            principals: Principals::new(parts.directory),
+            endpoints: parts.endpoints,
+            env: parts.env,
+            vault: parts.vault,
+            journal: parts.journal,
+            region: parts.region,
+            keys: SigningKeyCache::new(SIGNING_KEYS),
+            last_use: LastUse::default(),
+            reactions: std::sync::OnceLock::new(),
+        }
+    }
+
+    /// Names those who follow the state; once, before the first request.
+    pub fn follow(&self, reactions: Vec<Arc<dyn Reaction>>) {
+        // A second call would be a mistake of the program's start; the first list stays in force.
+        let _ = self.reactions.set(reactions);
+    }
+
+    /// The state.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Time and randomness.
+    #[must_use]
+    pub fn env(&self) -> &Env {
+        &self.env
+    }
+
+    /// The key of the data directory.
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// The region that is served.
+    #[must_use]
+    pub fn region(&self) -> &Region {
+        &self.region
+    }
+
+    /// The audit of reads and refusals.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The operations that are served.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Where an account's requests act.
+    #[must_use]
+    pub fn scope(&self, account: &AccountId) -> Scope {
+        Scope { account: account.clone(), region: self.region.clone() }
+    }
+
+    pub(crate) fn authenticator(&self) -> Authenticator<'_> {
+        Authenticator {
+            principals: &self.principals,
+            keys: &self.keys,
+            vault: &self.vault,
+            env: &self.env,
+            region: &self.region,
+        }
+    }
+
+    /// The caller under its present name, or nothing if its user or role is gone or its session
+    /// is over. For callers that were authenticated earlier (a Studio session's).
+    ///
+    /// # Errors
+    /// A [`StoreError`] if it cannot be looked up.
+    pub fn caller_as_of_now(&self, caller: Caller) -> Result<Option<Caller>, StoreError> {
+        let state = self.store.snapshot()?;
+        match self.authenticator().as_of_now(&state, caller) {
+            Ok(caller) => Ok(Some(caller)),
+            Err(Unrecognised::Auth(_)) => Ok(None),
+            Err(Unrecognised::Store(error)) => Err(error),
+        }
+    }
+
+    /// Does a typed call: decides, runs, writes the audit. Arriving requests and the calls of
+    /// services go through here alike.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing has been written then but the record of the refusal.
+    pub async fn call<O: Operation>(
+        &self,
+        context: &Context,
+        input: &O::Input,
+    ) -> Result<O::Output, Refusal> {
+        let scope = self.scope(&context.caller.account);
+        let call = Call {
+            input,
+            caller: &context.caller,
+            arrival: &context.arrival,
+            scope: &scope,
+            now: context.now,
+            request_id: &context.request_id,
+            env: &self.env,
+            vault: &self.vault,
+            last_use: &self.last_use,
+        };
+        let outcome = match O::ACCESS {
+            Access::Read => self.read::<O>(context, &call),
+            Access::Write => self.write::<O>(context, &call).await,
+        };
+        if let Err(refusal) = &outcome {
+            self.record_refusal::<O>(context, &call, refusal);
+        }
+        outcome
+    }
+
+    fn read<O: Operation>(
+        &self,
+        context: &Context,
+        call: &Call<'_, O::Input>,
+    ) -> Result<O::Output, Refusal> {
+        let state = self.store.snapshot()?;
+        let mut tx = Tx::read_only(state.clone());
+        let (output, granted) = self.attempt::<O>(context, call, &state, &mut tx)?;
+        let about = Owned::of::<O>(context, call);
+        let parameters = members(call.input as &dyn Struct);
+        let event_id = self.env.uuid();
+        let caller = context.caller.clone();
+        self.journal.note(move || {
+            let mut record = Record::of(about.borrow(), event_id, Some(&caller));
+            record.request_parameters = parameters;
+            record.sagegate = allowed(&granted);
+            record
+        });
+        Ok(output)
+    }
+
+    async fn write<O: Operation>(
+        &self,
+        context: &Context,
+        call: &Call<'_, O::Input>,
+    ) -> Result<O::Output, Refusal> {
+        let done = self
+            .store
+            .transact(|tx| {
+                // Policies are taken from durable state, which has every write that was answered;
+                // what the transaction itself reads is checked for conflicts when it commits.
+                let state = self.store.snapshot()?;
+                let (output, granted) = self.attempt::<O>(context, call, &state, tx)?;
+                let about = Owned::of::<O>(context, call);
+                let mut record =
+                    Record::of(about.borrow(), self.env.uuid(), Some(&context.caller));
+                record.request_parameters = members(call.input as &dyn Struct);
+                record.response_elements = members(&output as &dyn Struct);
+                record.sagegate = allowed(&granted);
+                tables::put(tx, context.now, &record)?;
+                Ok::<_, Refusal>(output)
+            })
+            .await;
+        match done {
+            Ok(Committed { value, tables, .. }) => {
+                self.react(&tables).await;
+                Ok(value)
+            }
+            Err(TransactError::Aborted(refusal)) => Err(refusal),
+            Err(TransactError::Contention) => Err(Refusal::Fault(Fault::contention())),
+            Err(TransactError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// Runs a transaction of the system's own (start, life-cycles, an operator's command): nobody's
+    /// permission is asked, and those who follow the state are told.
+    ///
+    /// # Errors
+    /// What `work` answers, or a [`Fault`] of the store.
+    pub async fn transact<T>(
+        &self,
+        work: impl FnMut(&mut Tx) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let done = self.commit(work).await?;
+        self.react(&done.tables).await;
+        Ok(done.value)
+    }
+
+    /// As [`Gate::transact`], without telling those who follow the state: for themselves.
+    ///
+    /// # Errors
+    /// What `work` answers, or a [`Fault`] of the store.
+    pub async fn commit<T>(
+        &self,
+        work: impl FnMut(&mut Tx) -> Result<T, Fault>,
+    ) -> Result<Committed<T>, Fault> {
+        self.store.transact(work).await.map_err(|error| match error {
+            TransactError::Aborted(fault) => fault,
+            TransactError::Contention => Fault::contention(),
+            TransactError::Store(error) => error.into(),
+        })
+    }
+
+    /// Lets all who follow the state catch up with it; at start.
+    pub async fn catch_up(&self) {
+        for reaction in self.reactions.get().into_iter().flatten() {
+            reaction.react(self).await;
+        }
+    }
+
+    async fn react(&self, written: &[&'static str]) {
+        for reaction in self.reactions.get().into_iter().flatten() {
+            if reaction.tables().iter().any(|table| written.contains(table)) {
+                reaction.react(self).await;
+            }
+        }
+    }
+
+    fn attempt<O: Operation>(
+        &self,
+        context: &Context,
+        call: &Call<'_, O::Input>,
+        state: &Snapshot,
+        tx: &mut Tx,
+    ) -> Result<(O::Output, Granted), Refusal> {
+        let needs = O::needs(call, tx)?;
+        let granted =
+            self.decide(context, state, needs)?;
+        let output = O::run(&Authorized::new(call), tx)?;
+        Ok((output, granted))
+    }
+
+    /// Decides needs without running anything, at the present state: for doors that ask anew on
+    /// every request (SPEC T7).
+    ///
+    /// # Errors
+    /// The first denial, or a store that cannot be read.
+    pub fn check(&self, context: &Context, needs: Needs) -> Result<Granted, Refusal> {
+        let state = self.store.snapshot()?;
+        self.decide(context, &state, needs)
+    }
+
+    fn record_refusal<O: Operation>(
+        &self,
+        context: &Context,
+        call: &Call<'_, O::Input>,
+        refusal: &Refusal,
+    ) {
+        let about = Owned::of::<O>(context, call);
+        let mut record = Record::of(about.borrow(), self.env.uuid(), Some(&context.caller));
+        record.request_parameters = members(call.input as &dyn Struct);
+        match refusal {
+            Refusal::Unread(error) => {
+                record.error_code = Some(error.code.clone());
+                record.error_message = Some(error.message.clone());
+            }
+            Refusal::Denied(denial) => {
+                let fault = denial.fault(O::SERVICE, &self.vault, &self.env);
+                record.error_code = Some(fault.code.into_owned());
+                record.error_message = Some(denial.text());
+                record.sagegate = json!({ "decision": "denied", "trace": denial.trace });
+            }
+            Refusal::Fault(fault) => {
+                record.error_code = Some(fault.code.clone().into_owned());
+                record.error_message = Some(fault.message.clone());
+                record.sagegate = json!({ "decision": "not reached or allowed" });
+            }
+        }
+        self.journal.note_refusal(record);
+    }
+}
+
+fn allowed(granted: &Granted) -> Value {
+    json!({ "decision": "allowed", "by": granted.to_json() })
+}
+
+/// [`Circumstances`] that can leave the request.
+struct Owned {
+    service: &'static str,
+    operation: &'static str,
+    region: String,
+    account: String,
+    arrival: Arrival,
+    user_agent: String,
+    request_id: String,
+    now: Time,
+    read_only: bool,
+}
+
+impl Owned {
+    fn of<O: Operation>(context: &Context, call: &Call<'_, O::Input>) -> Self {
+        Self {
+            service: O::SERVICE,
+            operation: O::NAME,
+            region: call.scope.region.to_string(),
+            account: call.scope.account.to_string(),
+            arrival: context.arrival.clone(),
+            user_agent: context.user_agent.clone(),
+            request_id: context.request_id.clone(),
+            now: context.now,
+            read_only: O::ACCESS == Access::Read,
+        }
+    }
+
+    fn borrow(&self) -> Circumstances<'_> {
+        Circumstances {
+            service: self.service,
+            operation: self.operation,
+            region: &self.region,
+            account: &self.account,
+            arrival: &self.arrival,
+            user_agent: &self.user_agent,
+            request_id: &self.request_id,
+            now: self.now,
+            read_only: self.read_only,
+        }
+    }
+}

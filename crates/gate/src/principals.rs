@@ -1,0 +1,182 @@
+//! Who a caller is in IAM right now, kept for as long as nothing in IAM changes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use sagegate_policy::{Attached, Bundle, Document, Policy};
+use sagegate_store::{Snapshot, StoreError};
+
+use crate::caller::{Caller, Principal, SessionFacts};
+use crate::directory::{AccessKey, AttachedPolicy, Directory, Identity};
+use crate::ids::AccountId;
+
+/// Entries of each cache, at most; past it the cache starts anew.
+const ENTRIES: usize = 4_096;
+
+/// An identity with its policies ready to decide.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    /// What IAM says.
+    pub(crate) identity: Identity,
+    /// Its identity policies, merged into one index.
+    pub(crate) bundle: Bundle,
+    /// Its permissions boundary, if it has one.
+    pub(crate) boundaries: Vec<Attached>,
+}
+
+/// Session policies, compiled.
+pub(crate) type SessionPolicies = Arc<Vec<Attached>>;
+
+/// Answers from the directory, kept while its tables stand still.
+pub(crate) struct Principals {
+    directory: Arc<dyn Directory>,
+    kept: RwLock<Kept>,
+    sessions: RwLock<HashMap<String, SessionPolicies>>,
+}
+
+#[derive(Default)]
+struct Kept {
+    epoch: u64,
+    keys: HashMap<String, Option<Arc<AccessKey>>>,
+    standings: HashMap<(AccountId, String), Option<Arc<Standing>>>,
+}
+
+impl std::fmt::Debug for Principals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Principals").finish_non_exhaustive()
+    }
+}
+
+impl Principals {
+    pub(crate) fn new(directory: Arc<dyn Directory>) -> Self {
+        Self { directory, kept: RwLock::default(), sessions: RwLock::default() }
+    }
+
+    pub(crate) fn directory(&self) -> &dyn Directory {
+        &*self.directory
+    }
+
+    /// The long-term key of this id.
+    pub(crate) fn access_key(
+        &self,
+        state: &Snapshot,
+        id: &str,
+    ) -> Result<Option<Arc<AccessKey>>, StoreError> {
+        let epoch = self.epoch(state);
+        {
+            let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+            if kept.epoch == epoch
+                && let Some(found) = kept.keys.get(id)
+            {
+                return Ok(found.clone());
+            }
+        }
+        let found = self.directory.access_key(state, id)?.map(Arc::new);
+        self.keep(epoch, |kept| {
+            if kept.keys.len() >= ENTRIES {
+                kept.keys.clear();
+            }
+            kept.keys.insert(id.to_owned(), found.clone());
+        });
+        Ok(found)
+    }
+
+    /// The user or role of this unique id, with its policies compiled.
+    pub(crate) fn standing(
+        &self,
+        state: &Snapshot,
+        account: &AccountId,
+        unique_id: &str,
+    ) -> Result<Option<Arc<Standing>>, StoreError> {
+        let epoch = self.epoch(state);
+        let key = (account.clone(), unique_id.to_owned());
+        {
+            let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+            if kept.epoch == epoch
+                && let Some(found) = kept.standings.get(&key)
+            {
+                return Ok(found.clone());
+            }
+        }
+        let found = self
+            .directory
+            .identity(state, account, unique_id)?
+            .map(|identity| Arc::new(Standing::of(identity)));
+        self.keep(epoch, |kept| {
+            if kept.standings.len() >= ENTRIES {
+                kept.standings.clear();
+            }
+            kept.standings.insert(key, found.clone());
+        });
+        Ok(found)
+    }
+
+    /// A session's policies, compiled; `None` if one of them does not parse, which must deny.
+    pub(crate) fn session_policies(&self, facts: &SessionFacts) -> Option<SessionPolicies> {
+        let mut key = String::new();
+        for (name, text) in &facts.policies {
+            // Lengths keep two lists from running into one key.
+            key.push_str(&format!("{}:{name}{}:{text}", name.len(), text.len()));
+        }
+        if let Some(found) =
+            self.sessions.read().unwrap_or_else(PoisonError::into_inner).get(&key)
+        {
+            return Some(Arc::clone(found));
+        }
+        let mut compiled = Vec::with_capacity(facts.policies.len());
+        for (name, text) in &facts.policies {
+            let policy = Policy::compile(&Document::parse(text).ok()?);
+            compiled.push(Attached::new(name.as_str(), policy));
+        }
+        let compiled = Arc::new(compiled);
+        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        if sessions.len() >= ENTRIES {
+            sessions.clear();
+        }
+        sessions.insert(key, Arc::clone(&compiled));
+        Some(compiled)
+    }
+
+    fn epoch(&self, state: &Snapshot) -> u64 {
+        self.directory.tables().iter().map(|table| state.table_revision(table)).max().unwrap_or(0)
+    }
+
+    /// Keeps an answer, unless the cache is already for a later state.
+    fn keep(&self, epoch: u64, put: impl FnOnce(&mut Kept)) {
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.epoch < epoch {
+            *kept = Kept { epoch, ..Kept::default() };
+        }
+        if kept.epoch == epoch {
+            put(&mut kept);
+        }
+    }
+}
+
+impl Standing {
+    fn of(identity: Identity) -> Self {
+        let bundle = Bundle::new(identity.policies.iter().map(AttachedPolicy::attached));
+        let boundaries = identity.boundary.iter().map(AttachedPolicy::attached).collect();
+        Self { identity, bundle, boundaries }
+    }
+}
+
+/// The tags of a caller: those of its user or role, and over them its session's.
+pub(crate) fn principal_tags(
+    caller: &Caller,
+    standing: Option<&Standing>,
+) -> BTreeMap<String, String> {
+    let mut tags = standing.map(|it| it.identity.tags.clone()).unwrap_or_default();
+    if matches!(caller.principal, Principal::Federated { .. }) {
+        // A federated user's tags are those of the call, not those of the user who made it.
+        tags.clear();
+    }
+    if let Some(session) = &caller.session {
+        for (key, value) in &session.tags {
+            // Tag keys are the same whatever their case (IAM User Guide, "Tags for IAM resources").
+            tags.retain(|other, _| !other.eq_ignore_ascii_case(key));
+            tags.insert(key.clone(), value.clone());
+        }
+    }
+    tags
+}

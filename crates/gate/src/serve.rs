@@ -1,0 +1,240 @@
+//! Arriving requests: from the raw head and body of an HTTP request to the answer's bytes.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response, header};
+use sagegate_model::{Protocol, ServiceSchema};
+use sagegate_network::{Arrival, Behind};
+use sagegate_wire::sigv4::{self, AuthFailure, Dialect};
+use sagegate_wire::{ApiError, route};
+use serde_json::json;
+
+use crate::audit::{Circumstances, Record};
+use crate::authenticate::Unrecognised;
+use crate::caller::Caller;
+use crate::fault::Fault;
+use crate::gate::{Context, Gate, Refusal};
+
+/// An HTTP request, its body read and bounded by the server.
+#[derive(Clone, Debug)]
+pub struct HttpRequest {
+    /// The method.
+    pub method: Method,
+    /// The raw path, without the query.
+    pub path: String,
+    /// The raw query without its `?`; empty where there is none.
+    pub query: String,
+    /// The header fields.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// By which way it came, as the accepting socket knows.
+    pub arrival: Arrival,
+    /// Whether the connection was encrypted.
+    pub secure: bool,
+    /// The request's id, which the answer carries as `x-amzn-RequestId`.
+    pub request_id: String,
+}
+
+impl HttpRequest {
+    /// A header field's text; `None` if it is missing or not visible ASCII.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+impl Gate {
+    /// Answers a request of an AWS client.
+    pub async fn serve(&self, request: &HttpRequest) -> Response<Bytes> {
+        let head = sigv4::Head {
+            method: request.method.as_str(),
+            path: &request.path,
+            query: &request.query,
+            headers: &request.headers,
+        };
+        let claim = sigv4::parse(&head);
+        let scope = claim.as_ref().ok().map(sigv4::Claim::service);
+        let named = route::Head {
+            scope,
+            target: request.header("x-amz-target"),
+            content_type: request.header("content-type"),
+            host: request.header("host"),
+            method: request.method.clone(),
+            query: (!request.query.is_empty()).then_some(request.query.as_str()),
+        };
+        let protocol = named.protocol();
+        let claim = match claim {
+            Ok(claim) => claim,
+            Err(failure) => {
+                let service = named.service().ok();
+                return self.unrecognised(request, service, protocol, &failure);
+            }
+        };
+        let service = match named.service() {
+            Ok(service) => service,
+            Err(error) => return error.encode(protocol, None, &request.request_id),
+        };
+        // What is behind an endpoint is the only service there: a signature for another is one for
+        // the wrong service.
+        let expected = match request.arrival.endpoint().map(|it| it.behind()) {
+            None => service.signing_name,
+            Some(Some(Behind::Api(behind))) => behind,
+            Some(Some(Behind::Studio) | None) => {
+                let error = ApiError::sender(
+                    "UnknownOperationException",
+                    404,
+                    "This endpoint does not serve an AWS API.",
+                );
+                return error.encode(protocol, Some(service), &request.request_id);
+            }
+        };
+        let state = match self.store.snapshot() {
+            Ok(state) => state,
+            Err(error) => return self.failed(request, service, error.into()),
+        };
+        let caller =
+            match self.authenticator().caller(&state, &claim, &head, &request.body, expected) {
+                Ok(caller) => caller,
+                Err(Unrecognised::Auth(failure)) => {
+                    return self.unrecognised(request, Some(service), protocol, &failure);
+                }
+                Err(Unrecognised::Store(error)) => {
+                    return self.failed(request, service, error.into());
+                }
+            };
+        let now = self.env.now();
+        self.last_use.note(&caller.access_key_id, now, service.signing_name, claim.region());
+        let context = Context {
+            caller,
+            arrival: request.arrival.clone(),
+            request_id: request.request_id.clone(),
+            user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
+            now,
+            secure: request.secure,
+        };
+        let call = match named.call(service, &request.body) {
+            Ok(call) => call,
+            Err(error) => return self.unread(&context, service, "Unknown", error),
+        };
+        let operation = call.operation.name;
+        let Some(handler) = self.registry.handler(service.name, operation) else {
+            let error = ApiError::not_implemented(service, operation);
+            return self.unread(&context, service, operation, error);
+        };
+        match handler.handle(self, &context, call).await {
+            Ok(answer) => answer,
+            Err(Refusal::Unread(error)) => self.unread(&context, service, operation, error),
+            Err(Refusal::Denied(denial)) => {
+                let fault = denial.fault(service.name, &self.vault, &self.env);
+                ApiError::from(fault).encode(protocol, Some(service), &request.request_id)
+            }
+            Err(Refusal::Fault(fault)) => self.failed(request, service, fault),
+        }
+    }
+
+    fn failed(
+        &self,
+        request: &HttpRequest,
+        service: &'static ServiceSchema,
+        fault: Fault,
+    ) -> Response<Bytes> {
+        if let Some(detail) = &fault.detail {
+            tracing::error!(request = request.request_id, detail, "a request failed here");
+        }
+        ApiError::from(fault).encode(service.protocol, Some(service), &request.request_id)
+    }
+
+    /// A request of a known caller that could not be understood.
+    fn unread(
+        &self,
+        context: &Context,
+        service: &'static ServiceSchema,
+        operation: &str,
+        error: ApiError,
+    ) -> Response<Bytes> {
+        self.note_unserved(context, service.name, operation, &error);
+        error.encode(service.protocol, Some(service), &context.request_id)
+    }
+
+    fn note_unserved(&self, context: &Context, service: &str, operation: &str, error: &ApiError) {
+        let about = Circumstances {
+            service,
+            operation,
+            region: self.region.as_str(),
+            account: context.caller.account.as_str(),
+            arrival: &context.arrival,
+            user_agent: &context.user_agent,
+            request_id: &context.request_id,
+            now: context.now,
+            read_only: true,
+        };
+        let mut record = Record::of(about, self.env.uuid(), Some(&context.caller));
+        record.error_code = Some(error.code.clone());
+        record.error_message = Some(error.message.clone());
+        record.sagegate = json!({ "decision": "not asked: the request was not understood" });
+        self.journal.note_refusal(record);
+    }
+
+    fn unrecognised(
+        &self,
+        request: &HttpRequest,
+        service: Option<&'static ServiceSchema>,
+        protocol: Protocol,
+        failure: &AuthFailure,
+    ) -> Response<Bytes> {
+        let dialect = match protocol {
+            Protocol::Json10 | Protocol::Json11 => Dialect::Json,
+            Protocol::Query => Dialect::Query,
+            Protocol::Ec2 => Dialect::Ec2,
+        };
+        let spelled = failure.spelled(dialect);
+        let error = ApiError::sender(spelled.code, spelled.status, spelled.message);
+        self.note_unrecognised(request, service.map_or("unknown", |it| it.name), &error);
+        let mut response = error.encode(protocol, service, &request.request_id);
+        if spelled.status == 401 {
+            let scheme = HeaderValue::from_static("AWS4-HMAC-SHA256");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+
+    /// Nobody signed for these, so anybody can make many of them: they may be dropped like the
+    /// records of reads, and never push a refusal out.
+    fn note_unrecognised(&self, request: &HttpRequest, service: &'static str, error: &ApiError) {
+        let (arrival, id) = (request.arrival.clone(), request.request_id.clone());
+        let user_agent = request.header("user-agent").unwrap_or_default().to_owned();
+        let (now, event_id) = (self.env.now(), self.env.uuid());
+        let region = self.region.to_string();
+        let (code, message) = (error.code.clone(), error.message.clone());
+        self.journal.note(move || {
+            let about = Circumstances {
+                service,
+                operation: "Unauthenticated",
+                region: &region,
+                account: "",
+                arrival: &arrival,
+                user_agent: &user_agent,
+                request_id: &id,
+                now,
+                read_only: true,
+            };
+            let mut record = Record::of(about, event_id, None::<&Caller>);
+            record.error_code = Some(code);
+            record.error_message = Some(message);
+            record.sagegate = json!({ "decision": "not asked: nobody was recognised" });
+            record
+        });
+    }
+}
+
+impl From<Fault> for ApiError {
+    fn from(fault: Fault) -> Self {
+        Self {
+            code: fault.code.into_owned(),
+            message: fault.message,
+            status: fault.status,
+            sender: fault.sender,
+            extra: Vec::new(),
+        }
+    }
+}

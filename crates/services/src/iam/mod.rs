@@ -1,0 +1,6 @@
+//! IAM: identities and their policies.
+
+use sagegate_gate::registry::Registry;
+
+/// Registers the operations.
+pub(crate) fn register(_registry: &mut Registry) {}

@@ -1,0 +1,6 @@
+//! STS: temporary credentials.
+
+use sagegate_gate::registry::Registry;
+
+/// Registers the operations.
+pub(crate) fn register(_registry: &mut Registry) {}
