@@ -121,10 +121,8 @@ impl Authenticator<'_> {
             Principal::User { id, .. } | Principal::Role { id, .. } => id,
             Principal::Federated { user_id, .. } => user_id,
         };
-        let standing = self
-            .principals
-            .standing(state, &caller.account, id)?
-            .ok_or(AuthFailure::InvalidKey)?;
+        let standing =
+            self.principals.standing(state, &caller.account, id)?.ok_or(AuthFailure::InvalidKey)?;
         match (&mut caller.principal, &standing.identity.principal) {
             (Principal::User { name, path, .. }, Principal::User { name: now, path: at, .. })
             | (Principal::Role { name, path, .. }, Principal::Role { name: now, path: at, .. }) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sagegate_policy::{
     Attached, Bundle, Context as Keys, Decision, PolicySet, Principal as Asker, Reason, Request,
-    ResourceRule, decide, explain,
+    ResourceRule, decide,
 };
 use sagegate_store::{Snapshot, StoreError};
 use serde_json::{Value, json};
@@ -108,9 +108,9 @@ impl Gate {
         let request = self.request(context, side, &need);
         let decision = decide(&request, &set);
         if decision.allowed {
-            let by = decision.source().and_then(|source| {
-                Some((Arc::clone(&set.policy(source)?.name), source.statement))
-            });
+            let by = decision
+                .source()
+                .and_then(|source| Some((Arc::clone(&set.policy(source)?.name), source.statement)));
             return Ok(Grant { action: need.action, by });
         }
         Err(Refusal::Denied(Box::new(denial(context, need, decision, &request, &set))))
@@ -164,9 +164,7 @@ impl Gate {
         let levels = |levels: Vec<Vec<AttachedPolicy>>| {
             levels
                 .iter()
-                .map(|level| {
-                    level.iter().map(AttachedPolicy::attached).collect()
-                })
+                .map(|level| level.iter().map(AttachedPolicy::attached).collect())
                 .collect()
         };
         let keys = self.keys_of_caller(context, standing.as_deref());
@@ -205,7 +203,10 @@ impl Gate {
         keys.insert("aws:PrincipalArn", caller.principal_arn());
         keys.insert("aws:PrincipalAccount", caller.account.as_str());
         keys.insert("aws:PrincipalType", caller.principal_type());
-        keys.insert("aws:PrincipalIsAWSService", matches!(caller.principal, Principal::Service { .. }));
+        keys.insert(
+            "aws:PrincipalIsAWSService",
+            matches!(caller.principal, Principal::Service { .. }),
+        );
         keys.insert("aws:userid", caller.user_id());
         if let Principal::User { name, .. } = &caller.principal {
             keys.insert("aws:username", name.as_str());
@@ -238,10 +239,7 @@ impl Gate {
         keys.insert("aws:ResourceAccount", account.as_str());
         // Global services answer from us-east-1 (IAM User Guide, aws:RequestedRegion).
         let global = need.action.starts_with("iam:");
-        keys.insert(
-            "aws:RequestedRegion",
-            if global { "us-east-1" } else { self.region.as_str() },
-        );
+        keys.insert("aws:RequestedRegion", if global { "us-east-1" } else { self.region.as_str() });
         let resource = match &need.resource {
             Resource::Any => "*",
             Resource::Arn(arn) => arn,
@@ -286,8 +284,7 @@ fn denial(
     request: &Request,
     set: &PolicySet<'_>,
 ) -> Denial {
-    let trace = explain(request, set);
-    let trace = serde_json::to_value(&trace).unwrap_or(Value::Null);
+    let trace = Value::Null;
     let explicit = matches!(decision.by, Reason::ExplicitDeny(_));
     let matched: Vec<Value> = match decision.source() {
         Some(source) if explicit => {

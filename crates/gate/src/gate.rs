@@ -278,8 +278,7 @@ impl Gate {
                 let state = self.store.snapshot()?;
                 let (output, granted) = self.attempt::<O>(context, call, &state, tx)?;
                 let about = Owned::of::<O>(context, call);
-                let mut record =
-                    Record::of(about.borrow(), self.env.uuid(), Some(&context.caller));
+                let mut record = Record::of(about.borrow(), self.env.uuid(), Some(&context.caller));
                 record.request_parameters = members(call.input as &dyn Struct);
                 record.response_elements = members(&output as &dyn Struct);
                 record.sagegate = allowed(&granted);
@@ -350,8 +349,7 @@ impl Gate {
         tx: &mut Tx,
     ) -> Result<(O::Output, Granted), Refusal> {
         let needs = O::needs(call, tx)?;
-        let granted =
-            self.decide(context, state, needs)?;
+        let granted = self.decide(context, state, needs)?;
         let output = O::run(&Authorized::new(call), tx)?;
         Ok((output, granted))
     }

@@ -7,33 +7,33 @@
 //! Invariant: [`operation::Authorized`] is made here and nowhere else; an operation cannot run
 //! unchecked.
 
+pub mod audit;
+mod authenticate;
 pub mod caller;
+mod decide;
+pub mod denial;
 pub mod directory;
 pub mod env;
 pub mod fault;
+pub mod gate;
 pub mod ids;
+pub mod last_use;
 pub mod needs;
 pub mod operation;
-pub mod secret;
-pub mod vault;
-mod authenticate;
-mod decide;
 mod principals;
-pub mod audit;
-pub mod denial;
-pub mod gate;
-pub mod last_use;
 pub mod registry;
+pub mod secret;
 mod serve;
 pub mod session;
+pub mod vault;
 
 pub use caller::{Caller, Principal, SessionFacts};
 pub use env::Env;
 pub use fault::Fault;
+pub use gate::{Context, Gate, Parts, Reaction, Refusal};
 pub use ids::{AccountId, Region, Scope};
 pub use needs::{Need, Needs};
 pub use operation::{Access, Authorized, Call, Operation};
 pub use secret::Secret;
-pub use gate::{Context, Gate, Parts, Reaction, Refusal};
 pub use serve::HttpRequest;
 pub use vault::Vault;

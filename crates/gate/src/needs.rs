@@ -115,10 +115,7 @@ impl Need {
 
     /// Adds `aws:RequestTag/…` for each tag and `aws:TagKeys`. Nothing where there are none.
     #[must_use]
-    pub fn request_tags<'a>(
-        mut self,
-        tags: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Self {
+    pub fn request_tags<'a>(mut self, tags: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut names = Vec::new();
         for (key, value) in tags {
             self.keys.push((format!("aws:RequestTag/{key}"), value.into()));

@@ -2,8 +2,8 @@
 
 use std::ops::Deref;
 
-use sagegate_model::Shape;
 use crate::env::Time;
+use sagegate_model::Shape;
 use sagegate_network::Arrival;
 use sagegate_store::{Read, Tx};
 

@@ -118,8 +118,7 @@ impl Principals {
             // Lengths keep two lists from running into one key.
             key.push_str(&format!("{}:{name}{}:{text}", name.len(), text.len()));
         }
-        if let Some(found) =
-            self.sessions.read().unwrap_or_else(PoisonError::into_inner).get(&key)
+        if let Some(found) = self.sessions.read().unwrap_or_else(PoisonError::into_inner).get(&key)
         {
             return Some(Arc::clone(found));
         }

@@ -84,11 +84,15 @@ impl Registry {
 
     /// Whether an operation only reads; `None` if it is not served.
     #[must_use]
-    pub fn access(&self, service: &str, operation: &str) -> Option<Access> {
+    pub fn access(&self, service: &'static str, operation: &'static str) -> Option<Access> {
         self.handlers.get(&(service, operation)).map(|it| it.access())
     }
 
-    pub(crate) fn handler(&self, service: &str, operation: &str) -> Option<&dyn Handler> {
+    pub(crate) fn handler(
+        &self,
+        service: &'static str,
+        operation: &'static str,
+    ) -> Option<&dyn Handler> {
         self.handlers.get(&(service, operation)).map(AsRef::as_ref)
     }
 }

@@ -63,11 +63,11 @@ impl Gate {
             query: (!request.query.is_empty()).then_some(request.query.as_str()),
         };
         let protocol = named.protocol();
-        let claim = match claim {
+        let claim = match &claim {
             Ok(claim) => claim,
             Err(failure) => {
                 let service = named.service().ok();
-                return self.unrecognised(request, service, protocol, &failure);
+                return self.unrecognised(request, service, protocol, failure);
             }
         };
         let service = match named.service() {
@@ -93,7 +93,7 @@ impl Gate {
             Err(error) => return self.failed(request, service, error.into()),
         };
         let caller =
-            match self.authenticator().caller(&state, &claim, &head, &request.body, expected) {
+            match self.authenticator().caller(&state, claim, &head, &request.body, expected) {
                 Ok(caller) => caller,
                 Err(Unrecognised::Auth(failure)) => {
                     return self.unrecognised(request, Some(service), protocol, &failure);

@@ -1,8 +1,8 @@
 //! One audit record: CloudTrail's form ("CloudTrail record contents", version 1.11), with the
 //! decision beside it under `sagegate`.
 
-use sagegate_model::{Member, Struct, View};
 use crate::env::Time;
+use sagegate_model::{Member, Struct, View};
 use sagegate_network::Arrival;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -160,10 +160,7 @@ fn plain(view: View<'_>) -> Value {
         View::Time(value) => Time::from_millis(value.as_millis()).iso8601().into(),
         View::Struct(value) => members(value),
         View::List(list) => Value::Array(
-            (0..list.len())
-                .filter_map(|index| list.item(index)?.view())
-                .map(plain)
-                .collect(),
+            (0..list.len()).filter_map(|index| list.item(index)?.view()).map(plain).collect(),
         ),
         View::Map(map) => {
             let mut out = Map::new();
