@@ -11,9 +11,12 @@
 
 use std::io::{self, BufRead, Read, Write};
 
+use serde::Serialize;
+
 use crate::bundle::Bundle;
 use crate::decide::{Decision, PolicySet, ResourceRule, decide};
-use crate::document::Document;
+use crate::document::{Document, Places};
+use crate::explain::{ReasonTrace, explain};
 use crate::json::{self, Json, Member, Node};
 use crate::policy::{Attached, Policy};
 use crate::request::{Context, Principal, Request, Value};
@@ -55,7 +58,7 @@ impl Case {
     pub fn parse(line: &str) -> Result<Self, String> {
         let node = json::parse(line)
             .map_err(|error| format!("column {}: {}", error.at + 1, error.message))?;
-        Reader { line }.case(&node)
+        Reader { places: Places::new(line) }.case(&node)
     }
 
     /// The policies.
@@ -150,8 +153,23 @@ fn answer(line: &[u8], mode: Mode) -> Result<String, String> {
     let set = case.set();
     Ok(match mode {
         Mode::Plain => word(decide(&case.request, &set)).to_owned(),
-        Mode::Explain | Mode::Json => String::new(),
+        Mode::Explain => json_text(&explain(&case.request, &set))?,
+        Mode::Json => {
+            let decision = decide(&case.request, &set);
+            let reason = ReasonTrace::new(decision, &case.request, &set);
+            json_text(&Outcome { outcome: word(decision), reason })?
+        }
     })
+}
+
+#[derive(Serialize)]
+struct Outcome {
+    outcome: &'static str,
+    reason: ReasonTrace,
+}
+
+fn json_text(value: &impl Serialize) -> Result<String, String> {
+    serde_json::to_string(value).map_err(|error| error.to_string())
 }
 
 fn word(decision: Decision) -> &'static str {
@@ -159,7 +177,7 @@ fn word(decision: Decision) -> &'static str {
 }
 
 struct Reader<'a> {
-    line: &'a str,
+    places: Places<'a>,
 }
 
 fn member<'n>(members: &'n [Member], name: &str) -> Result<Option<&'n Node>, String> {
@@ -225,7 +243,7 @@ impl Reader<'_> {
     fn policy(&self, node: &Node, name: String) -> Result<Attached, String> {
         let document = match &node.value {
             Json::String(text) => Document::parse(text),
-            _ => Document::from_node(self.line, node),
+            _ => Document::from_node(&self.places, node),
         };
         match document {
             Ok(document) => Ok(Attached::new(name, Policy::compile(&document))),

@@ -108,7 +108,7 @@ impl CompiledCondition {
             return true;
         }
         let value = match value {
-            Some(value) if !absent && !(quantifier.is_some() && is_null_set(value)) => value,
+            Some(value) if !(absent || quantifier.is_some() && is_null_set(value)) => value,
             _ => {
                 return match quantifier {
                     Some(Quantifier::All) => true,

@@ -7,6 +7,7 @@
 //!
 //! Source: "Grammar of the IAM JSON policy language" in the IAM User Guide.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::Serialize;
@@ -170,12 +171,21 @@ impl Document {
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let places = Places::new(text);
         let node = json::parse(text).map_err(|error| places.error(error.at, error.message))?;
-        Reader { places }.document(&node)
+        Self::from_node(&places, &node)
     }
 
     /// Reads a document that stands inside a larger JSON text.
-    pub(crate) fn from_node(text: &str, node: &Node) -> Result<Self, ParseError> {
-        Reader { places: Places::new(text) }.document(node)
+    pub(crate) fn from_node(places: &Places<'_>, node: &Node) -> Result<Self, ParseError> {
+        Reader { places, fold_effect: false, odd_effect: Cell::new(None) }.document(node)
+    }
+
+    /// Reads a document whose `Effect`s may be in any letter case; tells where the first odd one is.
+    pub(crate) fn parse_folding(text: &str) -> Result<(Self, Option<Position>), ParseError> {
+        let places = Places::new(text);
+        let node = json::parse(text).map_err(|error| places.error(error.at, error.message))?;
+        let reader = Reader { places: &places, fold_effect: true, odd_effect: Cell::new(None) };
+        let document = reader.document(&node)?;
+        Ok((document, reader.odd_effect.get()))
     }
 }
 
@@ -186,25 +196,38 @@ pub fn size_without_whitespace(text: &str) -> usize {
     text.chars().filter(|c| !c.is_whitespace()).count()
 }
 
-/// Turns byte offsets into positions.
+/// Turns byte offsets into positions. Cheap where they come roughly in order: columns are counted from the last one.
 pub(crate) struct Places<'a> {
     text: &'a str,
     starts: Vec<usize>,
+    last: Cell<Position>,
 }
 
 impl<'a> Places<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
         let ends =
             text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Self { text, starts: std::iter::once(0).chain(ends).collect() }
+        let last = Cell::new(Position { offset: 0, line: 1, column: 1 });
+        Self { text, starts: std::iter::once(0).chain(ends).collect(), last }
     }
 
     pub(crate) fn at(&self, offset: usize) -> Position {
         let line = self.starts.partition_point(|start| *start <= offset);
         let start =
             line.checked_sub(1).and_then(|index| self.starts.get(index)).copied().unwrap_or(0);
-        let column = self.text.get(start..offset).map_or(0, |before| before.chars().count()) + 1;
-        Position { offset, line, column }
+        let chars =
+            |from: usize, to: usize| self.text.get(from..to).map_or(0, |text| text.chars().count());
+        let last = self.last.get();
+        let column = if last.line != line {
+            1 + chars(start, offset)
+        } else if last.offset <= offset {
+            last.column + chars(last.offset, offset)
+        } else {
+            last.column.saturating_sub(chars(offset, last.offset))
+        };
+        let position = Position { offset, line, column };
+        self.last.set(position);
+        position
     }
 
     pub(crate) fn error(&self, offset: usize, message: impl Into<String>) -> ParseError {
@@ -212,11 +235,14 @@ impl<'a> Places<'a> {
     }
 }
 
-struct Reader<'a> {
-    places: Places<'a>,
+struct Reader<'p, 'a> {
+    places: &'p Places<'a>,
+    /// Reads an `Effect` whatever its letter case, and notes the first that is not spelled as it should be.
+    fold_effect: bool,
+    odd_effect: Cell<Option<Position>>,
 }
 
-impl Reader<'_> {
+impl Reader<'_, '_> {
     fn fail<T>(&self, at: usize, message: impl Into<String>) -> Result<T, ParseError> {
         Err(self.places.error(at, message))
     }
@@ -304,13 +330,7 @@ impl Reader<'_> {
         for Member { at, key, node } in self.members(node, "a statement")? {
             match &**key {
                 "Sid" => statement.sid = Some(self.text(node, "Sid")?),
-                "Effect" => {
-                    effect = Some(match &*self.text(node, "Effect")?.value {
-                        "Allow" => Effect::Allow,
-                        "Deny" => Effect::Deny,
-                        other => return self.fail(node.at, format!("{other:?} is not an Effect")),
-                    });
-                }
+                "Effect" => effect = Some(self.effect(node)?),
                 "Action" | "NotAction" => self.element(&mut statement.action, *at, key, node)?,
                 "Resource" | "NotResource" => {
                     self.element(&mut statement.resource, *at, key, node)?
@@ -334,6 +354,22 @@ impl Reader<'_> {
         Ok(statement)
     }
 
+    fn effect(&self, node: &Node) -> Result<Effect, ParseError> {
+        let text = self.text(node, "Effect")?;
+        let effect =
+            [("Allow", Effect::Allow), ("Deny", Effect::Deny)].into_iter().find(|(name, _)| {
+                *name == &*text.value
+                    || (self.fold_effect && name.eq_ignore_ascii_case(&text.value))
+            });
+        let Some((name, effect)) = effect else {
+            return self.fail(node.at, format!("{:?} is not an Effect", text.value));
+        };
+        if name != &*text.value && self.odd_effect.get().is_none() {
+            self.odd_effect.set(Some(text.at));
+        }
+        Ok(effect)
+    }
+
     fn element(
         &self,
         slot: &mut Option<Element>,
@@ -345,7 +381,8 @@ impl Reader<'_> {
         if slot.is_some() {
             return self.fail(at, format!("{name} and Not{name} exclude each other"));
         }
-        *slot = Some(Element { negated, values: self.texts(node, key)?, at: self.places.at(at) });
+        let at = self.places.at(at);
+        *slot = Some(Element { negated, values: self.texts(node, key)?, at });
         Ok(())
     }
 
@@ -386,18 +423,14 @@ impl Reader<'_> {
                 return self.fail(block.at, format!("{:?} is not a condition operator", block.key));
             };
             for Member { at, key, node } in keys {
+                let at = self.places.at(*at);
                 let values = match &node.value {
                     Json::Array(items) => {
                         items.iter().map(|item| self.scalar(item, key)).collect::<Result<_, _>>()?
                     }
                     _ => vec![self.scalar(node, key)?],
                 };
-                conditions.push(Condition {
-                    operator,
-                    key: key.clone(),
-                    values,
-                    at: self.places.at(*at),
-                });
+                conditions.push(Condition { operator, key: key.clone(), values, at });
             }
         }
         Ok(conditions)

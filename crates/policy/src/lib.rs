@@ -22,11 +22,13 @@ pub mod cases;
 mod condition;
 mod decide;
 mod document;
+mod explain;
 mod json;
 mod operator;
 mod pattern;
 mod policy;
 mod request;
+mod validate;
 mod value;
 
 pub use bundle::Bundle;
@@ -35,6 +37,10 @@ pub use document::{
     Condition, Document, Effect, Element, ParseError, Position, PrincipalElement, PrincipalType,
     Statement, Text, Version, size_without_whitespace,
 };
+pub use explain::{
+    ConditionTrace, PolicyTrace, ReasonTrace, RequestTrace, StatementTrace, Trace, Values, explain,
+};
 pub use operator::{Base, Comparison, Operator, Quantifier};
 pub use policy::{Attached, Policy};
 pub use request::{Context, Principal, Request, ResourceName, Value};
+pub use validate::{PolicyType, Violation, validate};

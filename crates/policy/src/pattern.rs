@@ -104,11 +104,6 @@ impl Pattern {
         Self { tokens: tokens.into(), shape, arn, variables }
     }
 
-    /// Whether it is `*`.
-    pub(crate) fn is_any(&self) -> bool {
-        self.shape == Shape::Any
-    }
-
     /// The literal, where it is nothing else.
     pub(crate) fn literal(&self) -> Option<&str> {
         match &self.shape {

@@ -221,10 +221,7 @@ pub(crate) struct ActionPattern {
 impl ActionPattern {
     fn new(text: &str) -> Self {
         let pattern = |text| Pattern::new(text, Version::V2008, Dialect::Wild);
-        let parts = match text.split_once(':') {
-            Some((service, name)) => Some((pattern(service), pattern(name))),
-            None => None,
-        };
+        let parts = text.split_once(':').map(|(service, name)| (pattern(service), pattern(name)));
         Self { text: text.into(), parts }
     }
 
@@ -263,7 +260,7 @@ impl Actions {
             let text = text.value.to_ascii_lowercase();
             let wild = text.contains(['*', '?']);
             // Without a colon there is no service. Only `*` has a meaning; the rest matches nothing.
-            if !text.contains(':') && !(wild && text.bytes().all(|byte| byte == b'*')) {
+            if !(text.contains(':') || wild && text.bytes().all(|byte| byte == b'*')) {
                 actions.broken = element.negated && effect == Effect::Allow;
                 continue;
             }
