@@ -1,7 +1,9 @@
 //! Developer commands. One module per command; this file only tells them apart.
 
 mod generate;
+mod test;
 mod tidy;
+mod tools;
 
 use clap::{Parser, Subcommand};
 
@@ -16,6 +18,8 @@ struct Arguments {
 enum Command {
     /// Write the schema tables and the API structs from the pinned botocore.
     Generate(generate::Arguments),
+    /// Run everything that must hold before a change lands.
+    Test(test::Arguments),
     /// Check file sizes, crate arrows and words that do not belong here.
     Tidy,
 }
@@ -23,6 +27,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Generate(arguments) => generate::run(&arguments),
+        Command::Test(arguments) => test::run_all(&arguments),
         Command::Tidy => tidy::run(),
     }
 }

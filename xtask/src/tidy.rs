@@ -155,7 +155,8 @@ fn check_arrows(root: &Path, wrong: &mut Vec<String>) -> anyhow::Result<()> {
             continue;
         }
         let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == package.name) else {
-            wrong.push(format!("the crate {} is not on the map in xtask/src/tidy.rs", package.name));
+            wrong
+                .push(format!("the crate {} is not on the map in xtask/src/tidy.rs", package.name));
             continue;
         };
         let arrows: BTreeSet<&str> = package

@@ -28,6 +28,13 @@ pub(crate) struct Arguments {
     wheel: Option<PathBuf>,
 }
 
+impl Arguments {
+    /// Compares and changes nothing.
+    pub(crate) fn check() -> Self {
+        Self { check: true, wheel: None }
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent")?;
     let wheel = wheel::Wheel::open(arguments.wheel.as_deref())?;

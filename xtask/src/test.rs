@@ -1,0 +1,71 @@
+//! `cargo xtask test`: everything that must hold before a change lands. CI runs this and nothing
+//! else.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Context;
+
+use crate::tools::{CHROMEDRIVER, CHROMIUM, program, python, run};
+use crate::{generate, tidy};
+
+/// What to run, and for how long.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Only the parts whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+type Part = (&'static str, fn(&Path) -> anyhow::Result<()>);
+
+const PARTS: &[Part] = &[
+    ("format", |root| run(cargo(root).args(["fmt", "--all", "--check"]))),
+    ("tidy", |_| tidy::run()),
+    ("generate", |_| generate::run(&generate::Arguments::check())),
+    ("clippy", |root| {
+        run(cargo(root).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    }),
+    ("unit", unit),
+    ("end-to-end", end_to_end),
+];
+
+/// Runs the parts in order; the first that fails ends it.
+pub(crate) fn run_all(arguments: &Arguments) -> anyhow::Result<()> {
+    let root = tidy::root()?;
+    for (name, part) in PARTS {
+        if arguments.only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
+            continue;
+        }
+        println!("== {name}");
+        part(&root).with_context(|| format!("the part {name:?} failed"))?;
+    }
+    println!("== all parts passed");
+    Ok(())
+}
+
+fn cargo(root: &Path) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root);
+    command
+}
+
+fn unit(root: &Path) -> anyhow::Result<()> {
+    let python = python(root)?;
+    run(cargo(root).args(["test", "--workspace", "--quiet"]).env("SAGEGATE_PYTHON", python))
+}
+
+fn end_to_end(root: &Path) -> anyhow::Result<()> {
+    let python = python(root)?;
+    let browser = program(CHROMIUM)?;
+    let driver = program(CHROMEDRIVER)?;
+    run(cargo(root).args(["build", "--release", "--bin", "sagegate"]))?;
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
+    run(Command::new(python)
+        .current_dir(root.join("tests"))
+        .args(["-m", "pytest", "-q", "--durations=5"])
+        .env("SAGEGATE", target.join("release/sagegate"))
+        .env("SAGEGATE_CHROMIUM", browser)
+        .env("SAGEGATE_CHROMEDRIVER", driver))
+}
