@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 
+use sagegate_gate::AccountId;
 use sagegate_gate::env::Time;
 use sagegate_store::{Record, Table};
 use serde::{Deserialize, Serialize};
@@ -352,7 +353,7 @@ impl Record for InstanceProfileRecord {}
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessKeyRecord {
     /// The account.
-    pub account: String,
+    pub account: AccountId,
     /// Whose it is.
     pub owner: KeyOwner,
     /// Whether its status is `Active`.

@@ -8,6 +8,7 @@ use sagegate_gate::Fault;
 use serde::{Deserialize, Serialize};
 
 use super::faults::{invalid_input, limit_exceeded, validation};
+use super::page::{Page, Slice};
 
 /// How many tags an entity may have.
 pub const LIMIT: usize = 50;
@@ -76,6 +77,12 @@ impl Tags {
     #[must_use]
     pub fn answer(&self) -> Option<Vec<Tag>> {
         (!self.is_empty()).then(|| self.to_list())
+    }
+
+    /// One page of them, sorted by key.
+    #[must_use]
+    pub fn page(&self, page: &Page<String>) -> Slice<Tag> {
+        page.take(self.0.keys().cloned().zip(self.to_list()).collect())
     }
 
     /// As a list, sorted by key.
