@@ -190,11 +190,7 @@ impl Operation for ListAccessKeys {
 pub struct GetAccessKeyLastUsed;
 
 /// The key of this id, if it is one that IAM operations show in this account, and its user.
-fn shown(
-    state: &dyn Read,
-    scope: &Scope,
-    id: &str,
-) -> Result<Option<Option<UserRecord>>, Fault> {
+fn shown(state: &dyn Read, scope: &Scope, id: &str) -> Result<Option<Option<UserRecord>>, Fault> {
     let Some(key) = ACCESS_KEYS.get(state, id)?.filter(|key| key.account == scope.account) else {
         return Ok(None);
     };

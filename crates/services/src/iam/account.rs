@@ -36,9 +36,8 @@ impl Operation for CreateAccountAlias {
             Some(_) => return Ok(Unit),
             None => {}
         }
-        let mut record = ACCOUNTS
-            .get(tx, account)?
-            .unwrap_or(AccountRecord { created: call.now, alias: None });
+        let mut record =
+            ACCOUNTS.get(tx, account)?.unwrap_or(AccountRecord { created: call.now, alias: None });
         if let Some(old) = record.alias.replace(alias.to_owned()) {
             ACCOUNT_ALIASES.delete(tx, old.as_str());
         }

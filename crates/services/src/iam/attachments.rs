@@ -8,9 +8,7 @@ use sagegate_store::{Read, StoreError, Tx};
 use super::faults::{no_such, no_such_policy, over_quota};
 use super::managed;
 use super::page::{Page, Slice};
-use super::records::{
-    ATTACHED_TO, ATTACHMENTS, AttachmentRecord, BOUNDARY_OF, EntityKind,
-};
+use super::records::{ATTACHED_TO, ATTACHMENTS, AttachmentRecord, BOUNDARY_OF, EntityKind};
 
 /// How many managed policies one user, group or role may have.
 pub const LIMIT: usize = 10;
@@ -156,9 +154,7 @@ pub fn change_boundary(
     if let Some(arn) = after
         && managed::find(tx, scope, arn)?.is_none()
     {
-        return Err(no_such(format!(
-            "Scope ARN: {arn} does not exist or is not attachable."
-        )));
+        return Err(no_such(format!("Scope ARN: {arn} does not exist or is not attachable.")));
     }
     if let Some(arn) = before {
         BOUNDARY_OF.delete(tx, &(account, arn, owner_id));

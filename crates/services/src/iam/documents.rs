@@ -2,13 +2,13 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sagegate_gate::Fault;
+use sagegate_policy::{Document, PolicyType, validate};
 
-use super::faults::{limit_exceeded, over_quota};
+use super::faults::{limit_exceeded, malformed_policy, over_quota};
 use super::records::EntityKind;
 
 /// What RFC 3986 leaves unreserved beside letters and digits.
-const ENCODED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The most characters a managed policy may have, white space apart.
 pub const MANAGED_POLICY_SIZE: usize = 6_144;
@@ -36,7 +36,7 @@ pub fn encode(document: &str) -> String {
 /// Characters that count against a quota: all but white space.
 #[must_use]
 pub fn size(document: &str) -> usize {
-    document.chars().filter(|character| !character.is_whitespace()).count()
+    sagegate_policy::size_without_whitespace(document)
 }
 
 /// Checks that inline policies of this size together fit.
@@ -65,12 +65,37 @@ pub fn check_managed_size(document: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Checks that IAM would keep this document as an identity policy.
+/// Checks that IAM would keep this document.
 ///
 /// # Errors
-/// `MalformedPolicyDocument`.
-pub fn check_identity_policy(_document: &str) -> Result<(), Fault> {
-    Ok(())
+/// `MalformedPolicyDocument` with AWS's text for the first thing that is wrong; what exactly it is
+/// and where goes to the audit, since AWS's texts do not tell.
+pub fn check(document: &str, kind: PolicyType) -> Result<(), Fault> {
+    if let Err(violations) = validate(document, kind)
+        && let Some(first) = violations.into_iter().next()
+    {
+        let place = first
+            .position
+            .map(|position| format!("line {}, column {}: ", position.line, position.column));
+        let detail = first.detail.map(|detail| format!("{}{detail}", place.unwrap_or_default()));
+        return Err(Fault { detail, ..malformed_policy(first.message) });
+    }
+    // What is kept must also be readable for deciding.
+    match Document::parse(document) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Fault {
+            detail: Some(error.to_string()),
+            ..malformed_policy("Syntax errors in policy.")
+        }),
+    }
+}
+
+/// Checks that IAM would keep this document as a policy of a user, group or role.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_identity_policy(document: &str) -> Result<(), Fault> {
+    check(document, PolicyType::Identity)
 }
 
 #[cfg(test)]

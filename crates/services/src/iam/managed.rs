@@ -1,7 +1,7 @@
 //! Managed policies as their users see them: AWS's own and the account's.
 
 use sagegate_gate::env::Time;
-use sagegate_gate::{Scope, Fault};
+use sagegate_gate::{Fault, Scope};
 use sagegate_store::{Read, StoreError};
 
 use super::records::{POLICY_VERSIONS, PolicyRecord};

@@ -56,8 +56,7 @@ pub const MEMBERSHIPS: Table<(String, String, String), MembershipRecord> =
     Table::new("iam.membership");
 
 /// Instance profiles that hold a role: `(account, role id, instance profile name in lower case)`.
-pub const PROFILES_OF_ROLE: Table<(String, String, String), ()> =
-    Table::new("iam.profile-of-role");
+pub const PROFILES_OF_ROLE: Table<(String, String, String), ()> = Table::new("iam.profile-of-role");
 /// When a role was last used: `(account, role id)`.
 pub const ROLE_LAST_USED: Table<(String, String), LastUsedRecord> =
     Table::new("iam.role-last-used");

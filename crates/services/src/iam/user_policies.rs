@@ -1,8 +1,8 @@
 //! Policies of a user: AttachUserPolicy, DetachUserPolicy, ListAttachedUserPolicies, PutUserPolicy,
 //! GetUserPolicy, ListUserPolicies, DeleteUserPolicy.
 
-use super::users::{need, need_bounded};
 use super::prelude::*;
+use super::users::{need, need_bounded};
 use super::{attachments, documents, inline};
 
 /// IAM AttachUserPolicy. A policy that is attached already stays.

@@ -31,8 +31,8 @@ pub(crate) fn need_bounded(
     state: &dyn Read,
     name: &str,
 ) -> Result<Need, Fault> {
-    let boundary = entities::find::<UserRecord>(state, &scope.account, name)?
-        .and_then(|user| user.boundary);
+    let boundary =
+        entities::find::<UserRecord>(state, &scope.account, name)?.and_then(|user| user.boundary);
     Ok(need(action, scope, state, name)?.key_if("iam:PermissionsBoundary", boundary))
 }
 
