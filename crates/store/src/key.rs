@@ -163,3 +163,80 @@ prefix! {
     (A X a, B Y b, C Z c) of (A, B, C, D)
     (A X a, B Y b, C Z c, D W d) of (A, B, C, D)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Whole = (String, u64, [u8; 3], String);
+
+    fn encoded<K>(key: &(impl KeyOf<K> + ?Sized)) -> Vec<u8> {
+        let mut out = Vec::new();
+        key.encode(&mut out);
+        out
+    }
+
+    /// Strings in which the encoding's own bytes are common, and prefixes of one another.
+    fn text() -> impl Strategy<Value = String> {
+        proptest::collection::vec(prop_oneof!["\0", "\u{1}", "a", "b", "ÿ", "\u{10ffff}"], 0..5)
+            .prop_map(|parts| parts.concat())
+    }
+
+    fn number() -> impl Strategy<Value = u64> {
+        prop_oneof![Just(0), Just(1), Just(255), Just(256), Just(u64::MAX), any::<u64>()]
+    }
+
+    fn whole() -> impl Strategy<Value = Whole> {
+        (text(), number(), any::<[u8; 3]>(), text())
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_reads_back(key in whole()) {
+            let bytes = encoded::<Whole>(&key);
+            let mut rest = bytes.as_slice();
+            prop_assert_eq!(Whole::decode(&mut rest).unwrap(), key);
+            prop_assert!(rest.is_empty());
+        }
+
+        #[test]
+        fn the_order_is_kept(one in whole(), other in whole()) {
+            prop_assert_eq!(encoded::<Whole>(&one).cmp(&encoded::<Whole>(&other)), one.cmp(&other));
+        }
+
+        #[test]
+        fn no_key_is_the_beginning_of_another(one in whole(), other in whole()) {
+            let (one_bytes, other_bytes) = (encoded::<Whole>(&one), encoded::<Whole>(&other));
+            prop_assert_eq!(one_bytes.starts_with(&other_bytes), one == other);
+        }
+
+        #[test]
+        fn a_prefix_finds_exactly_its_own(key in whole(), other in whole()) {
+            let bytes = encoded::<Whole>(&key);
+            let found = |prefix: &dyn Fn(&mut Vec<u8>)| {
+                let mut begin = Vec::new();
+                prefix(&mut begin);
+                bytes.starts_with(&begin)
+            };
+            let (a, b, c, _) = &other;
+            let none = |out: &mut Vec<u8>| KeyPrefix::<Whole>::encode_prefix(&(), out);
+            let one = |out: &mut Vec<u8>| KeyPrefix::<Whole>::encode_prefix(&(a,), out);
+            let two = |out: &mut Vec<u8>| KeyPrefix::<Whole>::encode_prefix(&(a.as_str(), b), out);
+            let three = |out: &mut Vec<u8>| KeyPrefix::<Whole>::encode_prefix(&(a, b, c), out);
+            prop_assert!(found(&none));
+            prop_assert_eq!(found(&one), key.0 == *a);
+            prop_assert_eq!(found(&two), (&key.0, &key.1) == (a, b));
+            prop_assert_eq!(found(&three), (&key.0, &key.1, &key.2) == (a, b, c));
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(0_u8..4, 0..24)) {
+            let mut rest = bytes.as_slice();
+            if let Ok(key) = Whole::decode(&mut rest) {
+                prop_assert_eq!(encoded::<Whole>(&key), &bytes[..bytes.len() - rest.len()]);
+            }
+        }
+    }
+}

@@ -263,3 +263,85 @@ fn bounds<K>(prefix: &impl KeyPrefix<K>) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
 fn as_slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
     bound.as_ref().map(Vec::as_slice)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+    use crate::Store;
+
+    /// As an earlier release had it.
+    #[derive(Serialize, Deserialize)]
+    struct Old {
+        name: String,
+    }
+
+    impl Record for Old {}
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct New {
+        first: String,
+        last: Option<String>,
+    }
+
+    impl Record for New {
+        const VERSION: u32 = 3;
+
+        fn upgrade(from: u32, value: Value) -> Result<Value, String> {
+            match from {
+                1 => Ok(json!({ "first": value["name"], "last": null })),
+                _ => Err("version 2 was never released".to_owned()),
+            }
+        }
+    }
+
+    const OLD: Table<(String,), Old> = Table::new("test.person");
+    const NEW: Table<(String,), New> = Table::new("test.person");
+
+    fn tx() -> Tx {
+        Tx::read_only(Store::memory().snapshot().unwrap())
+    }
+
+    #[test]
+    fn an_old_record_is_brought_up() {
+        let mut tx = tx();
+        OLD.put(&mut tx, &("a",), &Old { name: "Ann".to_owned() }).unwrap();
+        let raw = tx.get("test.person", b"a\0\0").unwrap().unwrap();
+        assert_eq!(raw.as_ref(), br#"[1,{"name":"Ann"}]"#);
+        let ann = New { first: "Ann".to_owned(), last: None };
+        assert_eq!(NEW.get(&tx, &("a",)).unwrap().unwrap(), ann);
+        assert_eq!(NEW.scan(&tx, &(), None, 9).unwrap(), [(("a".to_owned(),), ann)]);
+        NEW.put(&mut tx, &("a",), &New { first: "Bo".to_owned(), last: None }).unwrap();
+        let refused = OLD.get(&tx, &("a",)).err().unwrap();
+        assert_eq!(
+            refused.to_string(),
+            "table test.person: the record under key 610000 has version 3, \
+             this release reads up to 1"
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_without_its_contents() {
+        let mut tx = tx();
+        let cases: [(&[u8], &str); 6] = [
+            (b"[3,{\"last\":\"hunter2\"}]", "the members do not fit"),
+            (b"[3,{\"first\":17,\"last\":\"hunter2\"}]", "the members do not fit"),
+            (b"[3,{\"first\":\"hunter2]", "it is not JSON"),
+            (b"[2,\"hunter2\"]", "version 2 was never released"),
+            (b"{\"hunter2\":1}", "it has no version"),
+            (b"", "it has no version"),
+        ];
+        for (bytes, expected) in cases {
+            tx.put("test.person", b"a\0\0".as_slice(), bytes);
+            let refused = NEW.get(&tx, &("a",)).unwrap_err().to_string();
+            assert!(refused.contains(expected), "{refused}");
+            assert!(!refused.contains("hunter2"), "{refused}");
+        }
+        tx.put("test.person", b"odd".as_slice(), b"[3,{\"first\":\"x\",\"last\":null}]".as_slice());
+        tx.delete("test.person", b"a\0\0".as_slice());
+        let refused = NEW.scan(&tx, &(), None, 9).unwrap_err().to_string();
+        assert!(refused.contains("the key is not an encoded string"), "{refused}");
+    }
+}
