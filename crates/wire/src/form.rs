@@ -33,11 +33,15 @@ impl<'a> Form<'a> {
                 continue;
             }
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = unescape(name)?;
+            let name = unescape(name).map_err(|what| malformed("A parameter's name", what))?;
             if name.split('.').count() > DEEPEST {
                 return Err(DecodeFailure::Form("A parameter's name has too many parts.".into()));
             }
-            parameters.push(Parameter { name, value: unescape(value)?, used: Cell::new(false) });
+            // the value is not quoted: it may be a secret
+            let value = unescape(value).map_err(|what| {
+                malformed(&format!("The value of the parameter {}", shorten(&name)), what)
+            })?;
+            parameters.push(Parameter { name, value, used: Cell::new(false) });
         }
         parameters.sort_by(|a, b| a.name.cmp(&b.name));
         for pair in parameters.windows(2) {
@@ -102,11 +106,13 @@ pub(crate) fn shorten(text: &str) -> &str {
     }
 }
 
-fn unescape(text: &str) -> Result<Cow<'_, str>, DecodeFailure> {
-    let failure =
-        |what: &str| DecodeFailure::Form(format!("The parameter text '{}' {what}.", shorten(text)));
+fn malformed(which: &str, what: String) -> DecodeFailure {
+    DecodeFailure::Form(format!("{which} {what}."))
+}
+
+fn unescape(text: &str) -> Result<Cow<'_, str>, String> {
     if !text.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
-        return checked(Cow::Borrowed(text)).map_err(|what| failure(&what));
+        return checked(Cow::Borrowed(text));
     }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -118,14 +124,14 @@ fn unescape(text: &str) -> Result<Cow<'_, str>, DecodeFailure> {
                 let (high, low) = (digit(), digit());
                 match (high, low) {
                     (Some(high), Some(low)) => (high * 16 + low) as u8,
-                    _ => return Err(failure("has a percent sign without two hex digits")),
+                    _ => return Err("has a percent sign without two hex digits".to_owned()),
                 }
             }
             other => other,
         });
     }
-    let text = String::from_utf8(bytes).map_err(|_| failure("is not valid UTF-8"))?;
-    checked(Cow::Owned(text)).map_err(|what| failure(&what))
+    let text = String::from_utf8(bytes).map_err(|_| "is not valid UTF-8".to_owned())?;
+    checked(Cow::Owned(text))
 }
 
 /// Answers are XML, which cannot carry every character: refused here, so that nothing is stored

@@ -11,7 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 use crate::DecodeFailure;
 use crate::time;
-use crate::value::Value;
+use crate::value::{Budget, Value};
 
 /// How deep structures, lists and maps may stand in one another.
 const DEEPEST: usize = 64;
@@ -24,7 +24,7 @@ pub(crate) fn decode(
     if body.is_empty() {
         return Ok(schema.members.iter().map(|_| None).collect());
     }
-    let place = RefCell::new(Vec::new());
+    let place = Place { steps: RefCell::new(Vec::new()), budget: Budget::whole() };
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let seed = StructSeed { schema, place: &place, depth: 0 };
     match seed.deserialize(&mut deserializer).and_then(|value| {
@@ -35,7 +35,7 @@ pub(crate) fn decode(
         Ok(None) => Ok(schema.members.iter().map(|_| None).collect()),
         Err(error) => {
             let text = error.to_string();
-            let at = place.into_inner().concat();
+            let at = place.steps.into_inner().concat();
             Err(DecodeFailure::Json(if !error.is_data() {
                 format!("The request body is not valid JSON: {text}")
             } else {
@@ -50,13 +50,27 @@ pub(crate) fn decode(
     }
 }
 
-/// Where the decoder is, as `.a`, `[0]` and so on; left as it is when an error is thrown.
-type Place = RefCell<Vec<String>>;
+/// Where the decoder is.
+struct Place {
+    /// As `.a`, `[0]` and so on; left as it is when an error is thrown.
+    steps: RefCell<Vec<String>>,
+    budget: Budget,
+}
+
+impl Place {
+    fn take<E: Error>(&self, count: usize) -> Result<(), E> {
+        if self.budget.take(count) {
+            Ok(())
+        } else {
+            Err(E::custom("The request has too many members"))
+        }
+    }
+}
 
 fn within<T, E>(place: &Place, step: String, run: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-    place.borrow_mut().push(step);
+    place.steps.borrow_mut().push(step);
     let value = run()?;
-    place.borrow_mut().pop();
+    place.steps.borrow_mut().pop();
     Ok(value)
 }
 
@@ -112,6 +126,7 @@ impl<'de> Visitor<'de> for StructSeed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let depth = deeper::<A::Error>(self.depth)?;
+        self.place.take::<A::Error>(self.schema.members.len() + 1)?;
         let mut members: Vec<Option<Value>> = self.schema.members.iter().map(|_| None).collect();
         let mut seen = vec![false; members.len()];
         while let Some(name) = map.next_key::<String>()? {
@@ -264,7 +279,10 @@ impl<'de> Visitor<'de> for ShapeSeed<'_> {
             let next =
                 within(self.place, format!("[{}]", items.len()), || seq.next_element_seed(seed))?;
             match next {
-                Some(item) => items.push(item),
+                Some(item) => {
+                    self.place.take::<A::Error>(1)?;
+                    items.push(item);
+                }
                 None => return Ok(Some(Value::List(items))),
             }
         }
@@ -285,6 +303,7 @@ impl<'de> Visitor<'de> for ShapeSeed<'_> {
                 }
                 access.next_value_seed(seed)
             })?;
+            self.place.take::<A::Error>(2)?;
             entries.push((key, value));
         }
         Ok(Some(Value::Map(entries)))

@@ -21,8 +21,12 @@ mod form;
 mod json;
 mod pattern;
 mod query;
+#[cfg(test)]
+mod roundtrip;
 pub mod route;
 pub mod sigv4;
+#[cfg(test)]
+mod tests;
 mod time;
 mod validate;
 mod value;

@@ -9,7 +9,7 @@ use sagegate_model::{Kind, ListSchema, MapSchema, ShapeSchema, StructSchema};
 use crate::DecodeFailure;
 use crate::form::{Form, shorten};
 use crate::time;
-use crate::value::Value;
+use crate::value::{Budget, Value};
 
 /// How deep structures may stand in one another; names are bounded before.
 const DEEPEST: usize = 64;
@@ -48,7 +48,7 @@ pub(crate) fn decode(
     schema: &'static StructSchema,
     form: &Form<'_>,
 ) -> Result<Vec<Option<Value>>, DecodeFailure> {
-    let reader = Reader { flavour, form };
+    let reader = Reader { flavour, form, budget: Budget::whole() };
     let members = reader.members(schema, "", 0)?;
     if flavour == Flavour::Ec2 {
         for name in COMMON {
@@ -64,6 +64,7 @@ pub(crate) fn decode(
 struct Reader<'f> {
     flavour: Flavour,
     form: &'f Form<'f>,
+    budget: Budget,
 }
 
 impl Reader<'_> {
@@ -75,6 +76,9 @@ impl Reader<'_> {
     ) -> Result<Vec<Option<Value>>, DecodeFailure> {
         if depth > DEEPEST {
             return Err(DecodeFailure::Form("The request is nested too deeply.".to_owned()));
+        }
+        if !self.budget.take(schema.members.len() + 1) {
+            return Err(DecodeFailure::Form("The request has too many parameters.".to_owned()));
         }
         schema
             .members

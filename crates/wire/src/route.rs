@@ -106,7 +106,10 @@ impl<'a> Head<'a> {
                     let message = "The operation is named by a POST request with X-Amz-Target.";
                     return Err(ApiError::sender("UnknownOperationException", 404, message));
                 }
-                let target = self.target.unwrap_or_default();
+                let Some(target) = self.target else {
+                    let message = "The request has no X-Amz-Target header.";
+                    return Err(ApiError::sender("UnknownOperationException", 400, message));
+                };
                 let operation = target
                     .strip_prefix(service.target_prefix)
                     .and_then(|rest| rest.strip_prefix('.'))

@@ -7,7 +7,7 @@ use sagegate_model::{Kind, Protocol, ShapeSchema, Size, StructSchema, Text};
 use crate::pattern;
 use crate::value::Value;
 
-/// How many violations are spelled out; a huge list of bad items must not make a huge answer.
+/// How many violations are reported; a huge list of bad items must not make a huge answer.
 const MOST: usize = 50;
 /// How many characters of a value are shown.
 const SHOWN: usize = 1024;
@@ -102,7 +102,7 @@ pub(crate) fn message(violations: &[Violation]) -> String {
     let count = violations.len();
     let errors = if count == 1 { "error" } else { "errors" };
     let mut out = format!("{count} validation {errors} detected: ");
-    for (index, violation) in violations.iter().take(MOST).enumerate() {
+    for (index, violation) in violations.iter().enumerate() {
         if index > 0 {
             out.push_str("; ");
         }
@@ -117,7 +117,7 @@ pub(crate) fn message(violations: &[Violation]) -> String {
     out
 }
 
-/// Every violation of a decoded request, in the order of the model.
+/// The violations of a decoded request in the order of the model, up to a bound.
 pub(crate) fn violations(
     protocol: Protocol,
     schema: &'static StructSchema,
@@ -147,12 +147,14 @@ impl Walk {
             self.add(path, parameter, None, Constraint::ExactlyOne);
         }
         for (member, value) in schema.members.iter().zip(members) {
+            if self.found.len() >= MOST || (value.is_none() && !member.required) {
+                continue;
+            }
             let path = join(path, &lower_first(member.name));
             let parameter = join(parameter, member.request_name);
             match value {
                 Some(value) => self.value(member.shape, value, &path, &parameter, hidden),
-                None if member.required => self.add(&path, &parameter, None, Constraint::NotNull),
-                None => {}
+                None => self.add(&path, &parameter, None, Constraint::NotNull),
             }
         }
     }
@@ -177,6 +179,9 @@ impl Walk {
             (Kind::List(list), Value::List(items)) => {
                 let mut worst: Vec<Constraint> = Vec::new();
                 for (index, item) in items.iter().enumerate() {
+                    if self.found.len() >= MOST {
+                        break;
+                    }
                     let number = index + 1;
                     let parameter = match self.protocol {
                         Protocol::Ec2 => format!("{parameter}.{number}"),
@@ -236,13 +241,10 @@ impl Walk {
     }
 
     fn add(&mut self, path: &str, parameter: &str, value: Option<String>, constraint: Constraint) {
-        // beyond what is spelled out, only the number counts
-        let (path, parameter, value) = if self.found.len() < MOST {
-            (path.to_owned(), parameter.to_owned(), value)
-        } else {
-            (String::new(), String::new(), None)
-        };
-        self.found.push(Violation { path, parameter, value, constraint });
+        if self.found.len() < MOST {
+            let (path, parameter) = (path.to_owned(), parameter.to_owned());
+            self.found.push(Violation { path, parameter, value, constraint });
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! A request between its bytes and its struct: typed by the schema, absence still visible.
 
+use std::cell::Cell;
+
 use sagegate_model::{Member, Slot, Struct, Timestamp};
 
 /// A decoded value. `None` inside stands for an absent member or a JSON `null`.
@@ -15,6 +17,30 @@ pub(crate) enum Value {
     Struct(Vec<Option<Value>>),
     List(Vec<Option<Value>>),
     Map(Vec<(String, Option<Value>)>),
+}
+
+/// How many values a request may still have.
+///
+/// A structure takes one place for each of its members, present or not, so a few bytes can ask
+/// for a thousand: this bounds what a request can cost beyond its own size.
+pub(crate) struct Budget(Cell<usize>);
+
+impl Budget {
+    /// For a whole request: some megabytes at most, many times what the largest real one needs.
+    pub(crate) const fn whole() -> Self {
+        Self(Cell::new(200_000))
+    }
+
+    /// Takes `count` places; `false` where there are not so many left.
+    pub(crate) fn take(&self, count: usize) -> bool {
+        match self.0.get().checked_sub(count) {
+            Some(rest) => {
+                self.0.set(rest);
+                true
+            }
+            None => false,
+        }
+    }
 }
 
 /// Writes what was decoded into a struct. `Err` where a value does not fit its place, which

@@ -1,0 +1,82 @@
+//! Lets another implementation of the protocols judge this one: reads a JSON object a line from
+//! standard input and answers each with one. `tests/botocore/check.py` is on the other side.
+//!
+//! - `{"service", "target"?, "query"?, "body"}`: decodes the request (the body in base64); answers
+//!   `{"operation", "members"}` or `{"status", "body"}` of the error.
+//! - `{"service", "operation", "seed"}`: answers `{"headers", "body", "members"}` of a random
+//!   answer.
+//! - `{"service", "operations": true}`: the names of the implemented operations.
+
+use std::io::{BufRead, Write};
+
+use anyhow::{Context, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use sagegate_model::ServiceSchema;
+use sagegate_wire::route::Head;
+use serde_json::{Value, json};
+
+#[path = "../tests/support/random.rs"]
+mod random;
+
+use random::{Random, dump, fill};
+
+fn main() -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    for line in std::io::stdin().lock().lines() {
+        writeln!(out, "{}", answer(&serde_json::from_str(&line?)?)?)?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+fn answer(ask: &Value) -> Result<Value> {
+    let text = |name: &str| ask.get(name).and_then(Value::as_str);
+    let service = sagegate_model::service(text("service").context("no service")?)
+        .context("no such service")?;
+    if ask.get("operations").is_some() {
+        let all = service.operations.iter().filter(|it| it.implemented).map(|it| it.name);
+        return Ok(json!(all.collect::<Vec<_>>()));
+    }
+    if let Some(operation) = text("operation") {
+        let seed = ask.get("seed").and_then(Value::as_u64).context("no seed")?;
+        return encode(service, operation, seed);
+    }
+    let body = BASE64.decode(text("body").unwrap_or_default())?;
+    let head = Head {
+        scope: Some(service.signing_name),
+        target: text("target"),
+        method: if text("query").is_some() { http::Method::GET } else { http::Method::POST },
+        query: text("query"),
+        ..Head::default()
+    };
+    let decoded = head.call(service, &body).and_then(|call| {
+        let mut request = sagegate_api::input(service, call.operation.name)
+            .unwrap_or_else(|| Box::new(sagegate_model::Unit));
+        call.decode(&mut *request)?;
+        Ok(json!({"operation": call.operation.name, "members": dump(&*request)}))
+    });
+    decoded.or_else(|error| {
+        let response = error.encode(service.protocol, Some(service), "id-1");
+        let status = response.status().as_u16();
+        Ok(json!({"status": status, "body": BASE64.encode(response.body())}))
+    })
+}
+
+fn encode(service: &'static ServiceSchema, operation: &str, seed: u64) -> Result<Value> {
+    let schema = service.operation(operation).context("no such operation")?;
+    let mut answer = sagegate_api::output(service, operation).context("not implemented")?;
+    fill(&mut Random::new(seed), &mut *answer, true, 0);
+    let protocol = service.protocol;
+    let response = sagegate_wire::encode(protocol, service, schema, &*answer, "id-1");
+    let headers: serde_json::Map<String, Value> = response
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.to_string(), json!(String::from_utf8_lossy(value.as_bytes()))))
+        .collect();
+    Ok(json!({
+        "headers": headers,
+        "body": BASE64.encode(response.body()),
+        "members": dump(&*answer),
+    }))
+}
