@@ -269,3 +269,26 @@ pub struct MapSchema {
     /// Bounds of the count.
     pub size: Size,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_found_by_name() {
+        for service in crate::SERVICES {
+            assert!(service.operations.is_sorted_by(|a, b| a.name < b.name), "{}", service.name);
+            for operation in service.operations {
+                let found = service.operation(operation.name).map(|found| found.name);
+                assert_eq!(found, Some(operation.name));
+                assert!(operation.implemented || operation.input.is_none());
+            }
+            assert!(service.operation("MakeTea").is_none());
+        }
+        let run = service("ec2").and_then(|ec2| ec2.operation("RunInstances"));
+        assert!(run.is_some_and(|run| !run.implemented));
+        let sagemaker = service_by_target_prefix("SageMaker").map(|service| service.name);
+        assert_eq!(sagemaker, Some("sagemaker"));
+        assert!(service_by_target_prefix("").is_none());
+    }
+}

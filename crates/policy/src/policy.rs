@@ -35,7 +35,10 @@ impl Attached {
 impl Policy {
     /// A policy without statements, which allows and denies nothing.
     pub fn empty() -> Self {
-        Self { document: Document { version: Version::V2012, id: None, statements: Vec::new() }, statements: Vec::new() }
+        Self {
+            document: Document { version: Version::V2012, id: None, statements: Vec::new() },
+            statements: Vec::new(),
+        }
     }
 
     /// Compiles a document. It cannot fail: what is no valid pattern or value matches nothing, and grants nothing by
