@@ -1,1 +1,22 @@
-//! Placeholder.
+//! The HTTP server: listeners, connections, bounds, and the operator's Unix socket.
+//!
+//! Invariant: where a request came from ([`Arrival`](sagegate_network::Arrival)) is known from the
+//! socket that accepted its connection, and from nothing else. What arrives is bounded in size,
+//! number and time before anybody looks at it ([`Limits`]).
+
+mod connection;
+mod exchange;
+mod limits;
+mod listeners;
+mod operator;
+mod refusal;
+mod route;
+mod wire_io;
+
+pub use exchange::{Answer, BoxFuture, Handler, HttpRequest, HttpResponse};
+pub use limits::Limits;
+pub use listeners::{Convergence, ListenAddress, Server, ServerParts, Via, has_loopback_range};
+pub use operator::{
+    CallError, Operator, OperatorFailure, OperatorSocket, SOCKET_NAME, SocketError, call,
+};
+pub use route::Control;

@@ -1,0 +1,293 @@
+//! One connection, from its accept to its end.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONNECTION, EXPECT, HOST, TRANSFER_ENCODING};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use sagegate_network::Arrival;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::timeout;
+
+use crate::exchange::{HttpRequest, HttpResponse};
+use crate::limits::Limits;
+use crate::listeners::{Shared, Via, Way};
+use crate::refusal::{REQUEST_ID, Refusal, plain};
+use crate::route::{Route, route};
+use crate::wire_io::{ReplyIo, Served};
+
+/// A body up to this size is not counted against the memory for bodies.
+const SMALL_BODY: usize = 64 * 1024;
+/// The unit of that count.
+pub(crate) const BODY_UNIT: usize = 1024;
+
+/// The way in was closed: the connection ends without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the way in was closed")]
+struct Closed;
+
+/// A builder with the bounds of the head.
+pub(crate) fn builder(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_time)
+        .max_headers(limits.headers)
+        .max_header_size(limits.head_bytes)
+        .max_buf_size(limits.head_bytes.max(8192) + 8192)
+        // A handler runs to its end even if the client goes away: what it has begun to write must
+        // be followed by what belongs to it.
+        .half_close(true);
+    builder
+}
+
+/// Serves a connection until it ends, its way in is closed, or the server stops.
+pub(crate) async fn serve<I>(
+    io: I,
+    peer: std::net::IpAddr,
+    shared: Arc<Shared>,
+    mut way: watch::Receiver<Arc<Way>>,
+) where
+    I: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let served = Served::default();
+    let io = ReplyIo::new(io, &served, &*shared.request_ids);
+    let state = way.clone();
+    let service = service_fn(|request| {
+        served.begin();
+        answer(&shared, &state, peer, request)
+    });
+    let connection = builder(&shared.limits).serve_connection(TokioIo::new(io), service);
+    let mut connection = pin!(connection);
+    let mut stop = shared.stop.subscribe();
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = way.wait_for(|way| !way.is_open()) => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    // How it ends is of no consequence: the answer in flight was written, or its client is gone.
+    let _ = connection.await;
+}
+
+async fn answer(
+    shared: &Shared,
+    way: &watch::Receiver<Arc<Way>>,
+    peer: std::net::IpAddr,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Closed> {
+    // Judged anew for each request: a connection outlives the rule that let it in.
+    let way = Arc::clone(&way.borrow());
+    if !way.is_open() {
+        return Err(Closed);
+    }
+    let (parts, body) = request.into_parts();
+    let chunked = parts.headers.contains_key(TRANSFER_ENCODING);
+    let mut response = match take(shared, &way, peer, parts, body).await {
+        Ok(response) => response,
+        Err((refusal, headers)) => refusal.answer(&headers, &(shared.request_ids)()),
+    };
+    if chunked {
+        // RFC 9112, section 6.1: a length beside the coding may have been meant for somebody else;
+        // nothing that follows it on this connection is believed.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    if !response.headers().contains_key(REQUEST_ID)
+        && let Ok(id) = HeaderValue::try_from((shared.request_ids)())
+    {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    Ok(response.map(Full::new))
+}
+
+async fn take(
+    shared: &Shared,
+    way: &Way,
+    peer: std::net::IpAddr,
+    parts: http::request::Parts,
+    body: Incoming,
+) -> Result<HttpResponse, (Refusal, HeaderMap)> {
+    let http::request::Parts { method, uri, headers, .. } = parts;
+    let path_and_query = match target(uri, &headers) {
+        Ok(target) => target,
+        Err(refusal) => return Err((refusal, headers)),
+    };
+    let arrival = match &way.via {
+        Via::Endpoint(endpoint) => Arrival::Endpoint(endpoint.clone()),
+        Via::Public | Via::Door => Arrival::Public { source_ip: peer },
+    };
+    let door = matches!(way.via, Via::Door);
+    let to = match route(&arrival, door, &method, path_and_query.path(), &headers) {
+        Ok(to) => to,
+        Err(refusal) => return Err((refusal, headers)),
+    };
+    let limit = if path_and_query.path() == "/" {
+        shared.limits.body_bytes
+    } else {
+        shared.limits.large_body_bytes
+    };
+    let expects = headers.contains_key(EXPECT);
+    let (body, _memory) = match read(shared, body, limit, expects).await {
+        Ok(read) => read,
+        Err(refusal) => return Err((refusal, headers)),
+    };
+    let request = HttpRequest { method, path_and_query, headers, body, arrival };
+    match to {
+        Route::Api => Ok(shared.api.serve(request).await),
+        Route::Door => Ok(shared.door.serve(request).await),
+        Route::Health => {
+            let body = Bytes::from_static(b"{\"status\":\"ok\"}\n");
+            Ok(plain(StatusCode::OK, "application/json", body))
+        }
+        Route::Reset => match shared.control.reset() {
+            None => Err((Refusal::NotHere, request.headers)),
+            Some(reset) => Ok(match reset.await {
+                Ok(()) => plain(StatusCode::OK, "application/json", Bytes::from_static(b"{}\n")),
+                Err(text) => {
+                    let body = serde_json::json!({ "Message": text }).to_string();
+                    plain(StatusCode::INTERNAL_SERVER_ERROR, "application/json", body.into())
+                }
+            }),
+        },
+    }
+}
+
+/// The path and query, of a request whose head can be believed (RFC 9112, section 3.2).
+fn target(uri: Uri, headers: &HeaderMap) -> Result<PathAndQuery, Refusal> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next().ok_or(Refusal::NoHost)?;
+    if hosts.next().is_some() {
+        return Err(Refusal::SeveralHosts);
+    }
+    let expectation = headers.get(EXPECT).map(HeaderValue::as_bytes);
+    if expectation.is_some_and(|value| !value.eq_ignore_ascii_case(b"100-continue")) {
+        return Err(Refusal::Expectation);
+    }
+    let parts = uri.into_parts();
+    if let Some(authority) = parts.authority
+        && !authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes())
+    {
+        // A proxy would go by the one and the signature by the other.
+        return Err(Refusal::OtherAuthority);
+    }
+    parts.path_and_query.filter(|target| target.path().starts_with('/')).ok_or(Refusal::Target)
+}
+
+/// The whole body, and the memory that it is counted against.
+async fn read(
+    shared: &Shared,
+    mut body: Incoming,
+    limit: u64,
+    expects: bool,
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Refusal> {
+    if body.is_end_stream() {
+        return Ok((Bytes::new(), None));
+    }
+    let limits = &shared.limits;
+    if body.size_hint().lower() > limit {
+        // A client that waits for `100 Continue` has sent nothing yet.
+        if !expects {
+            drain(limits, &mut body).await;
+        }
+        return Err(Refusal::BodyTooLong { limit });
+    }
+    match timeout(limits.body_time, collect(shared, &mut body, limit)).await {
+        Err(_) => Err(Refusal::BodyTooSlow),
+        Ok(Err(refusal @ Refusal::BodyTooLong { .. })) => {
+            drain(limits, &mut body).await;
+            Err(refusal)
+        }
+        Ok(read) => read,
+    }
+}
+
+async fn collect(
+    shared: &Shared,
+    body: &mut Incoming,
+    limit: u64,
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Refusal> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    let mut memory: Option<OwnedSemaphorePermit> = None;
+    while let Some(data) = frame(body, shared.limits.body_idle_time).await? {
+        let before = first.len() + rest.len();
+        let length = before + data.len();
+        if u64::try_from(length).map_or(true, |length| length > limit) {
+            return Err(Refusal::BodyTooLong { limit });
+        }
+        let counted = length.saturating_sub(SMALL_BODY).div_ceil(BODY_UNIT);
+        let held = memory.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        if counted > held {
+            let more = u32::try_from(counted - held).map_err(|_| Refusal::Busy)?;
+            let more = Arc::clone(&shared.bodies).try_acquire_many_owned(more);
+            let more = more.map_err(|_| Refusal::Busy)?;
+            match &mut memory {
+                Some(memory) => memory.merge(more),
+                None => memory = Some(more),
+            }
+        }
+        if before == 0 {
+            first = data;
+        } else {
+            if rest.is_empty() {
+                rest.extend_from_slice(&first);
+                first = Bytes::new();
+            }
+            rest.extend_from_slice(&data);
+        }
+    }
+    Ok((if rest.is_empty() { first } else { rest.freeze() }, memory))
+}
+
+/// The next piece of a body; `None` at its end.
+async fn frame(body: &mut Incoming, idle: Duration) -> Result<Option<Bytes>, Refusal> {
+    loop {
+        match timeout(idle, body.frame()).await {
+            Err(_) => return Err(Refusal::BodyTooSlow),
+            Ok(None) => return Ok(None),
+            Ok(Some(Err(_))) => return Err(Refusal::BodyBroken),
+            // Trailers carry nothing that is signed.
+            Ok(Some(Ok(frame))) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}
+
+/// Reads and drops what is left of a body, within bounds.
+async fn drain(limits: &Limits, body: &mut Incoming) {
+    let all = async {
+        let mut left = limits.drain_bytes;
+        while let Ok(Some(data)) = frame(body, limits.body_idle_time).await {
+            match left.checked_sub(u64::try_from(data.len()).unwrap_or(u64::MAX)) {
+                Some(still) => left = still,
+                None => break,
+            }
+        }
+    };
+    // Whether it came to its end or not, the refusal is the same.
+    let _ = timeout(limits.body_time, all).await;
+}
+
+/// The answer to a connection that is one too many.
+pub(crate) fn too_many(id: &str) -> String {
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\n{REQUEST_ID}: {id}\r\nconnection: close\r\n\
+         content-length: 0\r\n\r\n"
+    )
+}
+
+/// A service for [`builder`] that cannot fail, for the operator's socket.
+pub(crate) type Infallibly = Result<Response<Full<Bytes>>, Infallible>;

@@ -1,0 +1,331 @@
+//! The listeners, and what each of them tells of the requests that it accepts.
+
+use std::collections::HashMap;
+use std::io;
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sagegate_network::EndpointArrival;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::connection::{self, BODY_UNIT};
+use crate::exchange::Handler;
+use crate::limits::Limits;
+use crate::route::Control;
+
+/// Connections that the system holds for a listener before they are accepted.
+const BACKLOG: u32 = 1024;
+/// How long a listener waits for a connection to end when the process has no descriptor left.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// By which way connections of a listener come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Via {
+    /// The public listener: the API, and Studio by host name.
+    Public,
+    /// The public address of Studio domains: the Studio door alone.
+    Door,
+    /// An interface endpoint.
+    Endpoint(EndpointArrival),
+}
+
+/// An address that should be listened on, beside the public one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenAddress {
+    /// The address and port.
+    pub address: SocketAddr,
+    /// What an arrival there means.
+    pub via: Via,
+    /// Why connections are closed as soon as they are accepted, for example because no rule of the
+    /// endpoint's security groups lets the client in; `None` when they are let in.
+    pub denied: Option<String>,
+}
+
+/// What [`Server::converge`] has done.
+#[derive(Debug, Default)]
+pub struct Convergence {
+    /// Addresses that are listened on now.
+    pub listening: usize,
+    /// Addresses that could not be bound, and why. They are tried again at the next call.
+    pub failures: Vec<(SocketAddr, io::Error)>,
+}
+
+/// What a server is made of.
+pub struct ServerParts {
+    /// The bounds.
+    pub limits: Limits,
+    /// The AWS API.
+    pub api: Arc<dyn Handler>,
+    /// The Studio door.
+    pub door: Arc<dyn Handler>,
+    /// What the server's own paths can ask for.
+    pub control: Arc<dyn Control>,
+    /// Makes a request id, for answers that no handler has given one.
+    pub request_ids: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+/// What all connections share.
+pub(crate) struct Shared {
+    pub(crate) limits: Limits,
+    pub(crate) api: Arc<dyn Handler>,
+    pub(crate) door: Arc<dyn Handler>,
+    pub(crate) control: Arc<dyn Control>,
+    pub(crate) request_ids: Arc<dyn Fn() -> String + Send + Sync>,
+    /// In units of [`BODY_UNIT`].
+    pub(crate) bodies: Arc<Semaphore>,
+    connections: Arc<Semaphore>,
+    /// Told when a connection has ended.
+    ended: tokio::sync::Notify,
+    pub(crate) stop: watch::Sender<bool>,
+    /// Told when the time to stop is over as well.
+    abort: watch::Sender<bool>,
+}
+
+/// The present state of a listener's address.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) via: Via,
+    denied: Option<String>,
+    gone: bool,
+}
+
+impl Way {
+    /// Whether requests are let in.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.gone && self.denied.is_none()
+    }
+}
+
+struct Listener {
+    /// The port, if it listens on all addresses.
+    wildcard_port: Option<u16>,
+    way: watch::Sender<Arc<Way>>,
+    task: JoinHandle<()>,
+}
+
+/// The server: one public listener or several, and one for each address of [`Server::converge`].
+pub struct Server {
+    shared: Arc<Shared>,
+    public: Mutex<Vec<Listener>>,
+    listed: Mutex<HashMap<SocketAddr, Listener>>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Server")
+    }
+}
+
+impl Server {
+    /// A server that does not listen yet.
+    #[must_use]
+    pub fn new(parts: ServerParts) -> Self {
+        let ServerParts { limits, api, door, control, request_ids } = parts;
+        let shared = Shared {
+            bodies: Arc::new(Semaphore::new(limits.bodies_bytes / BODY_UNIT)),
+            connections: Arc::new(Semaphore::new(limits.connections)),
+            ended: tokio::sync::Notify::new(),
+            stop: watch::Sender::new(false),
+            abort: watch::Sender::new(false),
+            limits,
+            api,
+            door,
+            control,
+            request_ids,
+        };
+        Self { shared: Arc::new(shared), public: Mutex::default(), listed: Mutex::default() }
+    }
+
+    /// Binds the public address. Connections wait until [`Server::serve`].
+    ///
+    /// # Errors
+    /// Those of binding: the address is in use, or not this machine's.
+    pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+        if address.ip().is_unspecified() && address.port() != 0 {
+            // Addresses of endpoints will be bound beside the wildcard, which takes SO_REUSEPORT;
+            // but that would also let a second server in. This finds out.
+            drop(listen(address, false)?);
+        }
+        listen(address, address.ip().is_unspecified())
+    }
+
+    /// Serves the public listener.
+    pub async fn serve(&self, listener: TcpListener) {
+        let way = Arc::new(Way { via: Via::Public, denied: None, gone: false });
+        self.public.lock().await.push(self.open(listener, way));
+    }
+
+    /// Listens on exactly these addresses beside the public one. New ones are bound, those that are
+    /// not named any more are closed, and what has changed of the others binds the next connection
+    /// and the next request. Requests in flight are answered.
+    ///
+    /// When this returns, what could be bound is bound.
+    pub async fn converge(&self, desired: Vec<ListenAddress>) -> Convergence {
+        let mut listed = self.listed.lock().await;
+        let mut result = Convergence::default();
+        let mut before = std::mem::take(&mut *listed);
+        // Close first: an address may be wanted again on another way.
+        let named: std::collections::HashSet<_> = desired.iter().map(|at| at.address).collect();
+        let (kept, gone): (HashMap<_, _>, HashMap<_, _>) =
+            before.drain().partition(|(address, _)| named.contains(address));
+        for (_, listener) in gone {
+            close(listener).await;
+        }
+        *listed = kept;
+        for ListenAddress { address, via, denied } in desired {
+            let way = Way { via, denied, gone: false };
+            if let Some(listener) = listed.get(&address) {
+                listener.way.send_if_modified(|now| {
+                    let changed = **now != way;
+                    if changed {
+                        *now = Arc::new(way);
+                    }
+                    changed
+                });
+                continue;
+            }
+            let beside_wildcard = self.has_wildcard(address.port()).await;
+            match listen(address, beside_wildcard) {
+                Ok(listener) => {
+                    listed.insert(address, self.open(listener, Arc::new(way)));
+                }
+                Err(error) => result.failures.push((address, error)),
+            }
+        }
+        result.listening = listed.len();
+        result
+    }
+
+    /// Stops: no connection is accepted any more, requests in flight are answered, for as long as
+    /// [`Limits::stop_time`] allows. True when all ended by themselves.
+    pub async fn stop(&self) -> bool {
+        for listener in self.public.lock().await.drain(..) {
+            close(listener).await;
+        }
+        for (_, listener) in self.listed.lock().await.drain() {
+            close(listener).await;
+        }
+        self.shared.stop.send_replace(true);
+        let all = u32::try_from(self.shared.limits.connections).unwrap_or(u32::MAX);
+        let ended =
+            timeout(self.shared.limits.stop_time, self.shared.connections.acquire_many(all));
+        let ended = ended.await.is_ok();
+        self.shared.abort.send_replace(true);
+        ended
+    }
+
+    async fn has_wildcard(&self, port: u16) -> bool {
+        let public = self.public.lock().await;
+        public.iter().any(|listener| listener.wildcard_port == Some(port))
+    }
+
+    fn open(&self, listener: TcpListener, way: Arc<Way>) -> Listener {
+        let local = listener.local_addr().ok();
+        let wildcard_port =
+            local.filter(|local| local.ip().is_unspecified()).map(|local| local.port());
+        let way = watch::Sender::new(way);
+        let accept = accept(listener, Arc::clone(&self.shared), way.subscribe());
+        Listener { wildcard_port, way, task: tokio::spawn(accept) }
+    }
+}
+
+/// Tells the connections that their way is closed, and gives the address back.
+async fn close(listener: Listener) {
+    listener.way.send_modify(|way| {
+        *way = Arc::new(Way { via: way.via.clone(), denied: way.denied.clone(), gone: true });
+    });
+    listener.task.abort();
+    // The socket is closed when the task is gone.
+    let _ = listener.task.await;
+}
+
+fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    #[cfg(unix)]
+    {
+        // A port whose last connections are still in TIME_WAIT can be bound again.
+        socket.set_reuseaddr(true)?;
+        if reuse_port {
+            socket.set_reuseport(true)?;
+        }
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Whether this machine has the whole of 127.0.0.0/8, as Linux does, so that each endpoint can
+/// have an address of its own.
+#[must_use]
+pub fn has_loopback_range() -> bool {
+    let address = SocketAddr::from((Ipv4Addr::new(127, 91, 17, 3), 0));
+    std::net::TcpListener::bind(address).is_ok()
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>, way: watch::Receiver<Arc<Way>>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => admit(stream, peer, &shared, &way),
+            Err(error) if is_of_the_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections");
+                // Out of descriptors or memory: go on when a connection has ended.
+                let _ = timeout(EXHAUSTED, shared.ended.notified()).await;
+            }
+        }
+    }
+}
+
+fn admit(
+    stream: TcpStream,
+    peer: SocketAddr,
+    shared: &Arc<Shared>,
+    way: &watch::Receiver<Arc<Way>>,
+) {
+    if !way.borrow().is_open() || is_unlisted_endpoint(&stream, &way.borrow().via) {
+        // Dropped, and so closed, before a byte of it is read.
+        return;
+    }
+    let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() else {
+        if let Ok(mut stream) = stream.into_std() {
+            // The socket does not block and its buffer is empty; if it cannot be written to, the
+            // client is gone already.
+            let _ = stream.write(connection::too_many(&(shared.request_ids)()).as_bytes());
+        }
+        return;
+    };
+    // Without it answers would wait for acknowledgements; if it cannot be set, they do.
+    let _ = stream.set_nodelay(true);
+    let shared = Arc::clone(shared);
+    let way = way.clone();
+    tokio::spawn(async move {
+        let mut abort = shared.abort.subscribe();
+        let serve = connection::serve(stream, peer.ip().to_canonical(), Arc::clone(&shared), way);
+        tokio::select! {
+            () = serve => {}
+            _ = abort.wait_for(|abort| *abort) => {}
+        }
+        drop(permit);
+        shared.ended.notify_one();
+    });
+}
+
+/// Whether a connection to a wildcard listener was meant for an endpoint's address that nobody
+/// listens on (any more): it must not become a public arrival.
+fn is_unlisted_endpoint(stream: &TcpStream, via: &Via) -> bool {
+    let local = stream.local_addr().map(|local| local.ip().to_canonical());
+    let IpAddr::V4(local) = local.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) else {
+        return false;
+    };
+    *via == Via::Public && local.is_loopback() && local != Ipv4Addr::LOCALHOST
+}
+
+/// Errors that a client caused by leaving before it was accepted.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}

@@ -1,0 +1,148 @@
+//! Where a request goes: the API, the Studio door, or the server's own paths.
+
+use http::{HeaderMap, Method};
+use sagegate_network::Arrival;
+use sagegate_network::arrival::Behind;
+
+use crate::exchange::BoxFuture;
+use crate::refusal::Refusal;
+
+/// What the server's own paths can ask of the program.
+pub trait Control: Send + Sync {
+    /// Empties all state, when the operator has allowed it at the start; `None` when not.
+    fn reset(&self) -> Option<BoxFuture<'_, Result<(), String>>>;
+}
+
+/// Where a request goes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    Api,
+    Door,
+    Health,
+    Reset,
+}
+
+/// Chooses by the listener first; the host name decides only on the public one.
+pub(crate) fn route(
+    arrival: &Arrival,
+    door_listener: bool,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<Route, Refusal> {
+    if let Arrival::Endpoint(endpoint) = arrival {
+        let studio = matches!(endpoint.behind(), Some(Behind::Studio));
+        return Ok(if studio { Route::Door } else { Route::Api });
+    }
+    let host = host(headers);
+    if door_listener || is_studio_host(host) {
+        return Ok(Route::Door);
+    }
+    match path.strip_prefix("/_sagegate/") {
+        None => Ok(Route::Api),
+        Some("health") if *method == Method::GET || *method == Method::HEAD => Ok(Route::Health),
+        Some("reset") if *method == Method::POST => {
+            // A page in a browser of this machine must not be able to empty the state: browsers
+            // name the page's origin, and a page that has its own name resolve to this machine is
+            // known by that name.
+            if headers.contains_key(http::header::ORIGIN) || !is_local_host(host) {
+                return Err(Refusal::ForeignOrigin);
+            }
+            Ok(Route::Reset)
+        }
+        Some(_) => Err(Refusal::NotHere),
+    }
+}
+
+/// The host without its port.
+fn host(headers: &HeaderMap) -> &str {
+    let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.unwrap_or_default();
+    if host.starts_with('[') {
+        return host.split_inclusive(']').next().unwrap_or_default();
+    }
+    host.split_once(':').map_or(host, |(name, _)| name)
+}
+
+/// `d-xxxxxxxxxxxx.studio.<region>.sagemaker.aws` (SPEC R1.5).
+fn is_studio_host(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    let mut labels = host.trim_end_matches('.').split('.');
+    let domain = labels.next().is_some_and(|label| label.starts_with("d-"));
+    let studio = labels.next() == Some("studio");
+    let region = labels.next().is_some_and(|label| !label.is_empty());
+    let end = labels.next() == Some("sagemaker") && labels.next() == Some("aws");
+    domain && studio && region && end && labels.next().is_none()
+}
+
+/// Whether this names the machine itself by an address of the loopback range or as `localhost`.
+fn is_local_host(host: &str) -> bool {
+    if host.eq_ignore_ascii_case("localhost") {
+        return true;
+    }
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn to(arrival: &Arrival, method: Method, path: &str, host: &'static str) -> Option<Route> {
+        let mut headers = HeaderMap::new();
+        headers.insert("host", HeaderValue::from_static(host));
+        route(arrival, false, &method, path, &headers).ok()
+    }
+
+    fn public() -> Arrival {
+        Arrival::Public { source_ip: [127, 0, 0, 1].into() }
+    }
+
+    fn endpoint(service_name: &str) -> Arrival {
+        Arrival::Endpoint(sagegate_network::EndpointArrival {
+            vpc_endpoint_id: "vpce-1".into(),
+            vpc_id: "vpc-1".into(),
+            subnet_id: "subnet-1".into(),
+            account: "123456789012".into(),
+            region: "us-west-2".into(),
+            vpc_source_ip: [10, 0, 0, 4].into(),
+            service_name: service_name.into(),
+        })
+    }
+
+    #[test]
+    fn the_listener_decides_before_the_host() {
+        let studio = "d-abc.studio.us-west-2.sagemaker.aws";
+        let api = endpoint("com.amazonaws.us-west-2.sagemaker.api");
+        let door = endpoint("aws.sagemaker.us-west-2.studio");
+        assert_eq!(to(&api, Method::GET, "/", studio), Some(Route::Api));
+        assert_eq!(to(&door, Method::GET, "/", "api.sagemaker.x"), Some(Route::Door));
+        assert_eq!(to(&public(), Method::GET, "/", studio), Some(Route::Door));
+        assert_eq!(
+            to(&public(), Method::GET, "/", "D-abc.studio.r.sagemaker.aws:4566"),
+            Some(Route::Door)
+        );
+        assert_eq!(
+            to(&public(), Method::GET, "/", "x.d-abc.studio.r.sagemaker.aws"),
+            Some(Route::Api)
+        );
+        assert_eq!(to(&api, Method::POST, "/_sagegate/reset", "localhost"), Some(Route::Api));
+    }
+
+    #[test]
+    fn reset_is_for_local_programs_only() {
+        let reset = "/_sagegate/reset";
+        for host in ["localhost:4566", "127.0.0.1:4566", "127.3.4.5", "[::1]:4566"] {
+            assert_eq!(to(&public(), Method::POST, reset, host), Some(Route::Reset), "{host}");
+        }
+        for host in ["evil.example", "localhost.evil.example", "10.0.0.1", "", "127.0.0.1.nip.io"] {
+            assert_eq!(to(&public(), Method::POST, reset, host), None, "{host}");
+        }
+        assert_eq!(to(&public(), Method::GET, reset, "localhost"), None);
+        let mut headers = HeaderMap::new();
+        headers.insert("host", HeaderValue::from_static("localhost"));
+        headers.insert("origin", HeaderValue::from_static("null"));
+        assert!(route(&public(), false, &Method::POST, reset, &headers).is_err());
+    }
+}

@@ -1,0 +1,163 @@
+//! A stream that gives the answers which hyper makes by itself a request id.
+//!
+//! To a head that it cannot read, hyper answers with a bare status line. This stream sees that a
+//! response begins although no request was handed on, and writes one that names a request id and
+//! says what was wrong.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::refusal::REQUEST_ID;
+
+/// Counts the requests of a connection that were handed on.
+#[derive(Debug, Default)]
+pub(crate) struct Served(AtomicU64);
+
+impl Served {
+    /// A request is handed on.
+    pub(crate) fn begin(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The stream.
+pub(crate) struct ReplyIo<'a, I> {
+    io: I,
+    served: &'a Served,
+    request_ids: &'a (dyn Fn() -> String + Send + Sync),
+    /// The requests whose answers have begun to be written.
+    answered: u64,
+    /// Whether something was read since the last answer began.
+    has_read: bool,
+    /// Our own answer, as far as it is not written.
+    own: Vec<u8>,
+}
+
+impl<'a, I> ReplyIo<'a, I> {
+    pub(crate) fn new(
+        io: I,
+        served: &'a Served,
+        request_ids: &'a (dyn Fn() -> String + Send + Sync),
+    ) -> Self {
+        Self { io, served, request_ids, answered: 0, has_read: false, own: Vec::new() }
+    }
+
+    /// Whether `bytes` are an answer that hyper made by itself.
+    fn is_automatic(&mut self, bytes: &[u8]) -> bool {
+        let served = self.served.0.load(Ordering::Relaxed);
+        if served != self.answered {
+            self.answered = served;
+            self.has_read = false;
+            return false;
+        }
+        // Every other answer has an id, also one that is written after a `100 Continue`.
+        let name = REQUEST_ID;
+        let id = name.as_str().as_bytes();
+        self.has_read
+            && bytes.starts_with(b"HTTP/1.1 4")
+            && !bytes.windows(id.len()).any(|window| window.eq_ignore_ascii_case(id))
+    }
+
+    fn own_answer(&self, bytes: &[u8]) -> Vec<u8> {
+        let line_end = bytes.iter().position(|byte| *byte == b'\r').unwrap_or(bytes.len());
+        let line = String::from_utf8_lossy(bytes.get(..line_end).unwrap_or_default());
+        let date = std::str::from_utf8(bytes).ok().and_then(|head| {
+            head.split("\r\n").find(|field| field.starts_with("date: ")).map(str::to_owned)
+        });
+        let date = date.map_or_else(String::new, |date| date + "\r\n");
+        let text = match line.split(' ').nth(1) {
+            Some("431") => "The request line and headers are too long or too many.",
+            Some("414") => "The request URI is too long.",
+            _ => "The request is not well-formed HTTP/1.1.",
+        };
+        let id = (self.request_ids)();
+        let body = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ErrorResponse><Error>\
+             <Type>Sender</Type><Code>MalformedHttpRequest</Code><Message>{text}</Message></Error>\
+             <RequestId>{id}</RequestId></ErrorResponse>"
+        );
+        format!(
+            "{line}\r\n{REQUEST_ID}: {id}\r\n{date}connection: close\r\ncontent-type: text/xml\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    }
+}
+
+impl<I: AsyncWrite + Unpin> ReplyIo<'_, I> {
+    fn poll_own(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.own.is_empty() {
+            match Pin::new(&mut self.io).poll_write(cx, &self.own) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => drop(self.own.drain(..count)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for ReplyIo<'_, I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.has_read = true;
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for ReplyIo<'_, I> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if !self.own.is_empty() {
+            // hyper writes nothing after an answer of its own.
+            std::task::ready!(self.poll_own(cx))?;
+        }
+        if self.is_automatic(bytes) {
+            self.own = self.own_answer(bytes);
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let first = pieces.iter().find(|piece| !piece.is_empty());
+        if self.own.is_empty()
+            && let Some(first) = first
+            && !self.is_automatic(first)
+        {
+            return Pin::new(&mut self.io).poll_write_vectored(cx, pieces);
+        }
+        let Some(first) = first else { return Poll::Ready(Ok(0)) };
+        self.poll_write(cx, first)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        std::task::ready!(self.poll_own(cx))?;
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        std::task::ready!(self.poll_own(cx))?;
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,155 @@
+//! Listeners of endpoints: what they tell, and how they follow the state.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod common;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::Ordering;
+
+use common::{at, connect, endpoint, exchange, is_public, one, rest, start, start_at, status};
+use sagegate_server::{Limits, Via, has_loopback_range};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+const GET_ONCE: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+const API: &str = "com.amazonaws.us-west-2.sagemaker.api";
+
+/// An address of the loopback range at the public port.
+fn beside(public: SocketAddr, last: u8) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::new(127, 77, 1, last), public.port()))
+}
+
+async fn is_refused(address: SocketAddr) -> bool {
+    TcpStream::connect(address).await.is_err()
+}
+
+#[tokio::test]
+async fn each_address_tells_its_own_arrival() {
+    if !has_loopback_range() {
+        return;
+    }
+    let running = start(Limits::default()).await;
+    let (a, b, c) =
+        (beside(running.address, 1), beside(running.address, 2), beside(running.address, 3));
+    let done = running.server.converge(vec![
+        at(a, endpoint(API), None),
+        at(b, endpoint("aws.sagemaker.us-west-2.studio"), None),
+        at(c, Via::Door, None),
+    ]);
+    let done = done.await;
+    assert_eq!((done.listening, done.failures.len()), (3, 0));
+
+    let answer = exchange(a, GET_ONCE).await;
+    assert!(answer.contains("api GET") && answer.contains("vpc_source_ip: 10.0.0.4"), "{answer}");
+    let answer = exchange(b, GET_ONCE).await;
+    assert!(answer.contains("door GET") && answer.contains("vpce-1"), "{answer}");
+    let answer = exchange(c, GET_ONCE).await;
+    assert!(answer.contains("door GET") && is_public(&answer), "{answer}");
+    // What a request says of itself changes nothing.
+    let forged = b"GET / HTTP/1.1\r\nhost: vpce-9.sagemaker\r\nx-forwarded-for: 10.0.0.4\r\n\
+                   forwarded: for=10.0.0.4\r\nconnection: close\r\n\r\n";
+    assert!(is_public(&exchange(running.address, forged).await));
+    // The server's own paths are on the public listener only.
+    let health = b"GET /_sagegate/health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    assert!(exchange(a, health).await.contains("api GET"));
+}
+
+#[tokio::test]
+async fn what_is_gone_is_closed_and_its_requests_are_answered() {
+    if !has_loopback_range() {
+        return;
+    }
+    let running = start(Limits::default()).await;
+    let address = beside(running.address, 4);
+    running.server.converge(vec![at(address, endpoint(API), None)]).await;
+    let mut idle = connect(address).await;
+    idle.write_all(GET).await.unwrap();
+    one(&mut idle).await;
+    let mut busy = connect(address).await;
+    busy.write_all(b"GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    while running.api.waiting.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+
+    assert_eq!(running.server.converge(vec![]).await.listening, 0);
+    assert!(is_refused(address).await);
+    assert_eq!(rest(&mut idle).await, "");
+    running.api.gate.add_permits(1);
+    assert_eq!(status(&rest(&mut busy).await), "200");
+
+    // And it can come back.
+    running.server.converge(vec![at(address, endpoint(API), None)]).await;
+    assert_eq!(status(&exchange(address, GET_ONCE).await), "200");
+}
+
+#[tokio::test]
+async fn a_denial_closes_at_accept_and_what_was_open() {
+    if !has_loopback_range() {
+        return;
+    }
+    let running = start(Limits::default()).await;
+    let address = beside(running.address, 5);
+    running.server.converge(vec![at(address, endpoint(API), None)]).await;
+    let mut open = connect(address).await;
+    open.write_all(GET).await.unwrap();
+    assert_eq!(status(&one(&mut open).await), "200");
+
+    running.server.converge(vec![at(address, endpoint(API), Some("no rule"))]).await;
+    let _ = open.write_all(GET).await;
+    assert_eq!(rest(&mut open).await, "");
+    assert_eq!(exchange(address, GET).await, "");
+
+    running.server.converge(vec![at(address, endpoint(API), None)]).await;
+    assert_eq!(status(&exchange(address, GET_ONCE).await), "200");
+}
+
+#[tokio::test]
+async fn the_arrival_follows_the_state_on_open_connections() {
+    if !has_loopback_range() {
+        return;
+    }
+    let running = start(Limits::default()).await;
+    let address = beside(running.address, 6);
+    running.server.converge(vec![at(address, Via::Door, None)]).await;
+    let mut open = connect(address).await;
+    open.write_all(GET).await.unwrap();
+    assert!(one(&mut open).await.contains("door GET"));
+    running.server.converge(vec![at(address, endpoint(API), None)]).await;
+    open.write_all(GET).await.unwrap();
+    assert!(one(&mut open).await.contains("api GET"));
+}
+
+#[tokio::test]
+async fn failures_are_told_by_address_and_tried_again() {
+    if !has_loopback_range() {
+        return;
+    }
+    let running = start(Limits::default()).await;
+    let (a, b) = (beside(running.address, 7), beside(running.address, 8));
+    let other = std::net::TcpListener::bind(a).unwrap();
+    let wanted = vec![at(a, endpoint(API), None), at(b, endpoint(API), None)];
+    let done = running.server.converge(wanted.clone()).await;
+    assert_eq!(done.listening, 1);
+    assert_eq!(done.failures.iter().map(|(address, _)| *address).collect::<Vec<_>>(), [a]);
+    drop(other);
+    assert_eq!(running.server.converge(wanted).await.listening, 2);
+}
+
+#[tokio::test]
+async fn beside_a_wildcard_an_endpoint_keeps_its_arrival() {
+    if !has_loopback_range() {
+        return;
+    }
+    let running = start_at("0.0.0.0:0", Limits::default(), true).await;
+    let (a, b) = (beside(running.address, 9), beside(running.address, 10));
+    let done = running.server.converge(vec![at(a, endpoint(API), None)]).await;
+    assert_eq!((done.listening, done.failures.len()), (1, 0));
+    assert!(exchange(a, GET_ONCE).await.contains("vpce-1"));
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, running.address.port()));
+    assert!(is_public(&exchange(local, GET_ONCE).await));
+    // An address that is no endpoint's (any more) is not the public one either.
+    assert_eq!(exchange(b, GET).await, "");
+    running.server.converge(vec![]).await;
+    assert_eq!(exchange(a, GET).await, "");
+}
