@@ -1,6 +1,7 @@
 //! Developer commands. One module per command; this file only tells them apart.
 
 mod generate;
+mod managed_policies;
 mod test;
 mod tidy;
 mod tools;
@@ -22,6 +23,8 @@ enum Command {
     Test(test::Arguments),
     /// Check file sizes, crate arrows and words that do not belong here.
     Tidy,
+    /// Write the AWS managed policies from the pinned moto.
+    ManagedPolicies(managed_policies::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -29,5 +32,6 @@ fn main() -> anyhow::Result<()> {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Test(arguments) => test::run_all(&arguments),
         Command::Tidy => tidy::run(),
+        Command::ManagedPolicies(arguments) => managed_policies::run(&arguments),
     }
 }
