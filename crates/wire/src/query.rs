@@ -2,6 +2,8 @@
 //! <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>,
 //! <https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html>
 
+use std::collections::HashSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sagegate_model::{Kind, ListSchema, MapSchema, ShapeSchema, StructSchema};
@@ -162,12 +164,13 @@ impl Reader<'_> {
     ) -> Result<Option<Value>, DecodeFailure> {
         let prefix = if map.flattened { inside.to_owned() } else { format!("{inside}entry.") };
         let mut entries: Vec<(String, Option<Value>)> = Vec::new();
+        let mut seen = HashSet::new();
         for (_, entry) in self.indexes(&prefix)? {
             let key_name = format!("{entry}.{}", map.key_name);
             let Some(key) = self.form.get(&key_name) else {
                 return Err(self.wrong(&key_name, "A map entry has no key".to_owned()));
             };
-            if entries.iter().any(|(other, _)| other == key) {
+            if !seen.insert(key) {
                 return Err(self.wrong(&key_name, "A map has the same key twice".to_owned()));
             }
             let value = self.value(map.value, &format!("{entry}.{}", map.value_name), depth + 1)?;

@@ -9,6 +9,8 @@ use crate::value::Value;
 
 /// How many violations are reported; a huge list of bad items must not make a huge answer.
 const MOST: usize = 50;
+/// How many bytes of a text that is too long are still matched with its pattern.
+const LONGEST_MATCHED: usize = 16 * 1024;
 /// How many characters of a value are shown.
 const SHOWN: usize = 1024;
 
@@ -195,7 +197,7 @@ impl Walk {
                             self.value(list.item, item, &path, &parameter, hidden);
                         }
                         Some(item) => {
-                            if !broken(list.item, item).is_empty() {
+                            if worst.is_empty() && !broken(list.item, item).is_empty() {
                                 worst = every(list.item);
                             }
                         }
@@ -211,7 +213,7 @@ impl Walk {
                 let (mut keys, mut values) = (Vec::new(), Vec::new());
                 for (key, value) in entries {
                     let key_value = Value::Text(key.clone());
-                    if !broken(map.key, &key_value).is_empty() {
+                    if keys.is_empty() && !broken(map.key, &key_value).is_empty() {
                         keys = every(map.key);
                     }
                     let path = format!("{path}.{}.member", truncate(key));
@@ -221,7 +223,7 @@ impl Walk {
                             self.value(map.value, value, &path, parameter, hidden);
                         }
                         Some(value) => {
-                            if !broken(map.value, value).is_empty() {
+                            if values.is_empty() && !broken(map.value, value).is_empty() {
                                 values = every(map.value);
                             }
                         }
@@ -272,7 +274,9 @@ fn broken(shape: &ShapeSchema, value: &Value) -> Vec<Constraint> {
         (Kind::Text(rules), Value::Text(text)) => {
             let length: usize = text.chars().map(char::len_utf16).sum();
             size(rules.size, length, &mut found);
+            // a text far too long is refused for its length; matching it would only cost time
             if let Some(expression) = rules.pattern
+                && (found.is_empty() || text.len() <= LONGEST_MATCHED)
                 && !pattern::matches(expression, text)
             {
                 found.push(Constraint::Pattern(expression));

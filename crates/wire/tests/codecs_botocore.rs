@@ -1,13 +1,19 @@
-//! Lets another implementation of the protocols judge this one: reads a JSON object a line from
-//! standard input and answers each with one. `tests/botocore/check.py` is on the other side.
+//! The codecs against botocore's serializers and parsers, on random requests and answers of every
+//! implemented operation.
 //!
-//! - `{"service", "target"?, "query"?, "body"}`: decodes the request (the body in base64); answers
+//! Runs when `SAGEGATE_PYTHON` names a Python that has botocore, and fails when that Python does
+//! not work. `SAGEGATE_CODEC_ROUNDS` sets how many requests and answers of each operation (5).
+//!
+//! The Python side asks, a JSON object a line, and this side answers each with one:
+//!
+//! - `{"service", "target"?, "body"}`: decodes the request (the body in base64); answers
 //!   `{"operation", "members"}` or `{"status", "body"}` of the error.
 //! - `{"service", "operation", "seed"}`: answers `{"headers", "body", "members"}` of a random
 //!   answer.
 //! - `{"service", "operations": true}`: the names of the implemented operations.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use base64::Engine;
@@ -16,18 +22,32 @@ use sagegate_model::ServiceSchema;
 use sagegate_wire::route::Head;
 use serde_json::{Value, json};
 
-#[path = "../tests/support/random.rs"]
+#[path = "support/random.rs"]
 mod random;
 
 use random::{Random, dump, fill};
 
-fn main() -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    for line in std::io::stdin().lock().lines() {
-        writeln!(out, "{}", answer(&serde_json::from_str(&line?)?)?)?;
-        out.flush()?;
+#[test]
+fn botocore_and_the_codecs_understand_each_other() {
+    let Some(python) = std::env::var_os("SAGEGATE_PYTHON") else {
+        println!("not run: SAGEGATE_PYTHON is not set");
+        return;
+    };
+    let rounds = std::env::var("SAGEGATE_CODEC_ROUNDS").unwrap_or_else(|_| "5".to_owned());
+    let mut child = Command::new(python)
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/codecs_botocore.py"))
+        .arg(rounds)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("SAGEGATE_PYTHON starts");
+    let mut answers = child.stdin.take().unwrap();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let asked = serde_json::from_str(&line.unwrap()).unwrap();
+        writeln!(answers, "{}", answer(&asked).unwrap()).unwrap();
     }
-    Ok(())
+    let status = child.wait().unwrap();
+    assert!(status.success(), "differences are on standard error");
 }
 
 fn answer(ask: &Value) -> Result<Value> {
@@ -46,8 +66,7 @@ fn answer(ask: &Value) -> Result<Value> {
     let head = Head {
         scope: Some(service.signing_name),
         target: text("target"),
-        method: if text("query").is_some() { http::Method::GET } else { http::Method::POST },
-        query: text("query"),
+        method: http::Method::POST,
         ..Head::default()
     };
     let decoded = head.call(service, &body).and_then(|call| {

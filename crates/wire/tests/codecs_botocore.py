@@ -2,11 +2,8 @@
 """Holds the codecs against botocore: its serializers' requests must decode to what was asked for, and its parsers must
 read what is answered.
 
-    cargo build -p sagegate-wire --example oracle
-    python check.py TARGET_DIR/debug/examples/oracle [ROUNDS]
-
-Needs the botocore that the tables are generated from (see xtask). Prints one line for each difference; the exit status
-is 0 where there is none.
+Started by codecs_botocore.rs, which answers on standard input what is asked on standard output. Each difference is a
+line on standard error; the exit status is 0 where there is none. The argument is the number of rounds.
 """
 
 import base64
@@ -14,7 +11,6 @@ import datetime
 import json
 import random
 import re
-import subprocess
 import sys
 from urllib.parse import urlencode
 
@@ -118,13 +114,16 @@ def plain(shape, value):
 
 
 def main():
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 20
-    oracle = subprocess.Popen([sys.argv[1]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    rounds = int(sys.argv[1])
 
     def ask(**question):
-        oracle.stdin.write(json.dumps(question) + "\n")
-        oracle.stdin.flush()
-        return json.loads(oracle.stdout.readline())
+        print(json.dumps(question), flush=True)
+        return json.loads(sys.stdin.readline())
+
+    def differ(text):
+        nonlocal differences
+        differences += 1
+        print(text, file=sys.stderr)
 
     session = botocore.session.get_session()
     differences, requests, answers, skipped = 0, 0, 0, set()
@@ -151,9 +150,8 @@ def main():
                         wanted = plain(model.input_shape, wanted)
                     requests += 1
                     if found.get("members") != wanted:
-                        differences += 1
                         error = base64.b64decode(found.get("body", "")).decode()
-                        print(f"{name}:{operation}: asked for {wanted}, found {found} {error}")
+                        differ(f"{name}:{operation}: asked for {wanted}, found {found} {error}")
                 found = ask(service=name, operation=operation, seed=round_number)
                 response = {"status_code": 200, "headers": found["headers"],
                             "body": base64.b64decode(found["body"])}
@@ -161,19 +159,19 @@ def main():
                 parsed = parser.parse(response, model.output_shape)
                 meta = parsed.pop("ResponseMetadata")
                 if meta.get("RequestId") != "id-1":
-                    differences += 1
-                    print(f"{name}:{operation}: no request id in {meta}")
+                    differ(f"{name}:{operation}: no request id in {meta}")
                 if model.output_shape and (parsed := plain(model.output_shape, parsed)) != found["members"]:
-                    differences += 1
-                    print(f"{name}:{operation}: answered {found['members']}, botocore read {parsed}")
+                    differ(f"{name}:{operation}: answered {found['members']}, botocore read {parsed}")
         found = ask(service=name, body=base64.b64encode(b"{").decode(), target="No.Such")
         parsed = parser.parse({"status_code": found["status"], "headers": {},
                                "body": base64.b64decode(found["body"])}, None)
         if not parsed["Error"]["Code"] or not parsed["Error"]["Message"]:
-            differences += 1
-            print(f"{name}: botocore read the error {parsed}")
-    print(f"{requests} requests, {answers} answers, {differences} differences; no request made for "
-          f"{', '.join(sorted(skipped)) or 'none'}")
+            differ(f"{name}: botocore read the error {parsed}")
+    # where no request could be made at random, nothing was compared
+    if skipped:
+        differ(f"no request could be made for {', '.join(sorted(skipped))}")
+    if not requests or not answers:
+        differ("nothing was compared")
     return 1 if differences else 0
 
 
