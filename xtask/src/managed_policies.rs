@@ -94,10 +94,8 @@ fn read(wheel: &Path) -> Result<BTreeMap<String, ManagedPolicy>> {
 }
 
 fn download() -> Result<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
-        PathBuf::from,
-    );
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
     let directory = target.join("moto");
     let file = directory.join(format!("moto-{VERSION}-py3-none-any.whl"));
     if !file.exists() {

@@ -78,7 +78,8 @@ impl AwsManagedPolicy {
     pub fn id(&self) -> String {
         const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
         let digest = Sha256::digest(self.name.as_bytes());
-        let letters = digest.iter().take(17).filter_map(|byte| ALPHABET.get(usize::from(byte % 32)));
+        let letters =
+            digest.iter().take(17).filter_map(|byte| ALPHABET.get(usize::from(byte % 32)));
         std::iter::once("ANPA".to_owned()).chain(letters.map(|it| char::from(*it).into())).collect()
     }
 
@@ -86,7 +87,8 @@ impl AwsManagedPolicy {
     /// read, which must deny; a test holds that none is so.
     #[must_use]
     pub fn policy(&self) -> Option<Arc<Policy>> {
-        let compile = || Document::parse(self.document).ok().map(|it| Arc::new(Policy::compile(&it)));
+        let compile =
+            || Document::parse(self.document).ok().map(|it| Arc::new(Policy::compile(&it)));
         self.compiled.get_or_init(compile).clone()
     }
 

@@ -16,6 +16,7 @@ use sagegate_gate::env::Time;
 use sagegate_store::{Record, Table};
 use serde::{Deserialize, Serialize};
 
+use super::case_tags::CaseTags;
 use super::tags::Tags;
 
 /// Users by `(account, name in lower case)`.
@@ -287,7 +288,7 @@ pub struct PolicyRecord {
     pub last_version: u64,
     /// Its tags.
     #[serde(default)]
-    pub tags: Tags,
+    pub tags: CaseTags,
 }
 
 impl Record for PolicyRecord {}
@@ -343,7 +344,7 @@ pub struct InstanceProfileRecord {
     pub role_id: Option<String>,
     /// Its tags.
     #[serde(default)]
-    pub tags: Tags,
+    pub tags: CaseTags,
 }
 
 impl Record for InstanceProfileRecord {}

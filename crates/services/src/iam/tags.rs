@@ -110,22 +110,29 @@ pub fn pairs(tags: Option<&[Tag]>) -> impl Iterator<Item = (&str, &str)> {
 /// # Errors
 /// As [`Tags::merge`].
 pub fn check(tags: &[Tag]) -> Result<(), Fault> {
+    check_each(tags)?;
+    let mut seen = std::collections::BTreeSet::new();
+    if tags.iter().all(|tag| seen.insert(tag.key.to_lowercase())) {
+        return Ok(());
+    }
+    Err(invalid_input("Duplicate tag keys found. Please note that Tag keys are case insensitive."))
+}
+
+/// The rules for each tag of one request by itself.
+///
+/// # Errors
+/// As [`Tags::merge`].
+pub fn check_each(tags: &[Tag]) -> Result<(), Fault> {
     if tags.len() > LIMIT {
         return Err(validation(format!(
             "1 validation error detected: Value at 'tags' failed to satisfy constraint: Member \
-             must have length less than or equal to {LIMIT}."
+             must have length less than or equal to {LIMIT}"
         )));
     }
-    let mut seen = std::collections::BTreeSet::new();
     for (index, Tag { key, value }) in tags.iter().enumerate() {
         let member = index + 1;
         check_key(key, &format!("tags.{member}.member.key"))?;
         check_text(value, 256, &format!("tags.{member}.member.value"))?;
-        if !seen.insert(key.to_lowercase()) {
-            return Err(invalid_input(
-                "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
-            ));
-        }
     }
     Ok(())
 }

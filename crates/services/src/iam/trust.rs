@@ -1,0 +1,228 @@
+//! Trust policies: who may assume a role.
+//!
+//! IAM binds the users and roles that a trust policy names to their unique ids when the policy is
+//! written (IAM User Guide, "AWS JSON policy elements: Principal"). A user or role made again under
+//! an old name inherits no trust; where the one that was meant is gone, its id is shown.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sagegate_gate::{AccountId, Fault, Scope};
+use sagegate_policy::{Document, Policy, PolicyType, PrincipalType};
+use sagegate_store::{Read, StoreError};
+
+use super::documents;
+use super::entities::{self, Named};
+use super::faults::{malformed_policy, over_quota};
+use super::records::{ACCOUNTS, EntityKind, IDS, RoleRecord, TrustPolicy, UserRecord};
+
+/// What the principals of accounts that are not served here are bound to. It is nobody's id:
+/// should such an account be served one day, nobody in it inherits the trust.
+const NOBODY: &str = "AROA00000000000000000";
+
+/// Checks a trust policy and binds the principals that it names.
+///
+/// # Errors
+/// `MalformedPolicyDocument`, `LimitExceeded`.
+pub fn write(state: &dyn Read, scope: &Scope, text: &str) -> Result<TrustPolicy, Fault> {
+    if documents::size(text) > documents::TRUST_POLICY_SIZE {
+        return Err(over_quota("ACLSizePerRole", 2_048));
+    }
+    documents::check(text, PolicyType::Trust)?;
+    let document = Document::parse(text).map_err(|error| malformed_policy(error.to_string()))?;
+    let mut principals = BTreeMap::new();
+    for value in named(&document) {
+        if let Some(id) = bind(state, scope, value)? {
+            principals.insert(value.to_owned(), id);
+        }
+    }
+    Ok(TrustPolicy { document: text.to_owned(), principals })
+}
+
+/// The document as answers show it: the present ARN of each principal that it names, or the unique
+/// id where there is none any more.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn shown(state: &dyn Read, scope: &Scope, trust: &TrustPolicy) -> Result<String, StoreError> {
+    let mut names = BTreeMap::new();
+    for (arn, id) in &trust.principals {
+        if id == NOBODY {
+            continue;
+        }
+        // A principal may have been written as an id of the role's own account.
+        let account = split(arn).map_or_else(|| scope.account.clone(), |(account, ..)| account);
+        let present = present_arn(state, scope, &account, id)?;
+        names.insert(arn.as_str(), present.unwrap_or_else(|| id.clone()));
+    }
+    Ok(rewrite(&trust.document, |value| names.get(value).map(String::as_str)))
+}
+
+/// The document that decides: every user and role named by its unique id.
+#[must_use]
+pub fn in_force(trust: &TrustPolicy) -> String {
+    rewrite(&trust.document, |value| trust.principals.get(value).map(String::as_str))
+}
+
+/// The policy that decides; `None` if it cannot be read, which must deny.
+#[must_use]
+pub fn policy(trust: &TrustPolicy) -> Option<Arc<Policy>> {
+    Document::parse(&in_force(trust)).ok().map(|document| Arc::new(Policy::compile(&document)))
+}
+
+/// The values under `AWS` in `Principal` and `NotPrincipal`.
+fn named(document: &Document) -> impl Iterator<Item = &str> {
+    let principals = document.statements.iter().filter_map(|it| it.principal.as_ref());
+    principals
+        .flat_map(|principal| &principal.entries)
+        .filter(|(kind, _)| *kind == PrincipalType::Aws)
+        .map(|(_, text)| &*text.value)
+}
+
+/// The unique id of the user or role that a principal means; `None` for principals that are not
+/// bound: everyone, accounts, sessions.
+fn bind(state: &dyn Read, scope: &Scope, value: &str) -> Result<Option<String>, Fault> {
+    let invalid = || malformed_policy(format!("Invalid principal in policy: \"AWS\":\"{value}\""));
+    let account_number = value.len() == 12 && value.bytes().all(|byte| byte.is_ascii_digit());
+    if value == "*" || account_number {
+        return Ok(None);
+    }
+    if !value.contains(':') {
+        // A unique id stands for one who is here now; IAM refuses those of the dead.
+        let entity = IDS.get(state, &(scope.account.as_str(), value))?;
+        let principal = |kind| matches!(kind, EntityKind::User | EntityKind::Role);
+        return match entity {
+            Some(entity) if principal(entity.kind) => Ok(Some(value.to_owned())),
+            _ => Err(invalid()),
+        };
+    }
+    let Some((account, service, resource)) = split(value) else { return Err(invalid()) };
+    let (kind, path) = resource.split_once('/').unwrap_or((resource, ""));
+    let name = path.rsplit('/').next().unwrap_or_default();
+    match (service, kind) {
+        ("iam", "root") if path.is_empty() => return Ok(None),
+        ("sts", "assumed-role" | "federated-user") if !name.is_empty() => return Ok(None),
+        ("iam", "user" | "role") if !name.is_empty() => {}
+        _ => return Err(invalid()),
+    }
+    if name.contains(['*', '?']) {
+        return Err(invalid());
+    }
+    if account != scope.account && !ACCOUNTS.contains(state, account.as_str())? {
+        return Ok(Some(NOBODY.to_owned()));
+    }
+    let there = Scope { account, region: scope.region.clone() };
+    let found = match kind {
+        "user" => id_of::<UserRecord>(state, &there, name, value)?,
+        _ => id_of::<RoleRecord>(state, &there, name, value)?,
+    };
+    found.map(Some).ok_or_else(invalid)
+}
+
+/// The id of the entity of this name, if this is its ARN.
+fn id_of<E: Named>(
+    state: &dyn Read,
+    scope: &Scope,
+    name: &str,
+    arn: &str,
+) -> Result<Option<String>, StoreError> {
+    let found = entities::find::<E>(state, &scope.account, name)?;
+    let exact = found.filter(|record| entities::arn(scope, record) == arn);
+    Ok(exact.map(|record| record.id().to_owned()))
+}
+
+fn present_arn(
+    state: &dyn Read,
+    scope: &Scope,
+    account: &AccountId,
+    id: &str,
+) -> Result<Option<String>, StoreError> {
+    let there = Scope { account: account.clone(), region: scope.region.clone() };
+    if let Some(user) = entities::by_id::<UserRecord>(state, account, id)? {
+        return Ok(Some(entities::arn(&there, &user)));
+    }
+    let role = entities::by_id::<RoleRecord>(state, account, id)?;
+    Ok(role.map(|role| entities::arn(&there, &role)))
+}
+
+/// Account, service and resource of the ARN of a principal.
+fn split(arn: &str) -> Option<(AccountId, &str, &str)> {
+    let mut parts = arn.splitn(6, ':');
+    let (start, _partition, service) = (parts.next()?, parts.next()?, parts.next()?);
+    let (region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);
+    (start == "arn" && region.is_empty()).then_some(())?;
+    Some((AccountId::parse(account).ok()?, service, resource))
+}
+
+/// Replaces principals where they stand; everything else stays as it was written.
+fn rewrite<'a>(text: &str, replacement: impl Fn(&str) -> Option<&'a str>) -> String {
+    let Ok(document) = Document::parse(text) else { return text.to_owned() };
+    let mut places: Vec<(usize, &str)> = document
+        .statements
+        .iter()
+        .filter_map(|statement| statement.principal.as_ref())
+        .flat_map(|principal| &principal.entries)
+        .filter(|(kind, _)| *kind == PrincipalType::Aws)
+        .filter_map(|(_, it)| replacement(&it.value).map(|new| (it.at.offset, new)))
+        .collect();
+    places.sort_unstable();
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for (at, new) in places {
+        let Some(length) = text.get(at..).and_then(string_length) else { continue };
+        out.push_str(text.get(done..at).unwrap_or_default());
+        out.push('"');
+        out.push_str(new);
+        out.push('"');
+        done = at + length;
+    }
+    out.push_str(text.get(done..).unwrap_or_default());
+    out
+}
+
+/// The length of the JSON string that a text begins with, quotes included.
+fn string_length(text: &str) -> Option<usize> {
+    let mut bytes = text.bytes().enumerate();
+    if bytes.next()?.1 != b'"' {
+        return None;
+    }
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'\\' => drop(bytes.next()),
+            b'"' => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_principals_are_rewritten() {
+        let arn = "arn:aws:iam::123456789012:user/a";
+        let trust = TrustPolicy {
+            document: format!(
+                "{{ \"Statement\" : {{\"Sid\":\"{arn}\",\n \"Effect\":\"Allow\",\"Principal\":\
+                 {{\"AWS\":[\"{arn}\", \"123456789012\"],\"Service\":\"{arn}\"}},\
+                 \"Action\":\"sts:AssumeRole\"}} }}"
+            ),
+            principals: [(arn.to_owned(), "AIDAX".to_owned())].into(),
+        };
+        let expected = trust
+            .document
+            .replace(&format!("[\"{arn}\", \"123456789012\"]"), "[\"AIDAX\", \"123456789012\"]");
+        assert_eq!(in_force(&trust), expected);
+        assert!(policy(&trust).is_some());
+    }
+
+    #[test]
+    fn a_principal_with_escapes_ends_where_its_string_ends() {
+        assert_eq!(string_length(r#""a\"b" , "c""#), Some(6));
+        assert_eq!(string_length(r#""a\\" "#), Some(5));
+        assert_eq!(string_length("\"open"), None);
+        assert_eq!(string_length("1"), None);
+    }
+}
