@@ -83,10 +83,10 @@ mod full_disk {
         let (mut refused, mut tries) = (0, 0);
         while acknowledged.len() < 400 || refused < 100 {
             tries += 1;
-            let key = format!("{:05}", acknowledged.len()).into_bytes();
+            let key = format!("{:09}", acknowledged.len()).into_bytes();
             let put = |tx: &mut Tx| {
                 tx.put(ROWS, key.as_slice(), vec![7; 3000]);
-                tx.delete(ROWS, format!("{:05}", acknowledged.len().wrapping_sub(100)));
+                tx.delete(ROWS, format!("{:09}", acknowledged.len().wrapping_sub(100)));
                 Ok::<_, StoreError>(())
             };
             match runtime.block_on(store.transact(put)) {
