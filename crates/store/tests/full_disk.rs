@@ -7,10 +7,8 @@
 mod full_disk {
     use std::io::Write;
     use std::ops::Bound::Unbounded;
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
     use std::process::Command;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
 
     use sagegate_store::{Read, Store, StoreError, TransactError, Tx};
 
@@ -42,21 +40,29 @@ mod full_disk {
         assert!(status.success());
     }
 
-    /// Fills the disk and empties it, until told to stop.
-    fn fill(file: PathBuf, stop: &AtomicBool) {
-        while !stop.load(Ordering::SeqCst) {
-            let mut filler = std::fs::File::create(&file).unwrap();
-            while filler.write_all(&[1; 8192]).is_ok() {}
-            // Full for a while: until somebody else has had a turn.
-            for _ in 0..2000 {
-                std::thread::yield_now();
+    /// Fills the disk with a file that empties it again when it is removed.
+    fn fill(file: &Path) {
+        let mut filler = std::fs::File::create(file).unwrap();
+        while filler.write_all(&[1; 4096]).is_ok() {}
+    }
+
+    fn put(store: &Store, number: usize) -> Result<u64, TransactError<StoreError>> {
+        let put = |tx: &mut Tx| {
+            tx.put(ROWS, format!("{number:05}"), vec![7; 3000]);
+            if let Some(old) = number.checked_sub(100) {
+                tx.delete(ROWS, format!("{old:05}"));
             }
-            drop(filler);
-            std::fs::remove_file(&file).unwrap();
-            for _ in 0..2000 {
-                std::thread::yield_now();
-            }
-        }
+            Ok::<_, StoreError>(())
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(store.transact(put)).map(|committed| committed.revision)
+    }
+
+    fn assert_rows(store: &Store, written: usize) {
+        let expected: Vec<_> = (written.saturating_sub(100)..written)
+            .map(|number| format!("{number:05}").into_bytes())
+            .collect();
+        assert_eq!(found(store), expected);
     }
 
     fn found(store: &Store) -> Vec<Vec<u8>> {
@@ -70,44 +76,35 @@ mod full_disk {
     fn inside() {
         let Some(place) = std::env::var_os(PLACE) else { return };
         let place = Path::new(&place);
-        let data = place.join("data");
-        let stop = Arc::new(AtomicBool::new(false));
-        let filler = {
-            let (stop, file) = (Arc::clone(&stop), place.join("filler"));
-            std::thread::spawn(move || fill(file, &stop))
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        // The disk may be full when the store is made, too: then it is made later.
-        let store = (0..).find_map(|_| Store::open(&data).ok()).unwrap();
-        let mut acknowledged = Vec::new();
-        let (mut refused, mut tries) = (0, 0);
-        while acknowledged.len() < 400 || refused < 100 {
-            tries += 1;
-            let key = format!("{:09}", acknowledged.len()).into_bytes();
-            let put = |tx: &mut Tx| {
-                tx.put(ROWS, key.as_slice(), vec![7; 3000]);
-                tx.delete(ROWS, format!("{:09}", acknowledged.len().wrapping_sub(100)));
-                Ok::<_, StoreError>(())
-            };
-            match runtime.block_on(store.transact(put)) {
-                Ok(_) => acknowledged.push(key),
-                Err(TransactError::Store(StoreError::Full { .. } | StoreError::Io { .. })) => {
-                    refused += 1;
-                }
-                Err(other) => panic!("{other}"),
+        let (data, filler) = (place.join("data"), place.join("filler"));
+        fill(&filler);
+        assert!(Store::open(&data).is_err(), "no room for a new store");
+        std::fs::remove_file(&filler).unwrap();
+        let mut store = Store::open(&data).unwrap();
+        let mut written = 0;
+        for round in 0..12 {
+            for _ in 0..40 {
+                put(&store, written).unwrap();
+                written += 1;
             }
-            if tries % 50 == 0 {
-                let last = acknowledged.len().saturating_sub(100);
-                assert_eq!(found(&store), acknowledged[last..], "reads go on");
+            fill(&filler);
+            for _ in 0..10 {
+                let refused = put(&store, written);
+                assert!(
+                    matches!(refused, Err(TransactError::Store(StoreError::Full { .. }))),
+                    "{refused:?}"
+                );
+                assert_rows(&store, written);
             }
+            if round % 3 == 2 {
+                // Closing and opening need no room.
+                store.close();
+                store = Store::open(&data).unwrap();
+                assert_rows(&store, written);
+            }
+            std::fs::remove_file(&filler).unwrap();
         }
-        stop.store(true, Ordering::SeqCst);
-        filler.join().unwrap();
-        let last = acknowledged.len() - 100;
-        assert_eq!(found(&store), acknowledged[last..]);
         store.close();
-        let store = Store::open(&data).unwrap();
-        assert_eq!(found(&store), acknowledged[last..]);
-        eprintln!("{} commits, {refused} refused", acknowledged.len());
+        assert_rows(&Store::open(&data).unwrap(), written);
     }
 }
