@@ -48,7 +48,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sagegate-console", &["sagegate-gate", "sagegate-services"]),
     (
         "sagegate-server",
-        &["sagegate-console", "sagegate-gate", "sagegate-services", "sagegate-wire"],
+        &[
+            "sagegate-console",
+            "sagegate-gate",
+            "sagegate-network",
+            "sagegate-services",
+            "sagegate-wire",
+        ],
     ),
 ];
 

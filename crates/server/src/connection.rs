@@ -14,12 +14,13 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use sagegate_gate::HttpRequest;
 use sagegate_network::Arrival;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
-use crate::exchange::{HttpRequest, HttpResponse};
+use crate::exchange::HttpResponse;
 use crate::limits::Limits;
 use crate::listeners::{Shared, Via, Way};
 use crate::refusal::{REQUEST_ID, Refusal, plain};
@@ -93,9 +94,11 @@ async fn answer(
     }
     let (parts, body) = request.into_parts();
     let chunked = parts.headers.contains_key(TRANSFER_ENCODING);
-    let mut response = match take(shared, &way, peer, parts, body).await {
+    let id = (shared.request_ids)();
+    let header = HeaderValue::try_from(&id);
+    let mut response = match take(shared, &way, peer, id, parts, body).await {
         Ok(response) => response,
-        Err((refusal, headers)) => refusal.answer(&headers, &(shared.request_ids)()),
+        Err(refused) => refused.refusal.answer(&refused.headers, &refused.id),
     };
     if chunked {
         // RFC 9112, section 6.1: a length beside the coding may have been meant for somebody else;
@@ -103,24 +106,32 @@ async fn answer(
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if !response.headers().contains_key(REQUEST_ID)
-        && let Ok(id) = HeaderValue::try_from((shared.request_ids)())
+        && let Ok(id) = header
     {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     Ok(response.map(Full::new))
 }
 
+/// A refusal, and what its answer is made of.
+struct Refused {
+    refusal: Refusal,
+    headers: HeaderMap,
+    id: String,
+}
+
 async fn take(
     shared: &Shared,
     way: &Way,
     peer: std::net::IpAddr,
+    request_id: String,
     parts: http::request::Parts,
     body: Incoming,
-) -> Result<HttpResponse, (Refusal, HeaderMap)> {
+) -> Result<HttpResponse, Refused> {
     let http::request::Parts { method, uri, headers, .. } = parts;
     let path_and_query = match target(uri, &headers) {
         Ok(target) => target,
-        Err(refusal) => return Err((refusal, headers)),
+        Err(refusal) => return Err(Refused { refusal, headers, id: request_id }),
     };
     let arrival = match &way.via {
         Via::Endpoint(endpoint) => Arrival::Endpoint(endpoint.clone()),
@@ -129,7 +140,7 @@ async fn take(
     let door = matches!(way.via, Via::Door);
     let to = match route(&arrival, door, &method, path_and_query.path(), &headers) {
         Ok(to) => to,
-        Err(refusal) => return Err((refusal, headers)),
+        Err(refusal) => return Err(Refused { refusal, headers, id: request_id }),
     };
     let limit = if path_and_query.path() == "/" {
         shared.limits.body_bytes
@@ -139,9 +150,19 @@ async fn take(
     let expects = headers.contains_key(EXPECT);
     let (body, _memory) = match read(shared, body, limit, expects).await {
         Ok(read) => read,
-        Err(refusal) => return Err((refusal, headers)),
+        Err(refusal) => return Err(Refused { refusal, headers, id: request_id }),
     };
-    let request = HttpRequest { method, path_and_query, headers, body, arrival };
+    let request = HttpRequest {
+        method,
+        path: path_and_query.path().to_owned(),
+        query: path_and_query.query().unwrap_or_default().to_owned(),
+        headers,
+        body,
+        arrival,
+        // There is no TLS: whoever wants it puts it in front, on the same machine.
+        secure: false,
+        request_id,
+    };
     match to {
         Route::Api => Ok(shared.api.serve(request).await),
         Route::Door => Ok(shared.door.serve(request).await),
@@ -150,7 +171,11 @@ async fn take(
             Ok(plain(StatusCode::OK, "application/json", body))
         }
         Route::Reset => match shared.control.reset() {
-            None => Err((Refusal::NotHere, request.headers)),
+            None => Err(Refused {
+                refusal: Refusal::NotHere,
+                headers: request.headers,
+                id: request.request_id,
+            }),
             Some(reset) => Ok(match reset.await {
                 Ok(()) => plain(StatusCode::OK, "application/json", Bytes::from_static(b"{}\n")),
                 Err(text) => {

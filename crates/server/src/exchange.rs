@@ -1,29 +1,12 @@
-//! A request as it is handed on, and the answer to it.
+//! A request is handed on to a handler, which answers it.
 
 use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, Method};
-use sagegate_network::Arrival;
+use sagegate_gate::{Gate, HttpRequest};
 
-/// A request whose body has arrived whole and within bounds.
-#[derive(Debug)]
-pub struct HttpRequest {
-    /// The method.
-    pub method: Method,
-    /// The raw path and query, as the signature covers them.
-    pub path_and_query: PathAndQuery,
-    /// All header fields; `host` is there exactly once.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
-    /// From where it came.
-    pub arrival: Arrival,
-}
-
-/// The answer. Length, date and connection headers are added by the server, and a request id
+/// The answer. Length, date and connection headers are added by the server, and the request's id
 /// where there is none.
 pub type HttpResponse = http::Response<Bytes>;
 
@@ -33,8 +16,24 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// What [`Handler::serve`] gives.
 pub type Answer<'a> = BoxFuture<'a, HttpResponse>;
 
-/// Something that answers requests: the gate, or the Studio door.
+/// Something that answers requests: the gate, or the Studio door. Closures are handlers too.
 pub trait Handler: Send + Sync {
-    /// Answers one request. It is dropped half-way when the client goes away.
+    /// Answers one request, whose body has arrived whole and within bounds, and whose `host` is
+    /// there exactly once. It runs to its end even if the client goes away.
     fn serve(&self, request: HttpRequest) -> Answer<'_>;
+}
+
+impl Handler for Gate {
+    fn serve(&self, request: HttpRequest) -> Answer<'_> {
+        Box::pin(async move { Self::serve(self, &request).await })
+    }
+}
+
+impl<F> Handler for F
+where
+    F: Fn(HttpRequest) -> Answer<'static> + Send + Sync,
+{
+    fn serve(&self, request: HttpRequest) -> Answer<'_> {
+        self(request)
+    }
 }

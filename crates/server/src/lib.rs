@@ -13,7 +13,7 @@ mod refusal;
 mod route;
 mod wire_io;
 
-pub use exchange::{Answer, BoxFuture, Handler, HttpRequest, HttpResponse};
+pub use exchange::{Answer, BoxFuture, Handler, HttpResponse};
 pub use limits::Limits;
 pub use listeners::{Convergence, ListenAddress, Server, ServerParts, Via, has_loopback_range};
 pub use operator::{

@@ -65,7 +65,7 @@ pub struct ServerParts {
     pub door: Arc<dyn Handler>,
     /// What the server's own paths can ask for.
     pub control: Arc<dyn Control>,
-    /// Makes a request id, for answers that no handler has given one.
+    /// Makes a request's id: a UUID, by the gate's randomness.
     pub request_ids: Arc<dyn Fn() -> String + Send + Sync>,
 }
 

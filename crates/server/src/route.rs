@@ -1,8 +1,7 @@
 //! Where a request goes: the API, the Studio door, or the server's own paths.
 
 use http::{HeaderMap, Method};
-use sagegate_network::Arrival;
-use sagegate_network::arrival::Behind;
+use sagegate_network::{Arrival, Behind};
 
 use crate::exchange::BoxFuture;
 use crate::refusal::Refusal;

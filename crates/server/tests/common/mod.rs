@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use sagegate_gate::HttpRequest;
 use sagegate_network::{Arrival, EndpointArrival};
 use sagegate_server::{
-    Answer, BoxFuture, Control, Handler, HttpRequest, Limits, ListenAddress, Server, ServerParts,
-    Via,
+    Answer, BoxFuture, Control, Handler, Limits, ListenAddress, Server, ServerParts, Via,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -33,23 +33,24 @@ impl Tell {
 impl Handler for Tell {
     fn serve(&self, request: HttpRequest) -> Answer<'_> {
         Box::pin(async move {
-            if request.path_and_query.path() == "/wait" {
+            if request.path == "/wait" {
                 self.waiting.fetch_add(1, Ordering::SeqCst);
                 self.gate.acquire().await.unwrap().forget();
             }
             let text = format!(
-                "{} {} {} {} {:?}",
+                "{} {} {}?{} {} {:?}",
                 self.name,
                 request.method,
-                request.path_and_query,
+                request.path,
+                request.query,
                 request.body.len(),
                 request.arrival
             );
             let mut response = http::Response::new(Bytes::from(text));
-            if request.path_and_query.path() == "/own-id" {
+            if request.path == "/own-id" {
                 response.headers_mut().insert("x-amzn-requestid", "own".parse().unwrap());
             }
-            if request.path_and_query.path() == "/bad" {
+            if request.path == "/bad" {
                 *response.status_mut() = http::StatusCode::BAD_REQUEST;
             }
             response
