@@ -95,29 +95,59 @@ impl Bundle {
             .get(usize::try_from(id.statement).ok()?)
     }
 
-    /// A statement of this effect that applies, if there is one.
-    pub(crate) fn find(&self, asked: Asked<'_>, effect: Effect) -> Option<StatementId> {
+    /// A Deny that applies; if there is none, an Allow that does.
+    pub(crate) fn find(&self, asked: Asked<'_>) -> (Option<StatementId>, Option<StatementId>) {
         let action = &*asked.request.action_lower;
-        let tail = asked.names.first().map_or("", ResourceName::tail);
+        let service = action.split_once(':').map_or("", |(service, _)| service);
+        let found = Candidates {
+            bundle: self,
+            asked,
+            tail: asked.names.first().map_or("", ResourceName::tail),
+            exact: self.exact.get(action),
+            by_service: self.by_service.get(service).map_or(&[], Vec::as_slice),
+        };
+        match found.first(Effect::Deny) {
+            Some(deny) => (Some(deny), None),
+            None => (None, found.first(Effect::Allow)),
+        }
+    }
+}
+
+/// The slots whose actions can be the one asked for.
+struct Candidates<'a> {
+    bundle: &'a Bundle,
+    asked: Asked<'a>,
+    tail: &'a str,
+    exact: Option<&'a Slot>,
+    by_service: &'a [(ActionPattern, Slot)],
+}
+
+impl Candidates<'_> {
+    /// A statement of this effect that applies, if there is one.
+    fn first(&self, effect: Effect) -> Option<StatementId> {
+        let Self { bundle, asked, tail, .. } = *self;
         let applies = |id: StatementId| {
-            self.compiled(id).is_some_and(|compiled| {
+            bundle.compiled(id).is_some_and(|compiled| {
                 compiled.applies_beyond_action(asked, &mut Silent).is_some()
             })
         };
         let patterned = |patterns: &[(ActionPattern, Slot)]| {
             patterns.iter().filter(|(_, slot)| slot.holds(effect)).find_map(|(pattern, slot)| {
-                if pattern.matches(action) { slot.find(tail, effect, applies) } else { None }
+                if pattern.matches(&asked.request.action_lower) {
+                    slot.find(tail, effect, applies)
+                } else {
+                    None
+                }
             })
         };
-        let service = action.split_once(':').map_or("", |(service, _)| service);
         self.exact
-            .get(action)
             .and_then(|slot| slot.find(tail, effect, applies))
-            .or_else(|| patterned(self.by_service.get(service)?))
-            .or_else(|| patterned(&self.everywhere))
+            .or_else(|| patterned(self.by_service))
+            .or_else(|| patterned(&bundle.everywhere))
             .or_else(|| {
-                self.unindexed.find(tail, effect, |id| {
-                    self.compiled(id)
+                bundle.unindexed.find(tail, effect, |id| {
+                    bundle
+                        .compiled(id)
                         .is_some_and(|compiled| compiled.applies(asked, &mut Silent).is_some())
                 })
             })

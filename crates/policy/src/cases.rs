@@ -56,9 +56,12 @@ impl Case {
     /// # Errors
     /// What is wrong with it, in one line of text.
     pub fn parse(line: &str) -> Result<Self, String> {
-        let node = json::parse(line)
-            .map_err(|error| format!("column {}: {}", error.at + 1, error.message))?;
-        Reader { places: Places::new(line) }.case(&node)
+        let line = line.trim_end_matches(['\n', '\r']);
+        let reader = Reader { places: Places::new(line) };
+        let node = json::parse(line).map_err(|error| {
+            format!("column {}: {}", reader.places.at(error.at).column, error.message)
+        })?;
+        reader.case(&node)
     }
 
     /// The policies.
@@ -106,7 +109,7 @@ pub fn decide_lines(
             Ok(text) => writeln!(output, "{text}")?,
             Err(cause) => {
                 clean = false;
-                let cause = format!("line {number}: {cause}");
+                let cause = format!("line {number}: {}", on_one_line(&cause));
                 match mode {
                     Mode::Plain => writeln!(output, "error: {cause}")?,
                     Mode::Explain | Mode::Json => {
@@ -122,6 +125,15 @@ pub fn decide_lines(
     }
     output.flush()?;
     Ok(clean)
+}
+
+/// Keys of the input stand in messages as they are; a line break in one must not make a second line.
+fn on_one_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
 }
 
 fn skip_line(input: &mut impl BufRead) -> io::Result<()> {

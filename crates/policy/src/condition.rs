@@ -152,23 +152,25 @@ impl CompiledCondition {
                     other => other,
                 })
             }
-            Test::Numeric(comparison, values) => match Decimal::parse(text) {
-                Some(number) => any_known(values, |value| comparison.holds(number.compare(value))),
-                None => Match::No,
-            },
-            Test::Date(comparison, values) => match parse_instant(text) {
-                Some(instant) => any_known(values, |value| comparison.holds(instant.cmp(value))),
-                None => Match::No,
-            },
-            Test::Bool(values) => match parse_bool(text) {
-                Some(flag) => any_known(values, |value| flag == *value),
-                None => Match::No,
-            },
-            Test::Binary(values) => any_known(values, |value| **value == *text),
-            Test::Address(values) => match parse_address(text) {
-                Some(address) => any_known(values, |range| range.contains(&address)),
-                None => Match::No,
-            },
+            Test::Numeric(comparison, values) => {
+                let given = Decimal::parse(text);
+                any_known(values, given.as_ref(), |value, given| {
+                    comparison.holds(given.compare(value))
+                })
+            }
+            Test::Date(comparison, values) => {
+                let given = parse_instant(text);
+                any_known(values, given.as_ref(), |value, given| comparison.holds(given.cmp(value)))
+            }
+            Test::Bool(values) => {
+                any_known(values, parse_bool(text).as_ref(), |value, given| value == given)
+            }
+            Test::Binary(values) => any_known(values, Some(text), |value, given| **value == *given),
+            Test::Address(values) => {
+                any_known(values, parse_address(text).as_ref(), |range, given| {
+                    range.contains(given)
+                })
+            }
             // Decided before any value is looked at.
             Test::Null(_) => Match::No,
         }
@@ -203,6 +205,15 @@ fn any<T>(items: &[T], test: impl Fn(&T) -> Match) -> Match {
     result
 }
 
-fn any_known<T>(items: &[Option<T>], test: impl Fn(&T) -> bool) -> Match {
-    any(items, |item| item.as_ref().map_or(Match::Unknown, |value| Match::of(test(value))))
+/// A request value that is none for the operator equals nothing; a policy value that is none cannot be compared.
+fn any_known<T, G: ?Sized>(
+    items: &[Option<T>],
+    given: Option<&G>,
+    test: impl Fn(&T, &G) -> bool,
+) -> Match {
+    any(items, |item| match (item, given) {
+        (None, _) => Match::Unknown,
+        (Some(value), Some(given)) => Match::of(test(value, given)),
+        (Some(_), None) => Match::No,
+    })
 }

@@ -256,10 +256,7 @@ impl Walk for Quick {
         bundle: &Bundle,
         asked: Asked<'_>,
     ) -> (Option<StatementId>, Option<StatementId>) {
-        match bundle.find(asked, Effect::Deny) {
-            Some(deny) => (Some(deny), None),
-            None => (None, bundle.find(asked, Effect::Allow)),
-        }
+        bundle.find(asked)
     }
 }
 
