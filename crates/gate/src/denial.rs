@@ -34,9 +34,10 @@ impl Denial {
     #[must_use]
     pub fn text(&self) -> String {
         let action = self.need.action;
-        let on = match &self.need.resource {
-            Resource::Any => String::new(),
-            Resource::Arn(arn) => format!(" on resource: {arn}"),
+        let on = match (&self.need.shown, &self.need.resource) {
+            (Some(shown), _) => format!(" on resource: {shown}"),
+            (None, Resource::Any) => String::new(),
+            (None, Resource::Arn(arn)) => format!(" on resource: {arn}"),
         };
         let why = self.decision.reason_text(action);
         format!("User: {} is not authorized to perform: {action}{on} {why}", self.caller_arn)

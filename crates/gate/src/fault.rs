@@ -17,7 +17,8 @@ pub struct Fault {
     pub status: u16,
     /// Whether the client is to blame.
     pub sender: bool,
-    /// The audit's reason for an internal fault; never shown to a client.
+    /// For the log: the reason of an internal fault, or what exactly was wrong where AWS's own text
+    /// does not tell; never shown to a client.
     pub detail: Option<String>,
 }
 

@@ -75,6 +75,9 @@ pub struct Need {
     pub endpoint_alternates: Vec<String>,
     /// The resource's own policy.
     pub resource_policy: Option<ResourcePolicy>,
+    /// How error texts name the resource where it is not by its ARN: IAM writes `user jo`, which
+    /// also keeps a stored path from those who may not see it.
+    pub shown: Option<String>,
 }
 
 impl Need {
@@ -88,6 +91,7 @@ impl Need {
             keys: Vec::new(),
             endpoint_alternates: Vec::new(),
             resource_policy: None,
+            shown: None,
         }
     }
 
@@ -146,6 +150,13 @@ impl Need {
     #[must_use]
     pub fn in_account(mut self, account: AccountId) -> Self {
         self.resource_account = Some(account);
+        self
+    }
+
+    /// Names the resource for error texts otherwise than by its ARN.
+    #[must_use]
+    pub fn shown_as(mut self, text: impl Into<String>) -> Self {
+        self.shown = Some(text.into());
         self
     }
 

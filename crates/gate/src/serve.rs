@@ -138,8 +138,14 @@ impl Gate {
         service: &'static ServiceSchema,
         fault: Fault,
     ) -> Response<Bytes> {
-        if let Some(detail) = &fault.detail {
-            tracing::error!(request = request.request_id, detail, "a request failed here");
+        match &fault.detail {
+            Some(detail) if fault.sender => {
+                tracing::debug!(request = request.request_id, detail, "a request was wrong");
+            }
+            Some(detail) => {
+                tracing::error!(request = request.request_id, detail, "a request failed here");
+            }
+            None => {}
         }
         ApiError::from(fault).encode(service.protocol, Some(service), &request.request_id)
     }

@@ -8,6 +8,8 @@ pub mod iam;
 pub mod paging;
 pub mod sagemaker;
 pub mod sts;
+#[cfg(test)]
+mod testing;
 
 use sagegate_gate::registry::Registry;
 

@@ -217,7 +217,7 @@ impl Operation for GetAccessKeyLastUsed {
             Some(None) => Need::on(action, scope.global_arn("iam", ROOT)),
             Some(Some(user)) => users::need(action, scope, state, &user.name)?,
         };
-        Ok(need.into())
+        Ok(need.shown_as(format!("access key {}", call.input.access_key_id)).into())
     }
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {

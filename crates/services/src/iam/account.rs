@@ -20,7 +20,7 @@ impl Operation for CreateAccountAlias {
     const ACCESS: Access = Access::Write;
 
     fn needs(_: &Call<'_, Self::Input>, _: &dyn Read) -> Result<Needs, Fault> {
-        Ok(Need::any("iam:CreateAccountAlias").into())
+        Ok(Need::any("iam:CreateAccountAlias").shown_as("*").into())
     }
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Unit, Fault> {
@@ -59,7 +59,7 @@ impl Operation for DeleteAccountAlias {
     const ACCESS: Access = Access::Write;
 
     fn needs(_: &Call<'_, Self::Input>, _: &dyn Read) -> Result<Needs, Fault> {
-        Ok(Need::any("iam:DeleteAccountAlias").into())
+        Ok(Need::any("iam:DeleteAccountAlias").shown_as("*").into())
     }
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Unit, Fault> {
@@ -88,7 +88,7 @@ impl Operation for ListAccountAliases {
     const ACCESS: Access = Access::Read;
 
     fn needs(_: &Call<'_, Self::Input>, _: &dyn Read) -> Result<Needs, Fault> {
-        Ok(Need::any("iam:ListAccountAliases").into())
+        Ok(Need::any("iam:ListAccountAliases").shown_as("*").into())
     }
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
@@ -116,7 +116,7 @@ impl Operation for GetAccountSummary {
     const ACCESS: Access = Access::Read;
 
     fn needs(_: &Call<'_, Self::Input>, _: &dyn Read) -> Result<Needs, Fault> {
-        Ok(Need::any("iam:GetAccountSummary").into())
+        Ok(Need::any("iam:GetAccountSummary").shown_as("*").into())
     }
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {

@@ -8,8 +8,9 @@ use super::faults::{already_exists, no_such_entity};
 use super::page::{Page, Slice};
 use super::quota;
 use super::records::{
-    Entity, EntityKind, GROUPS, GroupRecord, IDS, INSTANCE_PROFILES, InstanceProfileRecord,
-    POLICIES, PolicyRecord, ROLES, RoleRecord, USERS, UserRecord,
+    ACCESS_KEYS, Entity, EntityKind, GROUPS, GroupRecord, IDS, INSTANCE_PROFILES,
+    InstanceProfileRecord, OPERATOR_CREDENTIALS, POLICIES, PolicyRecord, ROLES, RoleRecord, USERS,
+    UserRecord,
 };
 
 /// A record that has a name, a path and a unique id.
@@ -172,11 +173,17 @@ pub fn rename<E: Named>(
     Ok(())
 }
 
-/// Removes an entity. Whatever else is kept under its unique id must be gone already.
+/// Removes an entity, and an operator's credential for it. Whatever else is kept under its unique
+/// id must be gone already.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn remove<E: Named>(tx: &mut Tx, account: &AccountId, record: &E) -> Result<(), StoreError> {
+    let operator = (account.as_str(), record.id());
+    if let Some(access_key_id) = OPERATOR_CREDENTIALS.get(tx, &operator)? {
+        ACCESS_KEYS.delete(tx, access_key_id.as_str());
+        OPERATOR_CREDENTIALS.delete(tx, &operator);
+    }
     quota::count_out(tx, account, E::KIND, record.id())?;
     E::TABLE.delete(tx, &(account.as_str(), key(record.name())));
     IDS.delete(tx, &(account.as_str(), record.id()));

@@ -15,7 +15,7 @@ pub(crate) fn need(
     name: &str,
 ) -> Result<Need, Fault> {
     let (arn, _) = entities::subject::<GroupRecord>(state, scope, name)?;
-    Ok(Need::on(action, arn))
+    Ok(Need::on(action, arn).shown_as(format!("group {name}")))
 }
 
 /// A group as answers have it.
@@ -141,7 +141,8 @@ impl Operation for UpdateGroup {
             .or(group.as_ref().map(|group| group.name.as_str()))
             .unwrap_or(input.group_name.as_str());
         let after = entities::arn_of(call.scope, EntityKind::Group, path, name);
-        let needs = Needs::from(Need::on("iam:UpdateGroup", arn.clone()));
+        let before = Need::on("iam:UpdateGroup", arn.clone());
+        let needs = Needs::from(before.shown_as(format!("group {}", input.group_name)));
         Ok(if after == arn { needs } else { needs.and(Need::on("iam:UpdateGroup", after)) })
     }
 

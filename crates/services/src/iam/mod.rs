@@ -37,6 +37,8 @@ pub mod service_linked;
 pub mod service_linked_table;
 mod subject;
 pub mod tags;
+#[cfg(test)]
+mod tests;
 pub mod trust;
 pub mod user_policies;
 pub mod user_tags;

@@ -1,9 +1,10 @@
 //! How many entities of a kind an account may have (IAM User Guide, "IAM and AWS STS quotas").
 //!
 //! One counter for each kind would make every two creations conflict, so it is split by the last
-//! letter of the unique id, of which there are 32. As long as an entity's own shard holds less than
-//! half of its share, the whole cannot be near the limit and the other shards are not looked at;
-//! from there on the sum is exact.
+//! letter of the unique id, of which there are 32. Ids are random, so that at the limit every shard
+//! is close to its share: as long as an entity's own shard is more than five standard deviations
+//! below it, the whole is not near the limit and the other shards are not looked at. From there on
+//! the sum counts.
 
 use sagegate_gate::{AccountId, Fault};
 use sagegate_store::{Read, StoreError, Tx};
@@ -38,7 +39,8 @@ pub(crate) fn count_in(
     let key = (account.as_str(), shard_prefix(kind), shard(id));
     let own = COUNTS.get(tx, &key)?.unwrap_or_default();
     let (name, limit) = limit(kind);
-    if own >= limit / SHARDS / 2 && count(tx, account, kind)? >= limit {
+    let share = limit / SHARDS;
+    if own >= share.saturating_sub(5 * share.isqrt()) && count(tx, account, kind)? >= limit {
         return Err(over_quota(name, limit));
     }
     COUNTS.put(tx, &key, &own.saturating_add(1))?;

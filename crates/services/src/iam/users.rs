@@ -16,7 +16,7 @@ pub(crate) fn need(
     name: &str,
 ) -> Result<Need, Fault> {
     let (arn, user) = entities::subject::<UserRecord>(state, scope, name)?;
-    let need = Need::on(action, arn);
+    let need = Need::on(action, arn).shown_as(format!("user {name}"));
     Ok(match &user {
         Some(user) => need.resource_tags("iam", user.tags.iter()),
         None => need,
@@ -190,7 +190,7 @@ impl Operation for UpdateUser {
         let after = entities::arn_of(call.scope, EntityKind::User, path, name);
         let tags = || user.iter().flat_map(|user| user.tags.iter());
         let on = |arn: String| Need::on("iam:UpdateUser", arn).resource_tags("iam", tags());
-        let needs = Needs::from(on(arn.clone()));
+        let needs = Needs::from(on(arn.clone()).shown_as(format!("user {}", input.user_name)));
         Ok(if after == arn { needs } else { needs.and(on(after)) })
     }
 
