@@ -33,6 +33,9 @@ pub(crate) struct Sealed {
     pub(crate) account: AccountId,
     pub(crate) principal: Principal,
     pub(crate) facts: SessionFacts,
+    /// What makes a token as long as its caller wants it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) padding: String,
 }
 
 /// Issues credentials for a session of `principal`, which end at `facts.expires`.
@@ -44,19 +47,41 @@ pub fn issue(
     principal: Principal,
     facts: SessionFacts,
 ) -> TemporaryCredentials {
+    issue_padded(vault, env, account, principal, facts, 0)
+}
+
+/// As [`issue`], with a token of at least `minimum` bytes (STS's `MinimumSessionTokenSize`).
+#[must_use]
+pub fn issue_padded(
+    vault: &Vault,
+    env: &Env,
+    account: &AccountId,
+    principal: Principal,
+    facts: SessionFacts,
+    minimum: usize,
+) -> TemporaryCredentials {
     let access_key_id = access_key_id(env, account, "ASIA");
     let secret = secret_access_key(env);
     let expires = facts.expires;
-    let sealed = Sealed {
+    let mut sealed = Sealed {
         access_key_id: access_key_id.clone(),
         secret: secret.clone(),
         account: account.clone(),
         principal,
         facts,
+        padding: String::new(),
     };
     // The types above always have a JSON form.
-    let plain = zeroize::Zeroizing::new(serde_json::to_vec(&sealed).unwrap_or_default());
-    let token = Secret::new(vault.seal_text(env, PURPOSE, &plain));
+    let seal = |sealed: &Sealed| {
+        let plain = zeroize::Zeroizing::new(serde_json::to_vec(sealed).unwrap_or_default());
+        Secret::new(vault.seal_text(env, PURPOSE, &plain))
+    };
+    let mut token = seal(&sealed);
+    if let Some(short @ 1..) = minimum.checked_sub(token.reveal().len()) {
+        // Four bytes of text stand for three sealed ones.
+        sealed.padding = " ".repeat((short * 3).div_ceil(4));
+        token = seal(&sealed);
+    }
     TemporaryCredentials { access_key_id, secret, token, expires }
 }
 
@@ -125,6 +150,19 @@ mod tests {
         }
         assert_eq!(account_of_access_key("AKIA"), None);
         assert_eq!(account_of_access_key("AKIAéééééééééééé"), None);
+    }
+
+    #[test]
+    fn a_token_is_as_long_as_it_must_be() {
+        let env = Env::system();
+        let vault = Vault::ephemeral(&env);
+        let account = AccountId::parse("123456789012").unwrap();
+        for minimum in [0, 1, 500, 501, 4_096] {
+            let facts = SessionFacts::default();
+            let issued = issue_padded(&vault, &env, &account, Principal::Root, facts, minimum);
+            assert!(issued.token.reveal().len() >= minimum, "{minimum}");
+            assert!(open(&vault, issued.token.reveal()).is_some());
+        }
     }
 
     #[test]
