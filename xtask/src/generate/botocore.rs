@@ -16,6 +16,10 @@ const SECRETS: [(&str, &str); 4] = [
     ("iam", "authenticationCodeType"),
 ];
 
+/// Enumerations that the service writes with a small first letter, whatever the model says (answers
+/// recorded from EC2: `<state>available</state>`).
+const SMALL_FIRST_LETTER: [(&str, &str); 1] = [("ec2", "State")];
+
 /// A JSON object in the order of its text.
 pub(super) struct Ordered<T>(pub(super) Vec<(String, T)>);
 
@@ -228,6 +232,13 @@ impl Service {
         for (_, secret) in SECRETS.iter().filter(|(service, _)| *service == name) {
             if let Some(shape) = shapes.get_mut(*secret) {
                 shape.sensitive = true;
+            }
+        }
+        for (_, written) in SMALL_FIRST_LETTER.iter().filter(|(service, _)| *service == name) {
+            for value in shapes.get_mut(*written).into_iter().flat_map(|shape| &mut shape.values) {
+                if let Some(first) = value.get_mut(..1) {
+                    first.make_ascii_lowercase();
+                }
             }
         }
         Ok(Self { name, metadata: document.metadata, protocol, operations, shapes, inputs, errors })

@@ -5352,15 +5352,15 @@ impl Member for ServiceTypeDetail {
 }
 
 text_enum!(State {
-    PendingAcceptance = "PendingAcceptance",
-    Pending = "Pending",
-    Available = "Available",
-    Deleting = "Deleting",
-    Deleted = "Deleted",
-    Rejected = "Rejected",
-    Failed = "Failed",
-    Expired = "Expired",
-    Partial = "Partial",
+    PendingAcceptance = "pendingAcceptance",
+    Pending = "pending",
+    Available = "available",
+    Deleting = "deleting",
+    Deleted = "deleted",
+    Rejected = "rejected",
+    Failed = "failed",
+    Expired = "expired",
+    Partial = "partial",
 });
 
 #[derive(Clone, Debug, Default, PartialEq)]

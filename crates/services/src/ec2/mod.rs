@@ -1,6 +1,119 @@
-//! EC2: the VPC.
+//! EC2: the VPC with its subnets, security groups, network interfaces and interface endpoints.
+//!
+//! What is stored lies in `records`; the rules of addresses and security groups are those of
+//! `sagegate_network`. Invariants: every VPC has its default security group; an address of a
+//! subnet has one holder; an endpoint has one interface, one address and one loopback address for
+//! each of its subnets, and no two of them in one Availability Zone.
+
+mod account;
+pub mod endpoint;
+pub mod endpoint_services;
+mod fault;
+mod kind;
+mod needs;
+mod network_interface;
+mod permission;
+mod records;
+mod security_group;
+mod security_group_rules;
+mod select;
+mod subnet;
+mod tags;
+mod token;
+mod vpc;
+mod vpc_attribute;
+mod zones;
 
 use sagegate_gate::registry::Registry;
+use sagegate_gate::{Fault, Scope};
+use sagegate_store::{Read, StoreError};
+
+pub use account::bootstrap;
+pub use endpoint::{EndpointListener, Endpoints, listeners};
+pub use endpoint_services::{Behind, service_behind};
+
+use records::Resource;
 
 /// Registers the operations.
-pub(crate) fn register(_registry: &mut Registry) {}
+pub(crate) fn register(registry: &mut Registry) {
+    registry
+        .add::<account::DescribeAccountAttributes>()
+        .add::<endpoint::create::CreateVpcEndpoint>()
+        .add::<endpoint::delete::DeleteVpcEndpoints>()
+        .add::<endpoint::describe::DescribeVpcEndpoints>()
+        .add::<endpoint::modify::ModifyVpcEndpoint>()
+        .add::<endpoint_services::DescribeVpcEndpointServices>()
+        .add::<network_interface::CreateNetworkInterface>()
+        .add::<network_interface::DeleteNetworkInterface>()
+        .add::<network_interface::DescribeNetworkInterfaces>()
+        .add::<network_interface::ModifyNetworkInterfaceAttribute>()
+        .add::<security_group::CreateSecurityGroup>()
+        .add::<security_group::DeleteSecurityGroup>()
+        .add::<security_group::DescribeSecurityGroups>()
+        .add::<security_group_rules::AuthorizeSecurityGroupEgress>()
+        .add::<security_group_rules::AuthorizeSecurityGroupIngress>()
+        .add::<security_group_rules::DescribeSecurityGroupRules>()
+        .add::<security_group_rules::RevokeSecurityGroupEgress>()
+        .add::<security_group_rules::RevokeSecurityGroupIngress>()
+        .add::<subnet::CreateSubnet>()
+        .add::<subnet::DeleteSubnet>()
+        .add::<subnet::DescribeSubnets>()
+        .add::<subnet::ModifySubnetAttribute>()
+        .add::<tags::CreateTags>()
+        .add::<tags::DeleteTags>()
+        .add::<tags::DescribeTags>()
+        .add::<vpc::CreateVpc>()
+        .add::<vpc::DeleteVpc>()
+        .add::<vpc::DescribeVpcs>()
+        .add::<vpc_attribute::DescribeVpcAttribute>()
+        .add::<vpc_attribute::ModifyVpcAttribute>()
+        .add::<zones::DescribeAvailabilityZones>()
+        .add::<zones::DescribeRegions>();
+}
+
+/// The resources that a Describe call is about: those named, each of which must exist, or all.
+fn named_or_all<R: Resource>(
+    state: &dyn Read,
+    scope: &Scope,
+    ids: Option<&Vec<String>>,
+) -> Result<Vec<R>, Fault> {
+    let Some(ids) = ids.filter(|ids| !ids.is_empty()) else {
+        return Ok(records::all(state, scope)?);
+    };
+    let mut ids: Vec<&String> = ids.iter().collect();
+    ids.sort();
+    ids.dedup();
+    ids.into_iter().map(|id| records::find(state, scope, id)).collect()
+}
+
+/// Whether a VPC exists, for services that place something in it.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn vpc_exists(state: &dyn Read, scope: &Scope, vpc_id: &str) -> Result<bool, StoreError> {
+    Ok(records::get::<records::Vpc>(state, scope, vpc_id)?.is_some())
+}
+
+/// The VPC that a subnet lies in; `None` where there is no such subnet.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn vpc_of_subnet(
+    state: &dyn Read,
+    scope: &Scope,
+    subnet_id: &str,
+) -> Result<Option<String>, StoreError> {
+    Ok(records::get::<records::Subnet>(state, scope, subnet_id)?.map(|subnet| subnet.vpc))
+}
+
+/// The VPC that a security group belongs to; `None` where there is no such group.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn vpc_of_security_group(
+    state: &dyn Read,
+    scope: &Scope,
+    group_id: &str,
+) -> Result<Option<String>, StoreError> {
+    Ok(records::get::<records::SecurityGroup>(state, scope, group_id)?.map(|group| group.vpc))
+}

@@ -1,0 +1,112 @@
+//! What every account has from the start, and DescribeAccountAttributes.
+
+use sagegate_api::ec2::{
+    AccountAttribute, AccountAttributeName, AccountAttributeValue,
+    DescribeAccountAttributesRequest, DescribeAccountAttributesResult,
+};
+use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation, Scope};
+use sagegate_store::{Read, Tx};
+
+use super::fault::dry_run;
+use super::kind::Kind;
+use super::records::{self, ACCOUNTS, Account, Subnet, Vpc};
+use super::{needs, security_group, zones};
+
+/// The block of default VPCs and those of their subnets, one for each zone (Amazon VPC User Guide,
+/// "Default VPC components").
+const DEFAULT_VPC: &str = "172.31.0.0/16";
+const DEFAULT_SUBNETS: [&str; 3] = ["172.31.0.0/20", "172.31.16.0/20", "172.31.32.0/20"];
+
+/// Gives an account its default VPC in a region: a /16 with a /20 subnet in each zone and the
+/// default security group. Does nothing where the account has had it before, even if it was
+/// deleted since. The ids follow from account and region.
+///
+/// # Errors
+/// An internal [`Fault`] if the store cannot be read or written.
+pub fn bootstrap(tx: &mut Tx, scope: &Scope) -> Result<(), Fault> {
+    let place = (scope.account.as_str(), scope.region.as_str());
+    if ACCOUNTS.contains(tx, &place)? {
+        return Ok(());
+    }
+    let net = |text: &str| {
+        text.parse().map_err(|error| Fault::internal(format!("{text} is no block: {error}")))
+    };
+    let vpc = Vpc {
+        id: Kind::Vpc.derived_id(scope, "default"),
+        cidr: net(DEFAULT_VPC)?,
+        association_id: Kind::Vpc.derived_id(scope, "default cidr").replacen(
+            "vpc-",
+            "vpc-cidr-assoc-",
+            1,
+        ),
+        is_default: true,
+        tenancy: "default".to_owned(),
+        dns_support: true,
+        dns_hostnames: true,
+        usage_metrics: false,
+    };
+    records::put(tx, scope, &vpc)?;
+    for (zone, block) in zones::zones(&scope.region).into_iter().zip(DEFAULT_SUBNETS) {
+        let subnet = Subnet {
+            id: Kind::Subnet.derived_id(scope, &format!("default {zone}")),
+            vpc: vpc.id.clone(),
+            cidr: net(block)?,
+            zone,
+            default_for_az: true,
+            map_public_ip: true,
+            hostname_type: "ip-name".to_owned(),
+            resource_name_a_record: false,
+            client_address: None,
+        };
+        records::put(tx, scope, &subnet)?;
+    }
+    let id = |kind: Kind, purpose: &str| kind.derived_id(scope, &format!("default {purpose}"));
+    let group = security_group::default_group(&vpc.id, id);
+    records::put(tx, scope, &group)?;
+    ACCOUNTS.put(tx, &place, &Account { default_vpc: vpc.id })?;
+    Ok(())
+}
+
+/// DescribeAccountAttributes.
+pub(crate) struct DescribeAccountAttributes;
+
+impl Operation for DescribeAccountAttributes {
+    type Input = DescribeAccountAttributesRequest;
+    type Output = DescribeAccountAttributesResult;
+    const SERVICE: &'static str = "ec2";
+    const NAME: &'static str = "DescribeAccountAttributes";
+    const ACCESS: Access = Access::Read;
+
+    fn needs(call: &Call<'_, Self::Input>, _: &dyn Read) -> Result<Needs, Fault> {
+        Ok(needs::listing(call.scope, "ec2:DescribeAccountAttributes"))
+    }
+
+    fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
+        dry_run(call.input.dry_run)?;
+        let default_vpc =
+            records::default_vpc(tx, call.scope)?.map_or("none".to_owned(), |vpc| vpc.id);
+        let groups = security_group::MAX_GROUPS_PER_INTERFACE.to_string();
+        let attributes = [
+            (
+                Some(AccountAttributeName::SupportedPlatforms),
+                "supported-platforms",
+                "VPC".to_owned(),
+            ),
+            (Some(AccountAttributeName::DefaultVpc), "default-vpc", default_vpc),
+            (None, "vpc-max-security-groups-per-interface", groups),
+        ];
+        let wanted = call.input.attribute_names.as_deref().unwrap_or_default();
+        let attributes = attributes
+            .into_iter()
+            .filter(|(name, ..)| {
+                wanted.is_empty() || name.is_some_and(|name| wanted.contains(&name))
+            })
+            .map(|(_, name, value)| AccountAttribute {
+                attribute_name: Some(name.to_owned()),
+                attribute_values: Some(vec![AccountAttributeValue {
+                    attribute_value: Some(value),
+                }]),
+            });
+        Ok(Self::Output { account_attributes: Some(attributes.collect()) })
+    }
+}

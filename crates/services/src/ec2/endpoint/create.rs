@@ -1,0 +1,273 @@
+//! CreateVpcEndpoint.
+
+use sagegate_api::ec2::{
+    CreateVpcEndpointRequest, CreateVpcEndpointResult, DnsOptionsSpecification, DnsRecordIpType,
+    IpAddressType, SubnetConfiguration, VpcEndpointType,
+};
+use sagegate_gate::{Access, Authorized, Call, Env, Fault, Needs, Operation, Scope};
+use sagegate_store::{Read, Tx};
+
+use super::super::endpoint_services::{self, EndpointService};
+use super::super::fault::{bad, dry_run, invalid_parameter, missing, refuse};
+use super::super::kind::Kind;
+use super::super::records::{self, Endpoint, Vpc};
+use super::super::{needs, security_group, tags, token};
+use super::place::{self, Placing, WantedSubnet};
+use super::{describe, policy, state_of};
+
+/// Interface endpoints of a VPC (AWS PrivateLink Guide, "Quotas").
+const MAX_ENDPOINTS: usize = 50;
+
+/// Refuses DNS options that ask for more than the IPv4 records that there are.
+pub(crate) fn check_dns_options(options: Option<&DnsOptionsSpecification>) -> Result<(), Fault> {
+    let Some(options) = options else { return Ok(()) };
+    let other_records = options.dns_record_ip_type.is_some_and(|kind| {
+        !matches!(kind, DnsRecordIpType::Ipv4 | DnsRecordIpType::ServiceDefined)
+    });
+    refuse(&[
+        ("DnsOptions.DnsRecordIpType", other_records),
+        (
+            "DnsOptions.PrivateDnsOnlyForInboundResolverEndpoint",
+            options.private_dns_only_for_inbound_resolver_endpoint == Some(true),
+        ),
+        ("DnsOptions.PrivateDnsPreference", options.private_dns_preference.is_some()),
+        ("DnsOptions.PrivateDnsSpecifiedDomains", options.private_dns_specified_domains.is_some()),
+    ])
+}
+
+/// The subnets that a request names, with the addresses that it wishes for.
+///
+/// # Errors
+/// `InvalidParameter` for an address in a subnet that is not among them.
+pub(crate) fn wanted_subnets(
+    ids: Option<&Vec<String>>,
+    configurations: Option<&Vec<SubnetConfiguration>>,
+) -> Result<Vec<WantedSubnet>, Fault> {
+    let mut wanted: Vec<WantedSubnet> = Vec::new();
+    for id in ids.into_iter().flatten() {
+        if !wanted.iter().any(|known| known.id == *id) {
+            wanted.push(WantedSubnet { id: id.clone(), address: None });
+        }
+    }
+    for configuration in configurations.into_iter().flatten() {
+        refuse(&[("SubnetConfigurations.Ipv6", configuration.ipv6.is_some())])?;
+        let id = configuration.subnet_id.as_deref().ok_or_else(|| missing("SubnetId"))?;
+        let Some(subnet) = wanted.iter_mut().find(|known| known.id == id) else {
+            let text = format!("The subnet {id} has a configuration, but is not among SubnetIds.");
+            return Err(invalid_parameter(text));
+        };
+        subnet.address.clone_from(&configuration.ipv4);
+    }
+    Ok(wanted)
+}
+
+/// Checks that private DNS may be on for an endpoint in this VPC.
+///
+/// # Errors
+/// `InvalidParameter` where the VPC's DNS attributes are off or another endpoint has the name.
+pub(crate) fn check_private_dns(
+    state: &dyn Read,
+    scope: &Scope,
+    vpc: &Vpc,
+    service: &EndpointService,
+    endpoint: &str,
+) -> Result<(), Fault> {
+    if !(vpc.dns_support && vpc.dns_hostnames) {
+        let text = format!(
+            "Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true for {}",
+            vpc.id
+        );
+        return Err(invalid_parameter(text));
+    }
+    let conflict = records::all::<Endpoint>(state, scope)?.into_iter().any(|other| {
+        other.id != endpoint
+            && other.vpc == vpc.id
+            && other.private_dns
+            && endpoint_services::find(&scope.region, &other.service)
+                .is_some_and(|other| other.private_name == service.private_name)
+    });
+    if conflict {
+        let text = format!(
+            "private-dns-enabled cannot be set because there is already a conflicting DNS domain for {} in the VPC {}",
+            service.private_name, vpc.id
+        );
+        return Err(invalid_parameter(text));
+    }
+    Ok(())
+}
+
+/// CreateVpcEndpoint. The answer shows `pending`; the endpoint is `available` once its addresses
+/// are bound, which is told by [`super::settle`].
+pub(crate) struct CreateVpcEndpoint;
+
+impl Operation for CreateVpcEndpoint {
+    type Input = CreateVpcEndpointRequest;
+    type Output = CreateVpcEndpointResult;
+    const SERVICE: &'static str = "ec2";
+    const NAME: &'static str = "CreateVpcEndpoint";
+    const ACCESS: Access = Access::Write;
+
+    fn needs(call: &Call<'_, Self::Input>, state: &dyn Read) -> Result<Needs, Fault> {
+        const ACTION: &str = "ec2:CreateVpcEndpoint";
+        let (input, scope) = (call.input, call.scope);
+        let tags = tags::requested(input.tag_specifications.as_ref(), Kind::VpcEndpoint)?;
+        let service = input.service_name.as_deref().ok_or_else(|| missing("ServiceName"))?;
+        let region = input.service_region.as_deref().unwrap_or(scope.region.as_str());
+        let owner = endpoint_services::find(&scope.region, service).map(|_| "amazon");
+        let endpoint = needs::new(ACTION, scope, Kind::VpcEndpoint, &tags)
+            .key("ec2:VpceServiceName", service)
+            .key("ec2:VpceServiceRegion", region)
+            .key_if("ec2:VpceServiceOwner", owner);
+        let mut needs =
+            Needs::from(needs::on(ACTION, state, scope, Kind::Vpc, &input.vpc_id)?).and(endpoint);
+        for id in input.subnet_ids.iter().flatten() {
+            needs = needs.and(needs::on(ACTION, state, scope, Kind::Subnet, id)?);
+        }
+        for id in input.security_group_ids.iter().flatten() {
+            needs = needs.and(needs::on(ACTION, state, scope, Kind::SecurityGroup, id)?);
+        }
+        Ok(needs::with_tags(needs, scope, Kind::VpcEndpoint, &tags, Self::NAME))
+    }
+
+    fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
+        let (input, scope) = (call.input, call.scope);
+        dry_run(input.dry_run)?;
+        let plain = CreateVpcEndpointRequest { client_token: None, ..input.clone() };
+        let fingerprint = token::fingerprint(&plain);
+        let token = input.client_token.as_deref().map(|token| (token, fingerprint.as_str()));
+        if let Some(token) = token
+            && let Some(id) = token::made(tx, scope, Self::NAME, token)?
+            && let Some(endpoint) = records::get::<Endpoint>(tx, scope, &id)?
+        {
+            return answer(tx, scope, &endpoint, input.client_token.clone());
+        }
+        let tags = tags::requested(input.tag_specifications.as_ref(), Kind::VpcEndpoint)?;
+        let service = interface_service(scope, input)?;
+        let vpc = records::find::<Vpc>(tx, scope, &input.vpc_id)?;
+        let endpoint = make(tx, scope, call.env, call.now, input, &vpc, &service)?;
+        tags::put(tx, scope, &endpoint.id, &tags)?;
+        if let Some(token) = token {
+            token::keep(tx, scope, Self::NAME, token, &endpoint.id)?;
+        }
+        answer(tx, scope, &endpoint, input.client_token.clone())
+    }
+}
+
+/// The service that an interface endpoint is asked for; refuses all other kinds of endpoints.
+fn interface_service(
+    scope: &Scope,
+    input: &CreateVpcEndpointRequest,
+) -> Result<EndpointService, Fault> {
+    let lists = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
+    let foreign = input.service_region.as_ref().is_some_and(|r| r != scope.region.as_str());
+    refuse(&[
+        ("ServiceNetworkArn", input.service_network_arn.is_some()),
+        ("ResourceConfigurationArn", input.resource_configuration_arn.is_some()),
+        ("ServiceRegion", foreign),
+        ("IpAddressType", input.ip_address_type.is_some_and(|kind| kind != IpAddressType::Ipv4)),
+    ])?;
+    check_dns_options(input.dns_options.as_ref())?;
+    let name = input.service_name.as_deref().ok_or_else(|| missing("ServiceName"))?;
+    // Without a type, AWS takes a gateway endpoint to be meant.
+    match input.vpc_endpoint_type.unwrap_or(VpcEndpointType::Gateway) {
+        VpcEndpointType::Interface => {
+            if lists(&input.route_table_ids) {
+                let text = "Route table IDs are only supported for Gateway type VPC Endpoint.";
+                return Err(invalid_parameter(text));
+            }
+            endpoint_services::find(&scope.region, name)
+                .ok_or_else(|| endpoint_services::unknown(name))
+        }
+        VpcEndpointType::Gateway => {
+            if lists(&input.subnet_ids) {
+                return Err(invalid_parameter(
+                    "Subnet IDs are only supported for Interface and GatewayLoadBalancer type VPC Endpoints.",
+                ));
+            }
+            if endpoint_services::find(&scope.region, name).is_some() {
+                return Err(invalid_parameter(
+                    "Endpoint type (Gateway) does not match available service types ([Interface]).",
+                ));
+            }
+            let text = "Gateway endpoints are not supported by Sagegate yet; VpcEndpointType must be Interface.";
+            Err(bad("UnsupportedOperation", text))
+        }
+        other => {
+            let text =
+                format!("VPC endpoints of type {other} are not supported; use type Interface.");
+            Err(bad("UnsupportedOperation", text))
+        }
+    }
+}
+
+/// Checks what is left to check and makes the endpoint with its interfaces.
+fn make(
+    tx: &mut Tx,
+    scope: &Scope,
+    env: &Env,
+    now: sagegate_gate::env::Time,
+    input: &CreateVpcEndpointRequest,
+    vpc: &Vpc,
+    service: &EndpointService,
+) -> Result<Endpoint, Fault> {
+    if let Some(text) = &input.policy_document {
+        policy::check(text)?;
+    }
+    let wanted = wanted_subnets(input.subnet_ids.as_ref(), input.subnet_configurations.as_ref())?;
+    let subnets = place::check(tx, scope, &vpc.id, &wanted, &[])?;
+    let mut groups: Vec<String> = Vec::new();
+    for id in input.security_group_ids.iter().flatten() {
+        if !groups.contains(id) {
+            groups.push(id.clone());
+        }
+    }
+    if groups.is_empty() {
+        groups.push(records::default_group(tx, scope, &vpc.id)?.id);
+    }
+    security_group::check_for_interface(tx, scope, &vpc.id, &groups)?;
+    let others = records::all::<Endpoint>(tx, scope)?;
+    if others.iter().filter(|other| other.vpc == vpc.id).count() >= MAX_ENDPOINTS {
+        let text = "The maximum number of VPC endpoints has been reached.";
+        return Err(bad("VpcEndpointLimitExceeded", text));
+    }
+    let id = Kind::VpcEndpoint.new_id(env);
+    // AWS's default is on (EC2 API Reference, CreateVpcEndpoint).
+    let private_dns = input.private_dns_enabled.unwrap_or(true);
+    if private_dns {
+        check_private_dns(tx, scope, vpc, service, &id)?;
+    }
+    let placing = Placing { scope, env, now, endpoint: &id, groups: &groups };
+    let mut places = Vec::new();
+    for (subnet, address) in subnets {
+        places.push(place::place(tx, placing, subnet, address.as_deref())?);
+    }
+    let endpoint = Endpoint {
+        vpc: vpc.id.clone(),
+        service: service.name.clone(),
+        policy: input.policy_document.clone(),
+        groups: groups.clone(),
+        state: state_of(&places),
+        places,
+        private_dns,
+        last_error: None,
+        created: now,
+        hash: env.base32_lower(8),
+        token: input
+            .client_token
+            .as_deref()
+            .map(|token| token::row(CreateVpcEndpoint::NAME, token)),
+        id: id.clone(),
+    };
+    records::put(tx, scope, &endpoint)?;
+    Ok(endpoint)
+}
+
+fn answer(
+    state: &dyn Read,
+    scope: &Scope,
+    endpoint: &Endpoint,
+    client_token: Option<String>,
+) -> Result<CreateVpcEndpointResult, Fault> {
+    let shape = describe::shape(state, scope, endpoint)?;
+    Ok(CreateVpcEndpointResult { vpc_endpoint: Some(shape), client_token })
+}

@@ -1,0 +1,297 @@
+//! Interface endpoints: what is shown of them, where they listen, whom they let in, and which
+//! policy they have.
+//!
+//! Each endpoint has, for each of its subnets, an address of this machine's loopback network.
+//! Dialling that address is coming from that subnet: the client has the subnet's client address
+//! and the VPC's default security group. Whether it gets in is decided by both sides' groups.
+
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod describe;
+pub(crate) mod modify;
+mod place;
+mod policy;
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use sagegate_gate::{AccountId, Fault, Region, Scope};
+use sagegate_network::security_group::{self, Group, Interface, Packet, Refusal};
+use sagegate_network::{EndpointArrival, endpoint_name};
+use sagegate_store::{Read, StoreError, Tx};
+use sha2::{Digest, Sha256};
+
+use super::endpoint_services::{self, Behind};
+use super::records::{
+    self, ACCOUNTS, ENDPOINTS, Endpoint, EndpointState, GROUPS, Place, SUBNETS, SecurityGroup,
+    Subnet,
+};
+
+pub use policy::Endpoints;
+
+/// A loopback address that stands for an endpoint in one of its subnets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointListener {
+    /// The address of this machine to listen on, at the public port.
+    pub addr: Ipv4Addr,
+    /// `vpce-…`.
+    pub vpc_endpoint_id: String,
+    /// The VPC that the endpoint is attached to.
+    pub vpc_id: String,
+    /// The subnet that a client of this address is in.
+    pub subnet_id: String,
+    /// The subnet's Availability Zone.
+    pub availability_zone: String,
+    /// `com.amazonaws.<region>.…`.
+    pub service_name: String,
+    /// What may be served here.
+    pub behind: Behind,
+    /// The private address of the endpoint's interface in the subnet.
+    pub interface_address: Ipv4Addr,
+    /// The private address of the client: `aws:VpcSourceIp`.
+    pub vpc_source_ip: Ipv4Addr,
+    /// The endpoint's owner.
+    pub account: AccountId,
+    /// The endpoint's region.
+    pub region: Region,
+    /// The names by which clients may call the endpoint here: the regional name, this zone's, and
+    /// with private DNS the service's own; `*.` stands for one label.
+    pub dns_names: Vec<String>,
+    /// Whether security groups let the client in, by the rules as they are now.
+    pub admitted: Result<(), Refusal>,
+}
+
+impl EndpointListener {
+    /// What a request through this address carries.
+    #[must_use]
+    pub fn arrival(&self) -> EndpointArrival {
+        EndpointArrival {
+            vpc_endpoint_id: self.vpc_endpoint_id.clone(),
+            vpc_id: self.vpc_id.clone(),
+            subnet_id: self.subnet_id.clone(),
+            account: self.account.to_string(),
+            region: self.region.to_string(),
+            vpc_source_ip: IpAddr::V4(self.vpc_source_ip),
+            service_name: self.service_name.clone(),
+        }
+    }
+
+    /// Whether `host` (without a port) is a name of the endpoint here. The short form
+    /// `<endpoint>.<service>`, which old SDKs were told to use, is one too.
+    #[must_use]
+    pub fn answers_to(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        if self.dns_names.iter().any(|name| endpoint_name::matches(name, &host)) {
+            return true;
+        }
+        endpoint_name::parse(&host).is_some_and(|name| {
+            name.hash.is_none()
+                && name.vpc_endpoint_id == self.vpc_endpoint_id
+                && endpoint_services::find(&self.region, &self.service_name)
+                    .is_some_and(|service| service.base_name == name.base)
+        })
+    }
+}
+
+/// The tables that listeners and their admission depend on.
+pub const LISTENER_TABLES: &[&str] =
+    &[ENDPOINTS.name(), SUBNETS.name(), GROUPS.name(), ACCOUNTS.name()];
+
+/// Every address that must be listened on, in the order of accounts, regions and endpoints.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn listeners(state: &dyn Read) -> Result<Vec<EndpointListener>, StoreError> {
+    let mut listeners = Vec::new();
+    for ((account, region, _), endpoint) in ENDPOINTS.scan(state, &(), None, usize::MAX)? {
+        let (Ok(account), Ok(region)) = (AccountId::parse(&account), Region::parse(&region)) else {
+            // Keys are written from these types only.
+            continue;
+        };
+        listeners.extend(of_endpoint(state, &Scope { account, region }, &endpoint)?);
+    }
+    Ok(listeners)
+}
+
+/// The listeners of one endpoint; none where it does not exist.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn listeners_of(
+    state: &dyn Read,
+    scope: &Scope,
+    vpc_endpoint_id: &str,
+) -> Result<Vec<EndpointListener>, StoreError> {
+    match records::get::<Endpoint>(state, scope, vpc_endpoint_id)? {
+        Some(endpoint) => of_endpoint(state, scope, &endpoint),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The listeners of a VPC's endpoint for Studio, if it has one.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn studio_listeners(
+    state: &dyn Read,
+    scope: &Scope,
+    vpc_id: &str,
+) -> Result<Vec<EndpointListener>, StoreError> {
+    let endpoint = records::all::<Endpoint>(state, scope)?.into_iter().find(|endpoint| {
+        endpoint.vpc == vpc_id
+            && endpoint_services::service_behind(&endpoint.service, &scope.region)
+                == Some(Behind::Studio)
+    });
+    endpoint.map_or(Ok(Vec::new()), |endpoint| of_endpoint(state, scope, &endpoint))
+}
+
+/// Whether the client of a listener is let in by the rules as they are in `state`. `Ok(None)` where
+/// the endpoint is no longer in that subnet: there is nobody to let in then.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn admission(
+    state: &dyn Read,
+    listener: &EndpointListener,
+) -> Result<Option<Result<(), Refusal>>, StoreError> {
+    let scope = Scope { account: listener.account.clone(), region: listener.region.clone() };
+    let now = listeners_of(state, &scope, &listener.vpc_endpoint_id)?;
+    Ok(now.into_iter().find(|now| now.addr == listener.addr).map(|now| now.admitted))
+}
+
+fn of_endpoint(
+    state: &dyn Read,
+    scope: &Scope,
+    endpoint: &Endpoint,
+) -> Result<Vec<EndpointListener>, StoreError> {
+    let Some(service) = endpoint_services::find(&scope.region, &endpoint.service) else {
+        return Ok(Vec::new());
+    };
+    let all = records::all::<SecurityGroup>(state, scope)?;
+    let client_groups: Vec<Group> = all
+        .iter()
+        .filter(|group| group.vpc == endpoint.vpc && group.name == "default")
+        .map(as_group)
+        .collect();
+    let endpoint_groups: Vec<Group> =
+        all.iter().filter(|group| endpoint.groups.contains(&group.id)).map(as_group).collect();
+    let mut listeners = Vec::new();
+    for place in &endpoint.places {
+        let subnet = records::get::<Subnet>(state, scope, &place.subnet)?;
+        let Some(vpc_source_ip) = subnet.and_then(|subnet| subnet.client_address) else { continue };
+        let client =
+            Interface { address: IpAddr::V4(vpc_source_ip), groups: client_groups.clone() };
+        let own = Interface { address: IpAddr::V4(place.address), groups: endpoint_groups.clone() };
+        let mut dns_names = vec![
+            endpoint_name::regional(&endpoint.id, &endpoint.hash, &service.base_name),
+            endpoint_name::zonal(&endpoint.id, &endpoint.hash, &place.zone, &service.base_name),
+        ];
+        if endpoint.private_dns {
+            dns_names.push(service.private_name.clone());
+        }
+        listeners.push(EndpointListener {
+            addr: place.loopback,
+            vpc_endpoint_id: endpoint.id.clone(),
+            vpc_id: endpoint.vpc.clone(),
+            subnet_id: place.subnet.clone(),
+            availability_zone: place.zone.clone(),
+            service_name: endpoint.service.clone(),
+            behind: service.behind,
+            interface_address: place.address,
+            vpc_source_ip,
+            account: scope.account.clone(),
+            region: scope.region.clone(),
+            dns_names,
+            // No prefix list exists yet, so no rule can name one.
+            admitted: security_group::admits(&client, &own, Packet::HTTPS, &|_| Vec::new()),
+        });
+    }
+    Ok(listeners)
+}
+
+fn as_group(group: &SecurityGroup) -> Group {
+    let rules = |egress: bool| {
+        let rules = group.rules.iter().filter(|rule| rule.egress == egress);
+        rules.map(|rule| rule.rule.clone()).collect()
+    };
+    Group { id: group.id.clone(), ingress: rules(false), egress: rules(true) }
+}
+
+/// Ends a change of an endpoint: its addresses are bound (`available`), or one could not be
+/// (`failed`, with the reason as its last error). Does nothing where the endpoint is gone.
+///
+/// # Errors
+/// An internal [`Fault`] if the store cannot be read or written.
+pub fn settle(
+    tx: &mut Tx,
+    scope: &Scope,
+    vpc_endpoint_id: &str,
+    bound: Result<(), String>,
+) -> Result<(), Fault> {
+    let Some(mut endpoint) = records::get::<Endpoint>(tx, scope, vpc_endpoint_id)? else {
+        return Ok(());
+    };
+    let (state, last_error) = match bound {
+        Ok(()) => (EndpointState::Available, None),
+        Err(reason) => (EndpointState::Failed, Some(("AddressNotBound".to_owned(), reason))),
+    };
+    if (endpoint.state, &endpoint.last_error) == (state, &last_error) {
+        return Ok(());
+    }
+    endpoint.state = state;
+    endpoint.last_error = last_error;
+    records::put(tx, scope, &endpoint)?;
+    Ok(())
+}
+
+/// The endpoints whose addresses wait to be bound, to be settled.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn unsettled(state: &dyn Read) -> Result<Vec<(Scope, String)>, StoreError> {
+    let mut found = Vec::new();
+    for ((account, region, id), endpoint) in ENDPOINTS.scan(state, &(), None, usize::MAX)? {
+        if endpoint.state == EndpointState::Available {
+            continue;
+        }
+        if let (Ok(account), Ok(region)) = (AccountId::parse(&account), Region::parse(&region)) {
+            found.push((Scope { account, region }, id));
+        }
+    }
+    Ok(found)
+}
+
+/// The state that an endpoint begins in: with nothing to bind, there is nothing to wait for.
+fn state_of(places: &[Place]) -> EndpointState {
+    if places.is_empty() { EndpointState::Available } else { EndpointState::Pending }
+}
+
+/// An id in the form of Route 53's hosted zones that follows from what the zone is for.
+fn hosted_zone_id(purpose: &str) -> String {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
+    let digest = Sha256::digest(purpose.as_bytes());
+    let letters = digest.iter().take(20).filter_map(|byte| LETTERS.get(usize::from(byte % 32)));
+    std::iter::once('Z').chain(letters.map(|letter| char::from(*letter))).collect()
+}
+
+/// The names of an endpoint with their hosted zones: regional, zonal, private.
+fn dns_entries(scope: &Scope, endpoint: &Endpoint) -> Vec<(String, String)> {
+    let Some(service) = endpoint_services::find(&scope.region, &endpoint.service) else {
+        return Vec::new();
+    };
+    if endpoint.places.is_empty() {
+        return Vec::new();
+    }
+    let public = hosted_zone_id(&service.base_name);
+    let regional = endpoint_name::regional(&endpoint.id, &endpoint.hash, &service.base_name);
+    let mut entries = vec![(regional, public.clone())];
+    for place in &endpoint.places {
+        let name =
+            endpoint_name::zonal(&endpoint.id, &endpoint.hash, &place.zone, &service.base_name);
+        entries.push((name, public.clone()));
+    }
+    if endpoint.private_dns {
+        let zone = hosted_zone_id(&format!("{}/{}", endpoint.vpc, service.private_name));
+        entries.push((service.private_name, zone));
+    }
+    entries
+}

@@ -1,0 +1,280 @@
+//! What is stored of each resource, and how it is reached.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use sagegate_gate::env::Time;
+use sagegate_gate::{Fault, Scope};
+use sagegate_network::security_group::Rule;
+use sagegate_store::{Read, Record, StoreError, Table, Tx};
+use serde::{Deserialize, Serialize};
+
+use super::kind::Kind;
+use super::tags;
+
+/// Account, region, id.
+pub(crate) type Key = (String, String, String);
+
+pub(crate) const VPCS: Table<Key, Vpc> = Table::new("ec2.vpc");
+pub(crate) const SUBNETS: Table<Key, Subnet> = Table::new("ec2.subnet");
+pub(crate) const GROUPS: Table<Key, SecurityGroup> = Table::new("ec2.security-group");
+pub(crate) const INTERFACES: Table<Key, Interface> = Table::new("ec2.network-interface");
+pub(crate) const ENDPOINTS: Table<Key, Endpoint> = Table::new("ec2.vpc-endpoint");
+/// Account, region, subnet and address, to who holds it: an interface's id, or [`CLIENT`].
+pub(crate) const ADDRESSES: Table<(String, String, String, [u8; 4]), String> =
+    Table::new("ec2.address");
+/// The loopback addresses that stand for an endpoint in a subnet.
+pub(crate) const LOOPBACKS: Table<[u8; 4], Loopback> = Table::new("ec2.loopback");
+/// The loopback address that was given out last, under the one key `last`.
+pub(crate) const LAST_LOOPBACK: Table<String, Loopback> = Table::new("ec2.loopback-last");
+/// Account, region, and operation with token, to what the token has made.
+pub(crate) const TOKENS: Table<Key, Token> = Table::new("ec2.client-token");
+/// Account and region that have got their defaults.
+pub(crate) const ACCOUNTS: Table<(String, String), Account> = Table::new("ec2.account");
+
+/// The holder of the address that stands for a subnet's clients.
+pub(crate) const CLIENT: &str = "client";
+
+/// A VPC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Vpc {
+    pub(crate) id: String,
+    pub(crate) cidr: Ipv4Net,
+    /// `vpc-cidr-assoc-…`.
+    pub(crate) association_id: String,
+    pub(crate) is_default: bool,
+    /// `default` or `dedicated`.
+    pub(crate) tenancy: String,
+    pub(crate) dns_support: bool,
+    pub(crate) dns_hostnames: bool,
+    pub(crate) usage_metrics: bool,
+}
+
+/// A subnet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Subnet {
+    pub(crate) id: String,
+    pub(crate) vpc: String,
+    pub(crate) cidr: Ipv4Net,
+    /// The Availability Zone's name.
+    pub(crate) zone: String,
+    pub(crate) default_for_az: bool,
+    pub(crate) map_public_ip: bool,
+    /// `ip-name` or `resource-name`.
+    pub(crate) hostname_type: String,
+    pub(crate) resource_name_a_record: bool,
+    /// The address of the client that dials a modelled endpoint in this subnet. Taken when the
+    /// first endpoint is placed here and kept as long as the subnet lives, so that
+    /// `aws:VpcSourceIp` does not change under anybody's policy.
+    pub(crate) client_address: Option<Ipv4Addr>,
+}
+
+/// A security group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SecurityGroup {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) vpc: String,
+    pub(crate) rules: Vec<GroupRule>,
+}
+
+/// A rule of a security group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GroupRule {
+    /// `sgr-…`.
+    pub(crate) id: String,
+    pub(crate) egress: bool,
+    pub(crate) rule: Rule,
+    pub(crate) description: Option<String>,
+}
+
+/// A network interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Interface {
+    pub(crate) id: String,
+    pub(crate) vpc: String,
+    pub(crate) subnet: String,
+    pub(crate) zone: String,
+    pub(crate) address: Ipv4Addr,
+    pub(crate) mac: String,
+    pub(crate) description: String,
+    pub(crate) groups: Vec<String>,
+    pub(crate) source_dest_check: bool,
+    /// What it serves, if AWS made it for an endpoint.
+    pub(crate) endpoint: Option<EndpointAttachment>,
+}
+
+/// How an endpoint holds its interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EndpointAttachment {
+    pub(crate) endpoint: String,
+    /// `ela-attach-…`.
+    pub(crate) id: String,
+    pub(crate) time: Time,
+}
+
+/// Where an endpoint stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum EndpointState {
+    /// Made or changed; its addresses are not bound yet.
+    Pending,
+    /// All its addresses are bound.
+    Available,
+    /// An address could not be bound.
+    Failed,
+}
+
+/// An interface endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Endpoint {
+    pub(crate) id: String,
+    pub(crate) vpc: String,
+    pub(crate) service: String,
+    /// The policy as it was given; none for the default, which allows everything.
+    pub(crate) policy: Option<String>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) places: Vec<Place>,
+    pub(crate) private_dns: bool,
+    pub(crate) state: EndpointState,
+    /// Code and text.
+    pub(crate) last_error: Option<(String, String)>,
+    pub(crate) created: Time,
+    /// The part of its DNS names behind the id.
+    pub(crate) hash: String,
+    /// The key of its row in [`TOKENS`].
+    pub(crate) token: Option<String>,
+}
+
+/// An endpoint in one subnet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub(crate) subnet: String,
+    pub(crate) zone: String,
+    pub(crate) interface: String,
+    /// The interface's private address.
+    pub(crate) address: Ipv4Addr,
+    /// The address of this machine that stands for it.
+    pub(crate) loopback: Ipv4Addr,
+}
+
+/// A loopback address in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Loopback {
+    pub(crate) address: Ipv4Addr,
+    pub(crate) account: String,
+    pub(crate) region: String,
+    pub(crate) endpoint: String,
+    pub(crate) subnet: String,
+}
+
+/// What a client token has made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Token {
+    /// Digest of the request without its token.
+    pub(crate) request: String,
+    pub(crate) id: String,
+}
+
+/// An account in a region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Account {
+    /// The id that the default VPC got; the VPC itself may be gone.
+    pub(crate) default_vpc: String,
+}
+
+impl Record for Loopback {}
+impl Record for Token {}
+impl Record for Account {}
+
+/// A resource with an id and tags.
+pub(crate) trait Resource: Record + 'static {
+    const KIND: Kind;
+    const TABLE: Table<Key, Self>;
+    fn id(&self) -> &str;
+}
+
+macro_rules! resource {
+    ($($name:ident $kind:ident $table:ident),* $(,)?) => {$(
+        impl Record for $name {}
+        impl Resource for $name {
+            const KIND: Kind = Kind::$kind;
+            const TABLE: Table<Key, Self> = $table;
+            fn id(&self) -> &str {
+                &self.id
+            }
+        }
+    )*};
+}
+
+resource! {
+    Vpc Vpc VPCS,
+    Subnet Subnet SUBNETS,
+    SecurityGroup SecurityGroup GROUPS,
+    Interface NetworkInterface INTERFACES,
+    Endpoint VpcEndpoint ENDPOINTS,
+}
+
+fn key<'a>(scope: &'a Scope, id: &'a str) -> (&'a str, &'a str, &'a str) {
+    (scope.account.as_str(), scope.region.as_str(), id)
+}
+
+/// The resource of this id, if there is one.
+pub(crate) fn get<R: Resource>(
+    state: &dyn Read,
+    scope: &Scope,
+    id: &str,
+) -> Result<Option<R>, StoreError> {
+    R::TABLE.get(state, &key(scope, id))
+}
+
+/// The resource of this id.
+///
+/// # Errors
+/// The kind's `….Malformed` and `….NotFound`.
+pub(crate) fn find<R: Resource>(state: &dyn Read, scope: &Scope, id: &str) -> Result<R, Fault> {
+    R::KIND.check(id)?;
+    get(state, scope, id)?.ok_or_else(|| R::KIND.not_found(id))
+}
+
+/// All resources of a kind in this account and region, in the order of their ids.
+pub(crate) fn all<R: Resource>(state: &dyn Read, scope: &Scope) -> Result<Vec<R>, StoreError> {
+    let place = (scope.account.as_str(), scope.region.as_str());
+    let found = R::TABLE.scan(state, &place, None, usize::MAX)?;
+    Ok(found.into_iter().map(|(_, record)| record).collect())
+}
+
+pub(crate) fn put<R: Resource>(tx: &mut Tx, scope: &Scope, record: &R) -> Result<(), StoreError> {
+    R::TABLE.put(tx, &key(scope, record.id()), record)
+}
+
+/// Removes a resource with its tags.
+pub(crate) fn delete<R: Resource>(tx: &mut Tx, scope: &Scope, id: &str) -> Result<(), StoreError> {
+    R::TABLE.delete(tx, &key(scope, id));
+    tags::delete_all(tx, scope, id)
+}
+
+/// The default VPC of the account in this region, unless it was deleted.
+pub(crate) fn default_vpc(state: &dyn Read, scope: &Scope) -> Result<Option<Vpc>, StoreError> {
+    let place = (scope.account.as_str(), scope.region.as_str());
+    match ACCOUNTS.get(state, &place)? {
+        Some(account) => get(state, scope, &account.default_vpc),
+        None => Ok(None),
+    }
+}
+
+/// The group called `default` that every VPC has.
+///
+/// # Errors
+/// An internal fault where it is missing: it is made with the VPC and cannot be deleted.
+pub(crate) fn default_group(
+    state: &dyn Read,
+    scope: &Scope,
+    vpc: &str,
+) -> Result<SecurityGroup, Fault> {
+    all::<SecurityGroup>(state, scope)?
+        .into_iter()
+        .find(|group| group.vpc == vpc && group.name == "default")
+        .ok_or_else(|| Fault::internal(format!("{vpc} has no default security group")))
+}
