@@ -41,6 +41,22 @@ impl Tx {
         self.view.revision
     }
 
+    /// The state on which this transaction stands, without its own writes. It may show commits that are not
+    /// durable yet, so nothing of it may leave the transaction but by its outcome. What is read from it is not
+    /// noticed: see [`Tx::depend_on`].
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { view: Arc::clone(&self.view) }
+    }
+
+    /// Counts the whole table as read: for answers that were worked out from it earlier and are kept by its
+    /// revision.
+    pub fn depend_on(&self, table: &'static str) {
+        if let Some(reads) = &self.reads {
+            reads.ranges.borrow_mut().push((table, Bound::Unbounded, Bound::Unbounded));
+        }
+    }
+
     /// Sets the value under `key`.
     pub fn put(
         &mut self,

@@ -137,6 +137,20 @@ pub(crate) fn a_phantom_in_an_unread_part_is_none(bench: Bench) {
     }));
 }
 
+pub(crate) fn what_is_depended_on_counts_as_read(bench: Bench) {
+    runtime().block_on(bench_on(bench, async |store| {
+        let kept = |tx: &Tx| {
+            tx.depend_on("test.rows");
+            let state = tx.snapshot();
+            assert_eq!(state.revision(), tx.revision());
+            Ok(usize::from(state.get("test.rows", b"a")?.is_some()))
+        };
+        assert_eq!(interfered(&store, "a", kept).await, (1, 2));
+        let unnoticed = |tx: &Tx| Ok(usize::from(tx.snapshot().get("test.rows", b"b")?.is_some()));
+        assert_eq!(interfered(&store, "b", unnoticed).await, (0, 1));
+    }));
+}
+
 async fn bench_on(bench: Bench, test: impl AsyncFnOnce(Store)) {
     let store = bench.store.clone();
     // On a worker, so that block_in_place is allowed.

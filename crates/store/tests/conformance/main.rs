@@ -27,6 +27,7 @@ suite! {
     isolation::write_skew_is_refused
     isolation::phantoms_are_refused
     isolation::a_phantom_in_an_unread_part_is_none
+    isolation::what_is_depended_on_counts_as_read
     isolation::snapshots_stay
     isolation::an_error_writes_nothing
     isolation::a_run_without_writes_is_no_commit
