@@ -273,9 +273,13 @@ impl Gate {
         let done = self
             .store
             .transact(|tx| {
-                // Policies are taken from durable state, which has every write that was answered;
-                // what the transaction itself reads is checked for conflicts when it commits.
-                let state = self.store.snapshot()?;
+                // Policies are those of the state that this commits on: a policy taken away in
+                // between has the transaction run, and decide, again.
+                let state = tx.snapshot();
+                let policies = [self.principals.directory().tables(), self.endpoints.tables()];
+                for table in policies.into_iter().flatten() {
+                    tx.depend_on(table);
+                }
                 let (output, granted) = self.attempt::<O>(context, call, &state, tx)?;
                 let about = Owned::of::<O>(context, call);
                 let mut record = Record::of(about.borrow(), self.env.uuid(), Some(&context.caller));
