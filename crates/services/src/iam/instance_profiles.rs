@@ -46,7 +46,7 @@ pub fn need(
     name: &str,
 ) -> Result<Need, StoreError> {
     let (arn, profile) = subject::<InstanceProfileRecord>(state, scope, name)?;
-    let need = Need::on(action, arn);
+    let need = Need::on(action, arn).shown_as(format!("instance profile {name}"));
     Ok(match profile {
         Some(profile) => need.resource_tags("iam", profile.tags.iter()),
         None => need,
@@ -216,7 +216,8 @@ impl Operation for AddRoleToInstanceProfile {
         let name = &input.instance_profile_name;
         let add = need("iam:AddRoleToInstanceProfile", scope, state, name)?;
         let (pass, _) = roles::need("iam:PassRole", scope, state, &input.role_name)?;
-        let pass = pass.key("iam:PassedToService", "ec2.amazonaws.com");
+        // IAM's texts name a role that is passed by its ARN.
+        let pass = Need { shown: None, ..pass }.key("iam:PassedToService", "ec2.amazonaws.com");
         Ok(Needs::from(add).and(pass))
     }
 

@@ -69,7 +69,7 @@ pub fn need(
     arn: &str,
 ) -> Result<Need, Fault> {
     check_arn(arn)?;
-    let need = Need::on(action, arn);
+    let need = Need::on(action, arn).shown_as(format!("policy {arn}"));
     Ok(match own(state, scope, arn)? {
         Some(policy) => need.resource_tags("iam", policy.tags.iter()),
         None => need,

@@ -95,7 +95,7 @@ pub fn need(
     name: &str,
 ) -> Result<(Need, Option<RoleRecord>), StoreError> {
     let (arn, role) = subject::<RoleRecord>(state, scope, name)?;
-    let need = Need::on(action, arn);
+    let need = Need::on(action, arn).shown_as(format!("role {name}"));
     Ok(match role {
         Some(role) => (need.resource_tags("iam", role.tags.iter()), Some(role)),
         None => (need, None),

@@ -9,6 +9,7 @@ use crate::iam::access_keys::{
     CreateAccessKey, DeleteAccessKey, GetAccessKeyLastUsed, ListAccessKeys, UpdateAccessKey,
 };
 use crate::iam::credentials::{self, store_uses};
+use crate::iam::records::ACCESS_KEYS;
 use crate::testing::{House, START};
 
 fn create(house: &House, user: &str) -> api::AccessKey {
@@ -185,4 +186,22 @@ fn an_operators_credential_is_the_same_each_time_and_ends_with_its_principal() {
     assert!(gone.is_none());
     create_user(&house, "U");
     assert_ne!(credential("user/U").access_key_id, first.access_key_id);
+}
+
+#[test]
+fn a_secret_rests_sealed_and_is_in_no_record() {
+    let house = House::new();
+    create_user(&house, "u");
+    let key = create(&house, "u");
+    let (id, secret) = (key.access_key_id.unwrap(), key.secret_access_key.unwrap());
+    let stored = ACCESS_KEYS.get(&house.state(), id.as_str()).unwrap().unwrap();
+    assert!(!serde_json::to_string(&stored).unwrap().contains(&secret));
+    let records = sagegate_gate::audit::tables::newest(&house.state(), 10).unwrap();
+    let text = serde_json::to_string(&records).unwrap();
+    assert!(text.contains(&id) && !text.contains(&secret), "{text}");
+    // What one key's secret was sealed as does not serve for another.
+    let other = create(&house, "u").access_key_id.unwrap();
+    let mut exchanged = ACCESS_KEYS.get(&house.state(), other.as_str()).unwrap().unwrap();
+    exchanged.sealed_secret = stored.sealed_secret;
+    assert!(credentials::secret(house.gate.vault(), &other, &exchanged).is_none());
 }

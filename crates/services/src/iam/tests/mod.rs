@@ -4,6 +4,7 @@ mod access_keys;
 mod account;
 mod directory;
 mod groups;
+mod names;
 mod permissions;
 mod policies;
 mod users;

@@ -2,6 +2,7 @@ use expect_test::expect;
 use sagegate_api::iam as api;
 
 use super::{ALLOW_LIST, create_group, create_user, managed_policy};
+use crate::iam::aws_managed;
 use crate::iam::group_policies::{AttachGroupPolicy, DetachGroupPolicy, ListAttachedGroupPolicies};
 use crate::iam::groups::DeleteGroup;
 use crate::iam::membership::AddUserToGroup;
@@ -76,6 +77,19 @@ fn an_attached_policy_binds_until_it_is_detached() {
             format!("NoSuchEntity (404): Policy {unknown} does not exist or is not attachable.");
         assert_eq!(text, expected);
     }
+}
+
+#[test]
+fn aws_own_policies_are_attached_but_not_those_of_service_linked_roles() {
+    let house = House::new();
+    create_user(&house, "u");
+    let caller = house.user("u");
+    house.ok::<AttachUserPolicy>(attach("arn:aws:iam::aws:policy/IAMReadOnlyAccess"));
+    house.call::<ListUsers>(&caller, Default::default()).unwrap();
+    let service_roles = aws_managed::all().filter_map(|it| aws_managed::find(&it.arn("aws")));
+    let arn = service_roles.into_iter().find(|it| it.for_service_roles_only()).unwrap().arn;
+    expect!["PolicyNotAttachable (400): Cannot attach a Service Role Policy to a Customer Role."]
+        .assert_eq(&house.fails::<AttachUserPolicy>(attach(&arn)));
 }
 
 #[test]
