@@ -73,18 +73,26 @@ impl CompiledCondition {
         context.get_lower(&self.key)
     }
 
+    /// The key and the variables in the values, in lower case.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&*self.key).chain(self.patterns().iter().flat_map(Pattern::variables))
+    }
+
+    fn patterns(&self) -> &[Pattern] {
+        match &self.test {
+            Test::Strings(patterns) | Test::IgnoringCase(patterns) | Test::Arns(patterns) => {
+                patterns
+            }
+            _ => &[],
+        }
+    }
+
     /// The variables in the values that have no value in this request.
     pub(crate) fn missing_variables<'a>(
         &'a self,
         context: &'a Context,
     ) -> impl Iterator<Item = &'a str> {
-        let patterns = match &self.test {
-            Test::Strings(patterns) | Test::IgnoringCase(patterns) | Test::Arns(patterns) => {
-                patterns.as_slice()
-            }
-            _ => &[],
-        };
-        patterns.iter().flat_map(|pattern| pattern.missing(context))
+        self.patterns().iter().flat_map(|pattern| pattern.missing(context))
     }
 
     /// Whether the condition holds, in a statement of this effect.

@@ -148,6 +148,8 @@ pub struct Statement {
     pub conditions: Vec<Condition>,
     /// Where the statement opens.
     pub at: Position,
+    /// Behind its end.
+    pub end: Position,
 }
 
 /// A policy document.
@@ -326,6 +328,7 @@ impl Reader<'_, '_> {
             resource: None,
             conditions: Vec::new(),
             at: self.places.at(node.at),
+            end: Position { offset: node.end, line: 0, column: 0 },
         };
         for Member { at, key, node } in self.members(node, "a statement")? {
             match &**key {
@@ -351,6 +354,7 @@ impl Reader<'_, '_> {
             return self.fail(node.at, "a statement has no Effect");
         };
         statement.effect = effect;
+        statement.end = self.places.at(node.end);
         Ok(statement)
     }
 

@@ -112,6 +112,8 @@ pub struct StatementTrace {
     pub sid: Option<String>,
     /// Where it opens in the document.
     pub at: Position,
+    /// Behind its end.
+    pub end: Position,
     /// Its effect.
     pub effect: Effect,
     /// Whether all of it matches.
@@ -345,6 +347,7 @@ impl Note {
             statement: index,
             sid: statement.sid.as_ref().map(|sid| sid.value.to_string()),
             at: statement.at,
+            end: statement.end,
             effect: statement.effect,
             applies: grade.is_some(),
             action: self.action,

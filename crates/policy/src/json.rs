@@ -10,6 +10,8 @@ const MAX_DEPTH: usize = 64;
 pub(crate) struct Node {
     /// Byte offset of the first character of the value.
     pub(crate) at: usize,
+    /// Byte offset behind its last character.
+    pub(crate) end: usize,
     pub(crate) value: Json,
 }
 
@@ -111,7 +113,7 @@ impl Reader<'_> {
             Some(b'n') => self.word("null", Json::Null)?,
             _ => return Err(self.unexpected()),
         };
-        Ok(Node { at, value })
+        Ok(Node { at, end: self.at, value })
     }
 
     fn word(&mut self, word: &str, value: Json) -> Result<Json, JsonError> {
@@ -290,7 +292,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn from_serde(value: &serde_json::Value) -> Json {
-        let node = |value| Node { at: 0, value: from_serde(value) };
+        let node = |value| Node { at: 0, end: 0, value: from_serde(value) };
         match value {
             serde_json::Value::Null => Json::Null,
             serde_json::Value::Bool(b) => Json::Bool(*b),
@@ -306,7 +308,7 @@ mod tests {
     }
 
     fn forget_offsets(node: &mut Node) {
-        node.at = 0;
+        (node.at, node.end) = (0, 0);
         match &mut node.value {
             Json::Array(items) => items.iter_mut().for_each(forget_offsets),
             Json::Object(members) => members.iter_mut().for_each(|member| {
@@ -322,8 +324,8 @@ mod tests {
         let node = parse(" {\"a\": 1, \"a\": [true]}").unwrap();
         let Json::Object(members) = node.value else { panic!() };
         assert_eq!(
-            members.iter().map(|m| (m.at, m.node.at)).collect::<Vec<_>>(),
-            [(2, 7), (10, 15)]
+            members.iter().map(|m| (m.at, m.node.at, m.node.end)).collect::<Vec<_>>(),
+            [(2, 7, 8), (10, 15, 21)]
         );
     }
 

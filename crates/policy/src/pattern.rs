@@ -173,6 +173,14 @@ impl Pattern {
         ""
     }
 
+    /// The keys of all variables, in lower case.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.tokens.iter().filter_map(|token| match token {
+            Token::Variable { key, .. } => Some(&**key),
+            _ => None,
+        })
+    }
+
     /// The keys of variables that have no value in this request.
     pub(crate) fn missing<'a>(&'a self, context: &'a Context) -> impl Iterator<Item = &'a str> {
         self.tokens.iter().filter_map(move |token| match token {
@@ -341,4 +349,105 @@ fn variable_token(key: &str, default: Option<&str>) -> Option<Token> {
         key: key.to_lowercase().into(),
         default: default.map(Into::into),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn test(pattern: &str, text: &str, dialect: Dialect, context: &[(&str, &str)]) -> Match {
+        let context = context.iter().copied().collect();
+        Pattern::new(pattern, Version::V2012, dialect).matches(text, resource_part(text), &context)
+    }
+
+    #[test]
+    fn wildcards() {
+        let hit = |pattern, text| test(pattern, text, Dialect::Wild, &[]) == Match::Yes;
+        assert!(
+            hit("*", "")
+                && hit("a*", "a")
+                && hit("*a*b*", "xaxbx")
+                && hit("a?c", "aéc")
+                && hit("**?", "x")
+        );
+        assert!(
+            !hit("?", "")
+                && !hit("a*b", "a")
+                && !hit("*ab", "aba")
+                && !hit("", "a")
+                && !hit("??", "é")
+        );
+        assert!(hit("a*b*c", "a:b:c") && hit("", ""));
+    }
+
+    #[test]
+    fn arns_match_by_segment() {
+        let hit = |pattern, text| test(pattern, text, Dialect::Resource, &[]) == Match::Yes;
+        let queue = "arn:aws:sqs:eu-west-1:111122223333:q:x";
+        for pattern in [
+            "*",
+            "arn:aws:sqs",
+            "arn:aws:sqs:*",
+            "arn:*:s?s:*:*:*",
+            "arn:aws:sqs:*:*:q*",
+            "arn:aws:sqs:*-1:1*3:*x",
+        ] {
+            assert!(hit(pattern, queue), "{pattern}");
+        }
+        for pattern in [
+            "arn:aws:sqs:*:q:x",
+            "arn:aws:*:q:x",
+            "arn:*q:x",
+            "arn:aws:sqs:*:*",
+            "arn:aws:sqs:eu?west-1?111122223333:q:x",
+            "a*:x",
+            "arn:aws:sns",
+        ] {
+            assert_eq!(hit(pattern, queue), pattern == "arn:aws:sqs:*:*", "{pattern}");
+        }
+        assert!(!hit("arn:aws:s3:::b", "*"));
+    }
+
+    #[test]
+    fn variables_are_literal_and_typed() {
+        let user = [("aws:username", "a*"), ("x:arn", "arn:aws:s3:::b/k")];
+        let try_it = |pattern, text| test(pattern, text, Dialect::Resource, &user);
+        assert_eq!(try_it("arn:aws:s3:::b/${aws:username}/*", "arn:aws:s3:::b/a*/k"), Match::Yes);
+        assert_eq!(try_it("arn:aws:s3:::b/${aws:username}/*", "arn:aws:s3:::b/ab/k"), Match::No);
+        assert_eq!(try_it("${x:arn}", "arn:aws:s3:::b/k"), Match::Yes);
+        assert_eq!(try_it("${X:ARN}*", "arn:aws:s3:::b/kk"), Match::Yes);
+        assert_eq!(try_it("arn:aws:s3:::${gone}", "arn:aws:s3:::"), Match::Unknown);
+        assert_eq!(try_it("arn:aws:s3:::${gone, 'd}e'}", "arn:aws:s3:::d}e"), Match::Yes);
+        for broken in ["${", "${}", "${a", "${a,b}", "${a, 'b}", "${${a}}", "${ }"] {
+            assert_eq!(try_it(broken, broken), Match::Unknown, "{broken}");
+        }
+        let old = Pattern::new("${aws:username}", Version::V2008, Dialect::Plain);
+        assert_eq!(old.matches("${aws:username}", 0, &Context::new()), Match::Yes);
+    }
+
+    #[test]
+    fn resource_prefixes() {
+        let prefix = |text| {
+            Pattern::new(text, Version::V2012, Dialect::Resource).resource_prefix().to_owned()
+        };
+        assert_eq!(prefix("*"), "");
+        assert_eq!(prefix("arn:aws:s3"), "");
+        assert_eq!(prefix("arn:aws:s3:::b/*"), "b/");
+        assert_eq!(prefix("arn:*:s3:*:*:b/${x}"), "b/");
+        assert_eq!(prefix("arn:aws:s3:::${*}x?"), "*x");
+        assert_eq!(prefix("${x}:aws:s3:::b"), "");
+        assert_eq!(prefix("arn:aws:logs:*:*:a:b:*"), "a:b:");
+    }
+
+    proptest! {
+        #[test]
+        fn an_index_by_prefix_loses_no_match(pattern in "(arn|\\*):[a*]{0,2}:[a*?]{0,2}:\\*?:[a*]{0,1}:?[ab*?:]{0,4}", text in "arn:a?:a?:b?:a?:[ab:]{0,4}") {
+            let compiled = Pattern::new(&pattern, Version::V2012, Dialect::Resource);
+            let part = resource_part(&text);
+            if compiled.matches(&text, part, &Context::new()) == Match::Yes {
+                prop_assert!(text.get(part..).unwrap().starts_with(compiled.resource_prefix()));
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Compiled policies and the one place where a statement is held against a request.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::condition::CompiledCondition;
@@ -55,6 +56,15 @@ impl Policy {
     /// The document it was compiled from.
     pub fn document(&self) -> &Document {
         &self.document
+    }
+
+    /// The condition keys that the policy reads, in conditions and as variables: each once, in lower case and order.
+    pub fn context_keys(&self) -> BTreeSet<&str> {
+        let conditions = self.statements.iter().flat_map(|compiled| &compiled.conditions);
+        let resources = self.statements.iter().filter_map(|compiled| compiled.resource.as_ref());
+        let variables =
+            resources.flat_map(|resources| &resources.patterns).flat_map(Pattern::variables);
+        conditions.flat_map(CompiledCondition::keys).chain(variables).collect()
     }
 
     /// The `Sid` of a statement.

@@ -13,4 +13,6 @@ mod naive;
 #[cfg(test)]
 mod robust;
 #[cfg(test)]
+mod semantics;
+#[cfg(test)]
 mod validation;

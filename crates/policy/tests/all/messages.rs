@@ -76,6 +76,11 @@ fn a_trace_by_source_vpce() {
                     "line": 1,
                     "column": 158
                   },
+                  "end": {
+                    "offset": 403,
+                    "line": 1,
+                    "column": 404
+                  },
                   "effect": "Allow",
                   "applies": false,
                   "action": true,
