@@ -31,15 +31,16 @@ pub struct Bundle {
 impl Bundle {
     /// Indexes policies. Reports name a policy by its place in this order.
     pub fn new(policies: impl IntoIterator<Item = Attached>) -> Self {
-        let mut builder = Self { policies: policies.into_iter().collect(), ..Self::default() };
-        let policies = std::mem::take(&mut builder.policies);
+        let policies: Vec<Attached> = policies.into_iter().collect();
+        let mut builder = Self::default();
+        let mut known = HashMap::new();
         for (policy, attached) in policies.iter().enumerate() {
             for (statement, compiled) in attached.policy.statements.iter().enumerate() {
                 // More than 2^32 of either do not fit into memory.
                 let (Ok(policy), Ok(statement)) = (policy.try_into(), statement.try_into()) else {
                     continue;
                 };
-                builder.add(StatementId { policy, statement }, compiled);
+                builder.add(StatementId { policy, statement }, compiled, &mut known);
             }
         }
         builder.policies = policies;
@@ -52,7 +53,7 @@ impl Bundle {
         &self.policies
     }
 
-    fn add(&mut self, id: StatementId, compiled: &Compiled) {
+    fn add(&mut self, id: StatementId, compiled: &Compiled, known: &mut HashMap<Box<str>, usize>) {
         if compiled.action.negated {
             self.unindexed.add(id, compiled);
             return;
@@ -65,13 +66,13 @@ impl Bundle {
                 Some(service) => self.by_service.entry(service.into()).or_default(),
                 None => &mut self.everywhere,
             };
-            match patterns.iter_mut().find(|(known, _)| known.text == pattern.text) {
-                Some((_, slot)) => slot.add(id, compiled),
-                None => {
-                    let mut slot = Slot::default();
-                    slot.add(id, compiled);
-                    patterns.push((pattern.clone(), slot));
-                }
+            // A pattern's text tells its service, so one map serves all lists.
+            let at = *known.entry(pattern.text.clone()).or_insert_with(|| {
+                patterns.push((pattern.clone(), Slot::default()));
+                patterns.len() - 1
+            });
+            if let Some((_, slot)) = patterns.get_mut(at) {
+                slot.add(id, compiled);
             }
         }
     }

@@ -442,9 +442,7 @@ impl<W: Walk> Run<'_, '_, W> {
         self.denied = self.denied.or(deny.map(source));
         let identity = match allow {
             Some(id) => Some(Reason::Allow(source(id))),
-            None if matches!(self.request.principal, Principal::Root { .. }) => {
-                Some(Reason::RootUser)
-            }
+            None if self.request.principal.is_root() => Some(Reason::RootUser),
             None => None,
         };
         Own { boundary, session, identity }

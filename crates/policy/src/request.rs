@@ -184,7 +184,7 @@ pub(crate) fn account_of(arn: &str) -> Option<&str> {
 
 impl Principal {
     /// Reads a principal as people write one: the ARN of a user, role, session (its role is taken to have no path),
-    /// federated user or root user; a 12-digit account for its root user; a service principal; `*` or `anonymous`.
+    /// federated user, identity provider or root user; a 12-digit account for its root user; a service principal; `*` or `anonymous`.
     pub fn parse(text: &str) -> Option<Self> {
         if text == "*" || text == "anonymous" {
             return Some(Self::Anonymous);
@@ -211,6 +211,9 @@ impl Principal {
             |name: &str| !name.is_empty() && !name.ends_with('/') && !name.contains(['*', '?']);
         match (service, resource.split_once('/')) {
             ("iam", None) if resource == "root" => Some(Self::Root { arn, account }),
+            ("iam", Some(("saml-provider" | "oidc-provider", name))) if named(name) => {
+                Some(Self::Provider { provider: arn })
+            }
             ("iam", Some(("user", name))) if named(name) => {
                 Some(Self::User { arn, account, unique_id: None })
             }
@@ -251,6 +254,17 @@ impl Principal {
             Self::Provider { provider } => provider,
             Self::Service { name } => name,
             Self::Anonymous => "anonymous",
+        }
+    }
+
+    /// Whether it is a root user, or a federated session of one: what it may do, it may do without a grant.
+    pub(crate) fn is_root(&self) -> bool {
+        match self {
+            Self::Root { .. } => true,
+            Self::FederatedUser { user: Some(user), .. } => {
+                user.splitn(6, ':').nth(5) == Some("root")
+            }
+            _ => false,
         }
     }
 

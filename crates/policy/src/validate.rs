@@ -453,6 +453,8 @@ fn resource_fault(resource: &str) -> Option<String> {
     let path = parts.next().unwrap_or_default();
     let known =
         path == "*" || path == "root" || IAM_PATHS.iter().any(|start| path.starts_with(start));
+    // Newer than the text of the message.
+    let known = known || path.starts_with("role-template/");
     let variable = path.starts_with(['*', '?', '$']);
     if service == "iam" && !known && !variable {
         return Some(format!(

@@ -151,6 +151,17 @@ fn a_federated_user_has_what_user_and_session_policies_share() {
     };
     assert!(ask("s3:GetObject", Some(&session)).allowed);
     assert!(!ask("s3:PutObject", Some(&session)).allowed);
+    let root = Principal::FederatedUser {
+        arn: "arn:aws:sts::111122223333:federated-user/f".into(),
+        user: Some("arn:aws:iam::111122223333:root".into()),
+        account: "111122223333".into(),
+    };
+    let none = Bundle::default();
+    let mut set = PolicySet::new(&none);
+    let request = Request::new(root, "s3:GetObject", "arn:aws:s3:::b/k", Context::new());
+    assert!(!decide(&request, &set).allowed);
+    set.session = Some(&session);
+    assert!(decide(&request, &set).allowed);
     assert_eq!(ask("s3:GetObject", None).by, Reason::ImplicitDeny(PolicyKind::Session));
 }
 
