@@ -72,6 +72,7 @@ pub(crate) async fn serve<I>(
     let mut connection = pin!(connection);
     let mut stop = shared.stop.subscribe();
     tokio::select! {
+        biased;
         _ = connection.as_mut() => return,
         _ = way.wait_for(|way| !way.is_open()) => {}
         _ = stop.wait_for(|stop| *stop) => {}
