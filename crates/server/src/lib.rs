@@ -6,6 +6,7 @@
 
 mod connection;
 mod exchange;
+mod follow;
 mod limits;
 mod listeners;
 mod operator;
@@ -14,6 +15,7 @@ mod route;
 mod wire_io;
 
 pub use exchange::{Answer, BoxFuture, Handler, HttpResponse};
+pub use follow::{FindDoors, Follower, Places};
 pub use limits::Limits;
 pub use listeners::{Convergence, ListenAddress, Server, ServerParts, Via, has_loopback_range};
 pub use operator::{

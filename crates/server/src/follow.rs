@@ -1,0 +1,174 @@
+//! Listeners follow the state: endpoints and domains that come, change and go.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use sagegate_gate::{Fault, Gate, Reaction};
+use sagegate_services::ec2::endpoint;
+
+use crate::exchange::BoxFuture;
+use crate::listeners::{ListenAddress, Server, Via, has_loopback_range};
+
+/// Which socket stands for a loopback address of the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Places {
+    /// The port of the public listener.
+    pub port: u16,
+    /// Whether the whole of 127.0.0.0/8 is this machine's ([`has_loopback_range`]).
+    pub range: bool,
+}
+
+impl Places {
+    /// The places of this machine.
+    #[must_use]
+    pub fn here(port: u16) -> Self {
+        Self { port, range: has_loopback_range() }
+    }
+
+    /// The address itself at the public port; where only 127.0.0.1 exists, a port of that which
+    /// follows from the address, so that it stays the same over restarts.
+    #[must_use]
+    pub fn socket(self, address: Ipv4Addr) -> SocketAddr {
+        if self.range {
+            return SocketAddr::from((address, self.port));
+        }
+        // Ports 16384 to 49151: above the usual services, below the ports of outgoing connections.
+        let [_, second, third, fourth] = address.octets();
+        // Endpoints and doors have neighbouring networks, told apart by the last bit of their number.
+        let low = u16::from_be_bytes([third, fourth]) % 16_384;
+        let port = 16_384 + 16_384 * u16::from(second % 2) + low;
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+    }
+}
+
+/// Finds the loopback addresses of Studio domains.
+pub type FindDoors = Box<dyn Fn(&Gate) -> Result<Vec<Ipv4Addr>, Fault> + Send + Sync>;
+
+/// Keeps a server's listeners to what the state says.
+pub struct Follower {
+    server: Arc<Server>,
+    places: Places,
+    doors: FindDoors,
+}
+
+impl std::fmt::Debug for Follower {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Follower").field("places", &self.places).finish_non_exhaustive()
+    }
+}
+
+impl Follower {
+    /// The reactions to register with the gate: on writes to the tables of endpoints, and to
+    /// `door_tables`, all listeners are brought into line before the write is answered.
+    #[must_use]
+    pub fn reactions(
+        server: Arc<Server>,
+        places: Places,
+        door_tables: &'static [&'static str],
+        doors: FindDoors,
+    ) -> Vec<Arc<dyn Reaction>> {
+        let follower = Arc::new(Self { server, places, doors });
+        [endpoint::LISTENER_TABLES, door_tables]
+            .into_iter()
+            .map(|tables| -> Arc<dyn Reaction> {
+                Arc::new(Watch { tables, follower: Arc::clone(&follower) })
+            })
+            .collect()
+    }
+
+    fn desired(&self, gate: &Gate) -> Result<Vec<ListenAddress>, Fault> {
+        let state = gate.store().snapshot()?;
+        let endpoints = endpoint::listeners(&state)?.into_iter().map(|listener| ListenAddress {
+            address: self.places.socket(listener.addr),
+            via: Via::Endpoint(listener.arrival()),
+            denied: listener.admitted.as_ref().err().map(ToString::to_string),
+        });
+        let doors = (self.doors)(gate)?.into_iter().map(|address| ListenAddress {
+            address: self.places.socket(address),
+            via: Via::Door,
+            denied: None,
+        });
+        Ok(endpoints.chain(doors).collect())
+    }
+
+    async fn follow(&self, gate: &Gate) {
+        let done = match self.server.converge_with(|| self.desired(gate)).await {
+            Ok(done) => done,
+            Err(fault) => {
+                // The listeners stay as they were; the next write tries again.
+                tracing::error!(?fault, "cannot read which addresses to listen on");
+                return;
+            }
+        };
+        let failures: HashMap<SocketAddr, String> = done
+            .failures
+            .into_iter()
+            .map(|(address, error)| (address, format!("cannot listen on {address}: {error}")))
+            .collect();
+        for text in failures.values() {
+            tracing::warn!("{text}");
+        }
+        if let Err(fault) = self.settle(gate, &failures).await {
+            tracing::error!(?fault, "cannot write that endpoints are bound");
+        }
+    }
+
+    /// Writes of the endpoints that wait for it whether their addresses are bound.
+    async fn settle(
+        &self,
+        gate: &Gate,
+        failures: &HashMap<SocketAddr, String>,
+    ) -> Result<(), Fault> {
+        let state = gate.store().snapshot()?;
+        for (scope, id) in endpoint::unsettled(&state)? {
+            let listeners = endpoint::listeners_of(&state, &scope, &id)?;
+            let failure = listeners
+                .iter()
+                .find_map(|listener| failures.get(&self.places.socket(listener.addr)));
+            let bound = || failure.map_or(Ok(()), |text| Err(text.clone()));
+            gate.commit(|tx| endpoint::settle(tx, &scope, &id, bound())).await?;
+        }
+        Ok(())
+    }
+}
+
+/// One reaction of a [`Follower`].
+struct Watch {
+    tables: &'static [&'static str],
+    follower: Arc<Follower>,
+}
+
+impl Reaction for Watch {
+    fn tables(&self) -> &'static [&'static str] {
+        self.tables
+    }
+
+    fn react<'a>(&'a self, gate: &'a Gate) -> BoxFuture<'a, ()> {
+        Box::pin(self.follower.follow(gate))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_range_each_address_has_a_port() {
+        let there = Places { port: 4566, range: true };
+        let address = Ipv4Addr::new(127, 65, 3, 4);
+        assert_eq!(there.socket(address).to_string(), "127.65.3.4:4566");
+        let places = Places { range: false, ..there };
+        let mut ports = std::collections::HashSet::new();
+        for network in [65, 66] {
+            for third in 0..20 {
+                for fourth in 1..255 {
+                    let socket = places.socket(Ipv4Addr::new(127, network, third, fourth));
+                    assert!(socket.ip() == Ipv4Addr::LOCALHOST && socket.port() >= 16_384);
+                    ports.insert(socket.port());
+                }
+            }
+        }
+        assert_eq!(ports.len(), 2 * 20 * 254);
+    }
+}
