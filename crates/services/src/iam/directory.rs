@@ -1,6 +1,8 @@
 //! Who is who, for the gate.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sagegate_gate::directory::{
     AccessKey, AttachedPolicy, Directory, Identity, OrganizationPolicies,
@@ -13,23 +15,33 @@ use super::records::{
     ACCESS_KEYS, ATTACHMENTS, EntityKind, GROUPS, IDS, INLINE_POLICIES, KeyOwner, MEMBERSHIPS,
     POLICIES, POLICY_VERSIONS, ROLES, ROOT, RoleRecord, USERS, UserRecord,
 };
-use super::{attachments, credentials, entities, inline, managed, membership};
+use super::{attachments, aws_managed, credentials, entities, inline, managed, membership};
 
 /// The name of the sessions in which an operator acts as a role.
 const OPERATOR_SESSION: &str = "sagegate-operator";
 
+/// Compiled documents that are kept, at most; past it the cache starts anew.
+const COMPILED: usize = 4_096;
+
 /// The gate's view of IAM's records.
-#[derive(Clone, Debug)]
 pub struct IamDirectory {
     vault: Vault,
     region: Region,
+    /// By content: the gate asks anew whenever anything in IAM changes, and most documents do not.
+    compiled: Mutex<HashMap<String, Arc<Policy>>>,
+}
+
+impl fmt::Debug for IamDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IamDirectory").field("region", &self.region).finish_non_exhaustive()
+    }
 }
 
 impl IamDirectory {
     /// A directory that opens secrets with this vault, in the partition of this region.
     #[must_use]
     pub fn new(vault: Vault, region: Region) -> Self {
-        Self { vault, region }
+        Self { vault, region, compiled: Mutex::default() }
     }
 
     fn scope(&self, account: &AccountId) -> Scope {
@@ -47,16 +59,16 @@ impl IamDirectory {
     ) -> Result<(), StoreError> {
         for (name, record) in inline::all(state, &scope.account, owner_id)? {
             let name = format!("{of}{name}");
-            let policy = compile(&name, &record.document)?;
+            let policy = self.compile(&name, record.document)?;
             into.push(AttachedPolicy { name, arn: None, policy });
         }
         for (arn, name) in attachments::all(state, &scope.account, owner_id)? {
             // A policy cannot be deleted while it is attached; one that is missing could have held
             // a Deny, so that going on without it would be wrong.
-            let found = managed::find(state, scope, &arn)?
+            let policy = self
+                .managed(state, scope, &arn)?
                 .ok_or_else(|| unusable(&arn, "the attached policy is missing"))?;
-            let policy = compile(&arn, &found.document)?;
-            into.push(AttachedPolicy { name, arn: Some(arn), policy });
+            into.push(AttachedPolicy { name, ..policy });
         }
         Ok(())
     }
@@ -68,10 +80,42 @@ impl IamDirectory {
         arn: Option<&String>,
     ) -> Result<Option<AttachedPolicy>, StoreError> {
         let Some(arn) = arn else { return Ok(None) };
-        let found = managed::find(state, scope, arn)?
-            .ok_or_else(|| unusable(arn, "the permissions boundary is missing"))?;
-        let policy = compile(arn, &found.document)?;
-        Ok(Some(AttachedPolicy { name: found.name, arn: Some(arn.clone()), policy }))
+        self.managed(state, scope, arn)?
+            .map(Some)
+            .ok_or_else(|| unusable(arn, "the permissions boundary is missing"))
+    }
+
+    fn managed(
+        &self,
+        state: &dyn Read,
+        scope: &Scope,
+        arn: &str,
+    ) -> Result<Option<AttachedPolicy>, StoreError> {
+        let (name, policy) = if let Some(aws) = aws_managed::by_arn(arn) {
+            let policy = aws.policy().ok_or_else(|| unusable(arn, "the policy cannot be read"))?;
+            (aws.name.to_owned(), policy)
+        } else if let Some(own) = managed::find(state, scope, arn)? {
+            (own.name, self.compile(arn, own.document)?)
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(AttachedPolicy { name, arn: Some(arn.to_owned()), policy }))
+    }
+
+    fn compile(&self, name: &str, document: String) -> Result<Arc<Policy>, StoreError> {
+        let kept = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(policy) = kept().get(&document) {
+            return Ok(Arc::clone(policy));
+        }
+        let parsed = Document::parse(&document)
+            .map_err(|error| unusable(name, &format!("the policy cannot be read: {error}")))?;
+        let policy = Arc::new(Policy::compile(&parsed));
+        let mut kept = kept();
+        if kept.len() >= COMPILED {
+            kept.clear();
+        }
+        kept.insert(document, Arc::clone(&policy));
+        Ok(policy)
     }
 
     fn user(
@@ -202,12 +246,6 @@ fn principal(
         return Ok(Some(user_principal(&user)));
     }
     Ok(entities::by_id::<RoleRecord>(state, account, id)?.map(|role| role_principal(&role)))
-}
-
-fn compile(name: &str, document: &str) -> Result<Arc<Policy>, StoreError> {
-    let document = Document::parse(document)
-        .map_err(|error| unusable(name, &format!("the policy cannot be read: {error}")))?;
-    Ok(Arc::new(Policy::compile(&document)))
 }
 
 /// What is stored but cannot be used refuses everything that rests on it.
