@@ -19,6 +19,8 @@ mod security_group_rules;
 mod select;
 mod subnet;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod token;
 mod vpc;
 mod vpc_attribute;

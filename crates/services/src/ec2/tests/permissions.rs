@@ -1,0 +1,105 @@
+//! Each operation needs what the reference says: with it it runs, without any part it does not.
+
+use sagegate_api::ec2 as api;
+
+use super::{API, endpoint_input, group, house, named, subnet, vpc};
+use crate::ec2::endpoint::create::CreateVpcEndpoint;
+use crate::ec2::subnet::CreateSubnet;
+use crate::ec2::vpc::{CreateVpc, DescribeVpcs};
+
+const ARN: &str = "arn:aws:ec2:us-west-2:123456789012";
+
+fn policy(statements: &[(&str, String, &str)]) -> String {
+    let statements: Vec<String> = statements
+        .iter()
+        .map(|(action, resource, condition)| {
+            let condition = if condition.is_empty() { "{}" } else { condition };
+            format!(
+                r#"{{"Effect":"Allow","Action":"{action}","Resource":"{resource}","Condition":{condition}}}"#
+            )
+        })
+        .collect();
+    format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","))
+}
+
+#[test]
+fn an_endpoint_needs_all_that_it_touches() {
+    let house = house();
+    let vpc_id = vpc(&house, "10.0.0.0/16");
+    let subnet_id = subnet(&house, &vpc_id, "10.0.0.0/24", "a");
+    let group_id = group(&house, &vpc_id, "endpoints");
+    let action = "ec2:CreateVpcEndpoint";
+    let statements = [
+        (action, format!("{ARN}:vpc/{vpc_id}"), ""),
+        (
+            action,
+            format!("{ARN}:vpc-endpoint/*"),
+            r#"{"StringEquals":{"ec2:VpceServiceName":"com.amazonaws.us-west-2.sagemaker.api","ec2:VpceServiceOwner":"amazon","ec2:Region":"us-west-2"}}"#,
+        ),
+        (
+            action,
+            format!("{ARN}:subnet/{subnet_id}"),
+            r#"{"StringEquals":{"ec2:AvailabilityZone":"us-west-2a"}}"#,
+        ),
+        (
+            action,
+            format!("{ARN}:security-group/{group_id}"),
+            r#"{"ArnLike":{"ec2:Vpc":"arn:aws:ec2:us-west-2:123456789012:vpc/*"}}"#,
+        ),
+        (
+            "ec2:CreateTags",
+            format!("{ARN}:vpc-endpoint/*"),
+            r#"{"StringEquals":{"ec2:CreateAction":"CreateVpcEndpoint","aws:RequestTag/Team":"ml"}}"#,
+        ),
+    ];
+    let input = || api::CreateVpcEndpointRequest {
+        security_group_ids: Some(vec![group_id.clone()]),
+        tag_specifications: named("vpc-endpoint", "Team", "ml"),
+        dry_run: Some(true),
+        ..endpoint_input(&vpc_id, API, &[&subnet_id])
+    };
+    let allowed = house.user_with_policy("all", &policy(&statements));
+    let text = house.fails_for::<CreateVpcEndpoint>(&allowed, input());
+    assert!(text.starts_with("DryRunOperation (412)"), "{text}");
+    for at in 0..statements.len() {
+        let mut fewer = statements.to_vec();
+        let (action, resource, _) = fewer.remove(at);
+        let user = house.user_with_policy(&format!("without{at}"), &policy(&fewer));
+        let text = house.fails_for::<CreateVpcEndpoint>(&user, input());
+        assert!(text.starts_with("UnauthorizedOperation (403)"), "{text}");
+        assert!(text.contains(action) && text.contains(&resource), "{text}");
+    }
+}
+
+#[test]
+fn making_in_a_vpc_needs_the_vpc() {
+    let house = house();
+    let input = api::CreateVpcRequest {
+        cidr_block: Some("10.0.0.0/16".into()),
+        tag_specifications: named("vpc", "Team", "ml"),
+        ..Default::default()
+    };
+    let vpc_id = house.ok::<CreateVpc>(input).vpc.unwrap().vpc_id.unwrap();
+    let tagged = r#"{"StringEquals":{"aws:ResourceTag/Team":"ml","ec2:ResourceTag/Team":"ml"}}"#;
+    let statements = [
+        ("ec2:CreateSubnet", format!("{ARN}:subnet/*"), ""),
+        ("ec2:CreateSubnet", format!("{ARN}:vpc/*"), tagged),
+    ];
+    let input = || super::subnet_input(&vpc_id, "10.0.0.0/24", "a");
+    let both = house.user_with_policy("both", &policy(&statements));
+    assert!(house.call::<CreateSubnet>(&both, input()).is_ok());
+    for at in 0..2 {
+        let mut fewer = statements.to_vec();
+        fewer.remove(at);
+        let user = house.user_with_policy(&format!("without{at}"), &policy(&fewer));
+        let text = house.fails_for::<CreateSubnet>(&user, input());
+        assert!(text.starts_with("UnauthorizedOperation (403)"), "{text}");
+    }
+    // Who may not, does not learn whether the VPC exists.
+    let nobody = house.user_with_policy("nobody", &policy(&statements[..1]));
+    let text =
+        house.fails_for::<CreateSubnet>(&nobody, super::subnet_input("vpc-1", "10.0.0.0/24", "a"));
+    assert!(text.starts_with("UnauthorizedOperation (403)"), "{text}");
+    let text = house.fails_for::<DescribeVpcs>(&nobody, Default::default());
+    assert!(text.contains("ec2:DescribeVpcs"), "{text}");
+}
