@@ -62,7 +62,7 @@ pub(crate) async fn serve<I>(
     I: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let served = Served::default();
-    let io = ReplyIo::new(io, &served, &*shared.request_ids);
+    let io = ReplyIo::new(io, &served, &*shared.request_ids, shared.limits.write_time);
     let state = way.clone();
     let service = service_fn(|request| {
         served.begin();

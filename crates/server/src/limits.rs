@@ -24,6 +24,8 @@ pub struct Limits {
     pub body_idle_time: Duration,
     /// Longest time for a whole body.
     pub body_time: Duration,
+    /// Longest time for which a client may take nothing of an answer.
+    pub write_time: Duration,
     /// Most connections at one time, over all listeners.
     pub connections: usize,
     /// How long connections may go on after the server was told to stop.
@@ -42,6 +44,7 @@ impl Default for Limits {
             head_time: Duration::from_secs(60),
             body_idle_time: Duration::from_secs(20),
             body_time: Duration::from_secs(60),
+            write_time: Duration::from_secs(60),
             connections: 4096,
             stop_time: Duration::from_secs(10),
         }

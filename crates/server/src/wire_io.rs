@@ -1,4 +1,5 @@
-//! A stream that gives the answers which hyper makes by itself a request id.
+//! A stream that gives up on clients which take nothing, and that gives the answers which hyper
+//! makes by itself a request id.
 //!
 //! To a head that it cannot read, hyper answers with a bare status line. This stream sees that a
 //! response begins although no request was handed on, and writes one that names a request id and
@@ -9,7 +10,10 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
+use std::time::Duration;
+
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 use crate::refusal::REQUEST_ID;
 
@@ -35,6 +39,9 @@ pub(crate) struct ReplyIo<'a, I> {
     has_read: bool,
     /// Our own answer, as far as it is not written.
     own: Vec<u8>,
+    write_time: Duration,
+    /// Runs while the client takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<'a, I> ReplyIo<'a, I> {
@@ -42,8 +49,26 @@ impl<'a, I> ReplyIo<'a, I> {
         io: I,
         served: &'a Served,
         request_ids: &'a (dyn Fn() -> String + Send + Sync),
+        write_time: Duration,
     ) -> Self {
-        Self { io, served, request_ids, answered: 0, has_read: false, own: Vec::new() }
+        let own = Vec::new();
+        let (answered, has_read, stalled) = (0, false, None);
+        Self { io, served, request_ids, answered, has_read, own, write_time, stalled }
+    }
+
+    /// Passes the outcome of a write on, unless the client has taken nothing for too long.
+    fn watched<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.stalled = None;
+            return outcome;
+        }
+        let time = self.write_time;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(time)));
+        stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Whether `bytes` are an answer that hyper made by itself.
@@ -92,7 +117,8 @@ impl<'a, I> ReplyIo<'a, I> {
 impl<I: AsyncWrite + Unpin> ReplyIo<'_, I> {
     fn poll_own(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.own.is_empty() {
-            match Pin::new(&mut self.io).poll_write(cx, &self.own) {
+            let outcome = Pin::new(&mut self.io).poll_write(cx, &self.own);
+            match self.watched(cx, outcome) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(count)) => drop(self.own.drain(..count)),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -128,7 +154,8 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for ReplyIo<'_, I> {
             self.own = self.own_answer(bytes);
             return Poll::Ready(Ok(bytes.len()));
         }
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        let outcome = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.watched(cx, outcome)
     }
 
     fn poll_write_vectored(
@@ -141,7 +168,8 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for ReplyIo<'_, I> {
             && let Some(first) = first
             && !self.is_automatic(first)
         {
-            return Pin::new(&mut self.io).poll_write_vectored(cx, pieces);
+            let outcome = Pin::new(&mut self.io).poll_write_vectored(cx, pieces);
+            return self.watched(cx, outcome);
         }
         let Some(first) = first else { return Poll::Ready(Ok(0)) };
         self.poll_write(cx, first)

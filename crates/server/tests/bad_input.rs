@@ -21,6 +21,7 @@ fn small() -> Limits {
         head_time: Duration::from_millis(200),
         body_idle_time: Duration::from_millis(200),
         body_time: Duration::from_millis(600),
+        write_time: Duration::from_millis(200),
         connections: 50,
         stop_time: Duration::from_secs(5),
     }
@@ -186,6 +187,17 @@ async fn connections_are_bounded() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_given_up() {
+    let running = start(Limits { connections: 1, ..small() }).await;
+    let mut stuck = connect(running.address).await;
+    stuck.write_all(b"GET /big HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    // There is room for another one when the first is gone; it has read nothing until then.
+    let request = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    soon(async { while status(&exchange(running.address, request).await) != "200" {} }).await;
+    drop(stuck);
 }
 
 #[tokio::test]

@@ -50,6 +50,9 @@ impl Handler for Tell {
             if request.path == "/own-id" {
                 response.headers_mut().insert("x-amzn-requestid", "own".parse().unwrap());
             }
+            if request.path == "/big" {
+                *response.body_mut() = Bytes::from(vec![b'x'; 64 * 1024 * 1024]);
+            }
             if request.path == "/bad" {
                 *response.status_mut() = http::StatusCode::BAD_REQUEST;
             }

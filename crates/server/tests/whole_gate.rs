@@ -1,0 +1,238 @@
+//! Signed requests over real sockets through a whole gate: endpoints get listeners when they are
+//! made, and what a request meets there depends on how it came.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod common;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use common::{connect, exchange, one, rest, status};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use sagegate_gate::audit::Journal;
+use sagegate_gate::{AccountId, Env, Gate, Parts, Region, Scope, Vault};
+use sagegate_server::{
+    Answer, BoxFuture, Control, Follower, HttpResponse, Limits, Places, Server, ServerParts,
+    has_loopback_range,
+};
+use sagegate_services::ec2;
+use sagegate_services::iam::IamDirectory;
+use sagegate_services::iam::credentials::{self, Credential, Maker};
+use sagegate_store::Store;
+use sagegate_wire::sigv4::{Head, PayloadHash, SecretKey, SignScope, Timestamp, sign};
+use tokio::io::AsyncWriteExt;
+
+struct NoControl;
+
+impl Control for NoControl {
+    fn reset(&self) -> Option<BoxFuture<'_, Result<(), String>>> {
+        None
+    }
+}
+
+struct House {
+    gate: Arc<Gate>,
+    server: Arc<Server>,
+    public: SocketAddr,
+    root: Credential,
+}
+
+impl House {
+    async fn open() -> Self {
+        let env = Env::system();
+        let vault = Vault::ephemeral(&env);
+        let region = Region::parse("us-west-2").unwrap();
+        let gate = Arc::new(Gate::new(Parts {
+            store: Store::memory(),
+            registry: sagegate_services::registry(),
+            directory: Arc::new(IamDirectory::new(vault.clone(), region.clone())),
+            endpoints: Arc::new(ec2::Endpoints::default()),
+            env: env.clone(),
+            vault,
+            journal: Journal::memory().unwrap(),
+            region: region.clone(),
+        }));
+        let door = |_| -> Answer<'static> {
+            Box::pin(async { HttpResponse::new(bytes::Bytes::from_static(b"the door")) })
+        };
+        let server = Arc::new(Server::new(ServerParts {
+            limits: Limits::default(),
+            api: Arc::clone(&gate) as _,
+            door: Arc::new(door),
+            control: Arc::new(NoControl),
+            request_ids: Arc::new(move || env.uuid()),
+        }));
+        let listener = Server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let public = listener.local_addr().unwrap();
+        let places = Places::here(public.port());
+        gate.follow(Follower::reactions(
+            Arc::clone(&server),
+            places,
+            &[],
+            Box::new(|_| Ok(Vec::new())),
+        ));
+        let account = AccountId::parse("123456789012").unwrap();
+        let root = gate
+            .transact(|tx| {
+                let maker = Maker { env: gate.env(), vault: gate.vault(), now: gate.env().now() };
+                let root = credentials::bootstrap(tx, maker, &account, None)?;
+                let scope = Scope { account: account.clone(), region: region.clone() };
+                ec2::bootstrap(tx, &scope)?;
+                Ok(root.expect("the root user's key"))
+            })
+            .await
+            .unwrap();
+        server.serve(listener).await;
+        Self { gate, server, public, root }
+    }
+
+    /// A signed request of the query protocol, as bytes.
+    fn query(&self, to: SocketAddr, service: &str, body: &str) -> Vec<u8> {
+        let at =
+            Timestamp::from_unix_millis(self.gate.env().signature_clock.now().millis()).unwrap();
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("host", to.to_string()),
+            ("x-amz-date", at.basic().to_owned()),
+            ("content-type", "application/x-www-form-urlencoded; charset=utf-8".to_owned()),
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::try_from(value).unwrap());
+        }
+        let head = Head { method: "POST", path: "/", query: "", headers: &headers };
+        let secret = SecretKey::new(self.root.secret.reveal().to_owned());
+        let access_key_id = &self.root.access_key_id;
+        let scope = SignScope { access_key_id, region: "us-west-2", service, at };
+        let authorization = sign(&head, PayloadHash::of(body.as_bytes()), &secret, &scope);
+        let mut text = "POST / HTTP/1.1\r\n".to_owned();
+        for (name, value) in &headers {
+            text += &format!("{name}: {}\r\n", value.to_str().unwrap());
+        }
+        let length = body.len();
+        text += &format!("authorization: {authorization}\r\ncontent-length: {length}\r\n\r\n");
+        (text + body).into_bytes()
+    }
+
+    async fn ask(&self, to: SocketAddr, service: &str, body: &str) -> String {
+        let mut stream = connect(to).await;
+        stream.write_all(&self.query(to, service, body)).await.unwrap();
+        one(&mut stream).await
+    }
+
+    async fn ec2(&self, body: &str) -> String {
+        let answer = self.ask(self.public, "ec2", &format!("{body}&Version=2016-11-15")).await;
+        assert_eq!(status(&answer), "200", "{answer}");
+        answer
+    }
+}
+
+/// The text of the first element of this name.
+fn element(xml: &str, name: &str) -> String {
+    let start = xml.split_once(&format!("<{name}>")).expect(name).1;
+    start.split_once('<').unwrap().0.to_owned()
+}
+
+const WHO: &str = "Action=GetCallerIdentity&Version=2011-06-15";
+
+#[tokio::test]
+async fn a_signature_over_the_wire() {
+    let house = House::open().await;
+    let answer = house.ask(house.public, "sts", WHO).await;
+    assert!(answer.contains("arn:aws:iam::123456789012:root"), "{answer}");
+    let id = element(&answer, "RequestId");
+    assert!(answer.contains(&format!("x-amzn-requestid: {id}\r\n")), "{answer}");
+
+    let good = String::from_utf8(house.query(house.public, "sts", WHO)).unwrap();
+    let bad = good.replace("GetCallerIdentity", "GetCallerIdentitY");
+    let mut stream = connect(house.public).await;
+    stream.write_all(bad.as_bytes()).await.unwrap();
+    let answer = one(&mut stream).await;
+    assert_eq!((status(&answer), &*element(&answer, "Code")), ("403", "SignatureDoesNotMatch"));
+
+    let unsigned = good.replace("authorization:", "x-was:");
+    let mut stream = connect(house.public).await;
+    stream.write_all(unsigned.as_bytes()).await.unwrap();
+    let answer = one(&mut stream).await;
+    assert_eq!(
+        (status(&answer), &*element(&answer, "Code")),
+        ("403", "MissingAuthenticationToken")
+    );
+}
+
+#[tokio::test]
+async fn an_endpoint_listens_from_its_creation_to_its_deletion() {
+    if !has_loopback_range() {
+        return;
+    }
+    let house = House::open().await;
+    let vpc = element(&house.ec2("Action=CreateVpc&CidrBlock=10.9.0.0%2F16").await, "vpcId");
+    let subnet = format!("Action=CreateSubnet&VpcId={vpc}&CidrBlock=10.9.1.0%2F24");
+    let subnet = element(&house.ec2(&subnet).await, "subnetId");
+    let create = format!(
+        "Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId={vpc}&SubnetId.1={subnet}\
+         &ServiceName=com.amazonaws.us-west-2.sts&PrivateDnsEnabled=false"
+    );
+    let answer = house.ec2(&create).await;
+    let endpoint = element(&answer, "vpcEndpointId");
+
+    // Its listener is bound when the answer is here.
+    let state = house.gate.store().snapshot().unwrap();
+    let listeners = ec2::listeners(&state).unwrap();
+    assert_eq!(listeners.len(), 1, "{listeners:?}");
+    let listener = listeners.into_iter().next().unwrap();
+    let address = SocketAddr::from((listener.addr, house.public.port()));
+    let answer = house.ask(address, "sts", WHO).await;
+    assert!(answer.contains("arn:aws:iam::123456789012:root"), "{answer}");
+    let described = house.ec2("Action=DescribeVpcEndpoints").await;
+    assert_eq!(element(&described, "state"), "available");
+
+    // What is not behind it is not served there.
+    let answer = house.ask(address, "ec2", "Action=DescribeVpcs&Version=2016-11-15").await;
+    assert_ne!(status(&answer), "200", "{answer}");
+
+    // The rule that lets the client in goes away, and the open connection with it.
+    let mut open = connect(address).await;
+    open.write_all(&house.query(address, "sts", WHO)).await.unwrap();
+    assert_eq!(status(&one(&mut open).await), "200");
+    let groups =
+        format!("Action=DescribeSecurityGroups&Filter.1.Name=vpc-id&Filter.1.Value.1={vpc}");
+    let group = element(&house.ec2(&groups).await, "groupId");
+    let rule = format!(
+        "GroupId={group}&IpPermissions.1.IpProtocol=-1&IpPermissions.1.Groups.1.GroupId={group}"
+    );
+    house.ec2(&format!("Action=RevokeSecurityGroupIngress&{rule}")).await;
+    assert_eq!(rest(&mut open).await, "");
+    assert_eq!(exchange(address, &house.query(address, "sts", WHO)).await, "");
+    house.ec2(&format!("Action=AuthorizeSecurityGroupIngress&{rule}")).await;
+    assert_eq!(status(&house.ask(address, "sts", WHO).await), "200");
+
+    house.ec2(&format!("Action=DeleteVpcEndpoints&VpcEndpointId.1={endpoint}")).await;
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    assert!(house.server.stop().await);
+}
+
+#[tokio::test]
+async fn an_address_that_cannot_be_bound_fails_its_endpoint() {
+    if !has_loopback_range() {
+        return;
+    }
+    let house = House::open().await;
+    let vpc = element(&house.ec2("Action=CreateVpc&CidrBlock=10.9.0.0%2F16").await, "vpcId");
+    let subnet = format!("Action=CreateSubnet&VpcId={vpc}&CidrBlock=10.9.1.0%2F24");
+    let subnet = element(&house.ec2(&subnet).await, "subnetId");
+    // The address that a first endpoint gets.
+    let taken = std::net::TcpListener::bind(("127.65.0.1", house.public.port())).unwrap();
+    let create = format!(
+        "Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId={vpc}&SubnetId.1={subnet}\
+         &ServiceName=com.amazonaws.us-west-2.sts&PrivateDnsEnabled=false"
+    );
+    house.ec2(&create).await;
+    let described = house.ec2("Action=DescribeVpcEndpoints").await;
+    assert_eq!(element(&described, "state"), "failed", "{described}");
+    assert!(described.contains("cannot listen on 127.65.0.1:"), "{described}");
+
+    // It is tried again when the state changes.
+    drop(taken);
+    house.ec2("Action=CreateVpc&CidrBlock=10.10.0.0%2F16").await;
+    let described = house.ec2("Action=DescribeVpcEndpoints").await;
+    assert_eq!(element(&described, "state"), "available", "{described}");
+}
