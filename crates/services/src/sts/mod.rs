@@ -12,6 +12,8 @@ pub(crate) mod role;
 mod session_policy;
 mod session_tags;
 pub mod session_token;
+#[cfg(test)]
+mod tests;
 
 use sagegate_gate::registry::Registry;
 
