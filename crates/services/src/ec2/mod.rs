@@ -9,20 +9,20 @@ mod account;
 pub mod endpoint;
 pub mod endpoint_services;
 mod fault;
-mod kind;
+pub(crate) mod kind;
 mod needs;
 mod network_interface;
 mod permission;
-mod records;
-mod security_group;
+pub(crate) mod records;
+pub(crate) mod security_group;
 mod security_group_rules;
 mod select;
-mod subnet;
+pub(crate) mod subnet;
 mod tags;
 #[cfg(test)]
 mod tests;
 mod token;
-mod vpc;
+pub(crate) mod vpc;
 mod vpc_attribute;
 mod zones;
 

@@ -60,7 +60,8 @@ fn session(house: &House, name: &str, facts: SessionFacts) -> Caller {
 #[test]
 fn a_caller_is_told_who_it_is_without_any_permission() {
     let house = House::new();
-    let deny = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#;
+    let deny =
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#;
     let ann = house.user_with_policy("ann", deny);
     let who = house.call::<GetCallerIdentity>(&ann, Unit).unwrap();
     assert_eq!(who.arn.as_deref(), Some("arn:aws:iam::123456789012:user/ann"));
@@ -75,7 +76,8 @@ fn a_caller_is_told_who_it_is_without_any_permission() {
 fn an_access_key_id_tells_its_account() {
     let house = House::new();
     let key = |id: &str| api::GetAccessKeyInfoRequest { access_key_id: id.into() };
-    let id = sagegate_gate::session::access_key_id(house.gate.env(), &house.scope().account, "AKIA");
+    let id =
+        sagegate_gate::session::access_key_id(house.gate.env(), &house.scope().account, "AKIA");
     assert_eq!(house.ok::<GetAccessKeyInfo>(key(&id)).account.as_deref(), Some(ACCOUNT));
     assert_eq!(
         house.fails::<GetAccessKeyInfo>(key("AKIA000000000000")),
@@ -180,14 +182,10 @@ fn tags_and_source_identity_need_their_own_permissions() {
     let plain = role(&house, "plain", trust, None);
     let open = role(&house, "open", TRUST_ACCOUNT, None);
     let ann = house.user_with_policy("ann", ALLOW_ALL);
-    let tagged = |arn: &str| api::AssumeRoleRequest {
-        tags: Some(vec![tag("Team", "red")]),
-        ..assume(arn)
-    };
-    let named = |arn: &str| api::AssumeRoleRequest {
-        source_identity: Some("ann".into()),
-        ..assume(arn)
-    };
+    let tagged =
+        |arn: &str| api::AssumeRoleRequest { tags: Some(vec![tag("Team", "red")]), ..assume(arn) };
+    let named =
+        |arn: &str| api::AssumeRoleRequest { source_identity: Some("ann".into()), ..assume(arn) };
     assert!(house.call::<AssumeRole>(&ann, assume(&plain)).is_ok());
     let text = house.fails_for::<AssumeRole>(&ann, tagged(&plain));
     assert!(text.contains("sts:TagSession on resource"), "{text}");
@@ -231,8 +229,7 @@ fn a_chain_of_roles_is_bound_by_its_rules() {
     let other = api::AssumeRoleRequest { source_identity: Some("bob".into()), ..assume(&second) };
     let text = house.fails_for::<AssumeRole>(&caller, other);
     assert!(text.starts_with("AccessDenied (403): The source identity"), "{text}");
-    let over =
-        api::AssumeRoleRequest { tags: Some(vec![tag("team", "blue")]), ..assume(&second) };
+    let over = api::AssumeRoleRequest { tags: Some(vec![tag("team", "blue")]), ..assume(&second) };
     assert!(house.fails_for::<AssumeRole>(&caller, over).contains("cannot be overridden"));
     // Tags that come down the chain must be let in by the next role, too.
     let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow",
@@ -258,9 +255,7 @@ fn session_policies_are_checked_and_measured() {
     let with = |policy: &str, arns: &[&str]| api::AssumeRoleRequest {
         policy: Some(policy.into()),
         policy_arns: Some(
-            arns.iter()
-                .map(|arn| api::PolicyDescriptorType { arn: Some((*arn).into()) })
-                .collect(),
+            arns.iter().map(|arn| api::PolicyDescriptorType { arn: Some((*arn).into()) }).collect(),
         ),
         ..assume(&arn)
     };
@@ -268,10 +263,8 @@ fn session_policies_are_checked_and_measured() {
     assert!(made.packed_policy_size.unwrap() > 0);
     let text = house.fails_for::<AssumeRole>(&ann, with("{}", &[]));
     assert!(text.starts_with("MalformedPolicyDocument (400): "), "{text}");
-    let text = house.fails_for::<AssumeRole>(
-        &ann,
-        with(ALLOW_ALL, &["arn:aws:iam::123456789012:policy/none"]),
-    );
+    let text = house
+        .fails_for::<AssumeRole>(&ann, with(ALLOW_ALL, &["arn:aws:iam::123456789012:policy/none"]));
     assert_eq!(
         text,
         "ValidationError (400): Policy arn:aws:iam::123456789012:policy/none does not exist or is \
@@ -291,8 +284,7 @@ fn a_token_has_the_size_that_was_asked_for() {
     let house = House::new();
     let arn = role(&house, "r", TRUST_ACCOUNT, None);
     let ann = house.user_with_policy("ann", ALLOW_ALL);
-    let input =
-        api::AssumeRoleRequest { minimum_session_token_size: Some(4_096), ..assume(&arn) };
+    let input = api::AssumeRoleRequest { minimum_session_token_size: Some(4_096), ..assume(&arn) };
     let made = house.call::<AssumeRole>(&ann, input).unwrap();
     assert!(made.session_token_size.unwrap() >= 4_096);
 }
@@ -362,9 +354,13 @@ fn a_federated_user_is_made_by_a_user_who_may() {
     assert_eq!(user.arn.as_deref(), Some("arn:aws:sts::123456789012:federated-user/bob"));
     assert!(made.packed_policy_size.unwrap() > 0);
     let text = house.fails_for::<GetFederationToken>(&ann, input("eve"));
-    assert!(text.contains("sts:GetFederationToken on resource: arn:aws:sts::123456789012:federated-user/eve"), "{text}");
-    let tagged =
-        api::GetFederationTokenRequest { tags: Some(vec![tag("a", "b")]), ..input("bob") };
+    assert!(
+        text.contains(
+            "sts:GetFederationToken on resource: arn:aws:sts::123456789012:federated-user/eve"
+        ),
+        "{text}"
+    );
+    let tagged = api::GetFederationTokenRequest { tags: Some(vec![tag("a", "b")]), ..input("bob") };
     assert!(house.fails_for::<GetFederationToken>(&ann, tagged).contains("sts:TagSession"));
     role(&house, "r", TRUST_ACCOUNT, None);
     let caller = session(&house, "r", SessionFacts::default());
@@ -378,11 +374,14 @@ fn a_federated_user_is_made_by_a_user_who_may() {
 fn an_authorization_message_opens_for_its_own_account_only() {
     let house = House::new();
     let seal = |account: &str| {
-        let text = format!(r#"{{"allowed":false,"context":{{"principal":{{"arn":"arn:aws:iam::{account}:user/ann"}}}}}}"#);
+        let text = format!(
+            r#"{{"allowed":false,"context":{{"principal":{{"arn":"arn:aws:iam::{account}:user/ann"}}}}}}"#
+        );
         let purpose = sagegate_gate::denial::PURPOSE;
         house.gate.vault().seal_text(house.gate.env(), purpose, text.as_bytes())
     };
-    let input = |message: String| api::DecodeAuthorizationMessageRequest { encoded_message: message };
+    let input =
+        |message: String| api::DecodeAuthorizationMessageRequest { encoded_message: message };
     let opened = house.ok::<DecodeAuthorizationMessage>(input(seal(ACCOUNT)));
     assert!(opened.decoded_message.unwrap().contains("\"allowed\":false"));
     for wrong in [seal("999999999999"), "x".into()] {

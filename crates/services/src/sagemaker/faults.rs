@@ -1,0 +1,60 @@
+//! SageMaker's errors in SageMaker's words. All are HTTP 400 (SPEC 2.5, 2.6).
+
+use sagegate_gate::Fault;
+
+/// `ValidationException`.
+#[must_use]
+pub(super) fn validation(message: impl Into<String>) -> Fault {
+    Fault::client("ValidationException", 400, message)
+}
+
+/// `ResourceInUse`.
+#[must_use]
+pub(super) fn in_use(message: impl Into<String>) -> Fault {
+    Fault::client("ResourceInUse", 400, message)
+}
+
+/// `ResourceNotFound`. The text begins with `RecordNotFound`, by which some clients tell "gone"
+/// (SPEC T10).
+#[must_use]
+pub(super) fn not_found(what: &str, name: &str) -> Fault {
+    Fault::client(
+        "ResourceNotFound",
+        400,
+        format!("RecordNotFound: {what} [{name}] does not exist."),
+    )
+}
+
+/// `ResourceLimitExceeded`, as AWS counts it (SPEC 2.6).
+#[must_use]
+pub(super) fn over_limit(name: &str, unit: &str, limit: usize, used: usize) -> Fault {
+    Fault::client(
+        "ResourceLimitExceeded",
+        400,
+        format!(
+            "The account-level service limit '{name}' is {limit} {unit}, with current utilization \
+             of {used} {unit} and a request delta of 1 {unit}. Please contact AWS support to \
+             request an increase for this limit."
+        ),
+    )
+}
+
+/// "Unable to delete Domain [arn] because UserProfile(s) are associated with it."
+#[must_use]
+pub(super) fn associated(kind: &str, arn: &str, dependents: &str) -> Fault {
+    in_use(format!(
+        "Unable to delete {kind} [{arn}] because {dependents}(s) are associated with it."
+    ))
+}
+
+/// The resource is in a state in which the call cannot be done.
+#[must_use]
+pub(super) fn busy(verb: &str, kind: &str, arn: &str, status: &str) -> Fault {
+    in_use(format!("Unable to {verb} {kind} [{arn}] while its status is {status}."))
+}
+
+/// The token of a page was not made by the operation that it was given to.
+#[must_use]
+pub(super) fn bad_token() -> Fault {
+    validation("Invalid NextToken: it was not returned by this operation.")
+}

@@ -1,0 +1,228 @@
+//! What happens to domains and user profiles after the call that asked for it: Pending becomes
+//! InService, Updating becomes InService, Deleting becomes gone, each when its work is done and not
+//! before (SPEC 2.5, life-cycles).
+//!
+//! An operation notes its work in [`records::WORK`] in its own transaction; [`advance`] does what is
+//! noted. Whoever runs it may crash at any moment: work and its note go in one transaction, so what
+//! was not done is still noted.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use sagegate_api::sagemaker::{
+    AppNetworkAccessType, AppSecurityGroupManagement, DomainStatus, HomeEfsFileSystemCreation,
+    RetentionType, UserProfileStatus,
+};
+use sagegate_gate::env::Env;
+use sagegate_gate::{AccountId, Fault, Gate, Reaction, Region, Scope};
+use sagegate_store::Tx;
+
+use super::ids::{DomainId, profile_arn};
+use super::neighbours;
+use super::records::{
+    self, DOMAIN_NAMES, DOMAINS, DOORS, DomainRecord, EFS_UIDS, HOME_FILE_SYSTEMS,
+    HomeFileSystemRecord, PROFILES, ProfileRecord, WORK,
+};
+use super::settings::Given;
+use super::shapes::Word;
+
+/// Pieces of work that one transaction does.
+const BATCH: usize = 32;
+/// The user ids of home directories begin behind this number (SPEC R1.16 shows the first).
+const LAST_SYSTEM_UID: u64 = 200_000;
+
+/// Brings SageMaker's resources forward whenever work has been noted. Put it behind whatever binds
+/// the doors, so that a domain is in service only once its door is open.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Lifecycle;
+
+impl Reaction for Lifecycle {
+    fn tables(&self) -> &'static [&'static str] {
+        const TABLES: &[&str] = &[WORK.name()];
+        TABLES
+    }
+
+    fn react<'a>(&'a self, gate: &'a Gate) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(async move {
+            let env = gate.env().clone();
+            // What fails stays noted and is tried again with the next work, or at the next start.
+            while let Ok(Progress { more: true, .. }) = gate.transact(|tx| advance(tx, &env)).await
+            {
+            }
+        })
+    }
+}
+
+/// What one step of [`advance`] came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// How many pieces of work were done.
+    pub done: usize,
+    /// Whether there is more.
+    pub more: bool,
+}
+
+/// Does work that is noted, up to a bound. Without any, it writes nothing.
+///
+/// # Errors
+/// A [`Fault`] of the store; nothing is written then.
+pub fn advance(tx: &mut Tx, env: &Env) -> Result<Progress, Fault> {
+    let noted = WORK.scan(tx, &(), None, BATCH)?;
+    for (key, ()) in &noted {
+        let (account, region, domain, profile) = key;
+        let scope = Scope {
+            account: AccountId::parse(account).map_err(|it| Fault::internal(it.to_string()))?,
+            region: Region::parse(region).map_err(|it| Fault::internal(it.to_string()))?,
+        };
+        let id = DomainId::parse(domain)
+            .ok_or_else(|| Fault::internal("work is noted for what is no domain"))?;
+        if profile.is_empty() {
+            if let Some(record) = records::domain(tx, &scope, &id)? {
+                advance_domain(tx, env, &scope, record)?;
+            }
+        } else if let Some(record) = records::profile(tx, &scope, &id, profile)? {
+            advance_profile(tx, env, &scope, record)?;
+        }
+        WORK.delete(tx, key);
+    }
+    Ok(Progress { done: noted.len(), more: noted.len() == BATCH })
+}
+
+fn advance_domain(
+    tx: &mut Tx,
+    env: &Env,
+    scope: &Scope,
+    mut record: DomainRecord,
+) -> Result<(), Fault> {
+    let updating = match record.status.0 {
+        DomainStatus::Pending => false,
+        DomainStatus::Updating => true,
+        DomainStatus::Deleting => return remove_domain(tx, scope, &record),
+        _ => return Ok(()),
+    };
+    let (status, reason) = match equip(tx, env, scope, &mut record) {
+        Ok(()) => (DomainStatus::InService, None),
+        Err(fault) if fault.sender => {
+            let status = if updating { DomainStatus::UpdateFailed } else { DomainStatus::Failed };
+            (status, Some(fault.message))
+        }
+        Err(fault) => return Err(fault),
+    };
+    record.status = Word(status);
+    record.failure_reason = reason;
+    record.modified = env.now();
+    Ok(records::put_domain(tx, scope, &record)?)
+}
+
+/// Makes what the domain lacks of what its settings ask for.
+fn equip(tx: &mut Tx, env: &Env, scope: &Scope, record: &mut DomainRecord) -> Result<(), Fault> {
+    let groups = Given::default()
+        .and(Some(&record.default_user_settings.0))
+        .and(record.default_space_settings.as_ref().map(|it| &it.0))
+        .and(record.domain_settings.as_ref().map(|it| &it.0))
+        .security_groups();
+    // The network may have changed between the call and this moment.
+    neighbours::check_network(tx, scope, record.vpc_id.as_deref(), &record.subnet_ids, &groups)?;
+    let arn = record.id.arn(scope);
+    let efs = record.home_efs_creation.0 == HomeEfsFileSystemCreation::Enabled;
+    if efs && record.home_efs_id.is_none() {
+        let id = format!("fs-{}", env.hex(17));
+        let file_system = HomeFileSystemRecord {
+            domain_arn: arn,
+            created: env.now(),
+            kms_key_id: record.kms_key_id.clone(),
+            retained: false,
+        };
+        let key = (scope.account.as_str(), scope.region.as_str(), id.as_str());
+        HOME_FILE_SYSTEMS.put(tx, &key, &file_system)?;
+        record.home_efs_id = Some(id);
+        // Profiles from before the file system get their home directories now.
+        let inside = (scope.account.as_str(), scope.region.as_str(), record.id.as_str());
+        for (_, mut profile) in PROFILES.scan(tx, &inside, None, usize::MAX)? {
+            if profile.efs_uid.is_none() {
+                profile.efs_uid = Some(next_uid(tx, scope, &record.id)?);
+                records::put_profile(tx, scope, &profile)?;
+            }
+        }
+    }
+    let Some(vpc) = record.vpc_id.clone() else { return Ok(()) };
+    if efs && record.nfs_groups.is_none() {
+        let groups = neighbours::make_nfs_groups(tx, env, scope, &vpc, &record.id)?;
+        record.nfs_groups = Some(groups);
+    }
+    let vpc_only = record.app_network_access_type.0 == AppNetworkAccessType::VpcOnly;
+    let managed = record.app_security_group_management.map(|it| it.0)
+        == Some(AppSecurityGroupManagement::Service);
+    let studio_server = record
+        .domain_settings
+        .as_ref()
+        .is_some_and(|it| it.0.r_studio_server_pro_domain_settings.is_some());
+    if vpc_only && managed && studio_server && record.boundary_group.is_none() {
+        let group = neighbours::make_boundary_group(tx, env, scope, &vpc, &record.id)?;
+        record.boundary_group = Some(group);
+    }
+    Ok(())
+}
+
+fn remove_domain(tx: &mut Tx, scope: &Scope, record: &DomainRecord) -> Result<(), Fault> {
+    let (account, region) = (scope.account.as_str(), scope.region.as_str());
+    let key = (account, region, record.id.as_str());
+    let keep = record.retention.map(|it| it.0) != Some(RetentionType::Delete);
+    if let Some(id) = &record.home_efs_id {
+        let key = (account, region, id.as_str());
+        if !keep {
+            HOME_FILE_SYSTEMS.delete(tx, &key);
+        } else if let Some(mut file_system) = HOME_FILE_SYSTEMS.get(tx, &key)? {
+            file_system.retained = true;
+            HOME_FILE_SYSTEMS.put(tx, &key, &file_system)?;
+        }
+    }
+    // The groups of a file system that is kept stay with it.
+    let nfs = record.nfs_groups.iter().filter(|_| !keep).flat_map(|(one, two)| [one, two]);
+    let groups: Vec<&String> = nfs.chain(&record.boundary_group).collect();
+    neighbours::remove_groups(tx, scope, &groups)?;
+    DOORS.delete(tx, record.door.to_string().as_str());
+    EFS_UIDS.delete(tx, &key);
+    DOMAIN_NAMES.delete(tx, &(account, region, record.name.to_ascii_lowercase().as_str()));
+    records::put_tags(tx, scope, &record.id.arn(scope), std::collections::BTreeMap::new())?;
+    DOMAINS.delete(tx, &key);
+    Ok(())
+}
+
+fn advance_profile(
+    tx: &mut Tx,
+    env: &Env,
+    scope: &Scope,
+    mut record: ProfileRecord,
+) -> Result<(), Fault> {
+    match record.status.0 {
+        UserProfileStatus::Pending => {
+            let domain = records::domain(tx, scope, &record.domain)?;
+            if domain.is_some_and(|it| it.home_efs_id.is_some()) && record.efs_uid.is_none() {
+                record.efs_uid = Some(next_uid(tx, scope, &record.domain)?);
+            }
+        }
+        UserProfileStatus::Updating => {}
+        UserProfileStatus::Deleting => {
+            let arn = profile_arn(scope, &record.domain, &record.name);
+            records::put_tags(tx, scope, &arn, std::collections::BTreeMap::new())?;
+            let name = record.name.to_ascii_lowercase();
+            let (account, region) = (scope.account.as_str(), scope.region.as_str());
+            PROFILES.delete(tx, &(account, region, record.domain.as_str(), name.as_str()));
+            return Ok(());
+        }
+        _ => return Ok(()),
+    }
+    record.status = Word(UserProfileStatus::InService);
+    record.modified = env.now();
+    Ok(records::put_profile(tx, scope, &record)?)
+}
+
+/// The next user id in a domain's file system. Ids are never given twice, so that no profile finds
+/// the files of a deleted one.
+fn next_uid(tx: &mut Tx, scope: &Scope, domain: &DomainId) -> Result<u64, Fault> {
+    let key = (scope.account.as_str(), scope.region.as_str(), domain.as_str());
+    let uid = EFS_UIDS.get(tx, &key)?.unwrap_or(LAST_SYSTEM_UID) + 1;
+    EFS_UIDS.put(tx, &key, &uid)?;
+    Ok(uid)
+}

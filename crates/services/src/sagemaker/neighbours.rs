@@ -1,0 +1,218 @@
+//! What SageMaker asks of IAM and EC2 on its own account: whether a role trusts it, whether a
+//! network is there, and the security groups that it makes in it.
+
+use std::net::Ipv4Addr;
+
+use sagegate_gate::env::Env;
+use sagegate_gate::{AccountId, Fault, Region, Scope};
+use sagegate_network::EndpointArrival;
+use sagegate_network::security_group::{Peer, Protocol, Rule, TCP};
+use sagegate_policy::{Attached, Bundle, Context, PolicySet, Principal, Request, ResourceRule};
+use sagegate_store::{Read, Tx};
+
+use super::faults::validation;
+use super::ids::DomainId;
+use crate::ec2;
+use crate::ec2::kind::Kind;
+use crate::ec2::records::{GroupRule, Interface, SecurityGroup, all, delete, put};
+use crate::iam::trust;
+use crate::sts::role::RoleArn;
+
+/// SageMaker's service principal, which receives the roles that are handed over.
+pub(super) const SERVICE: &str = "sagemaker.amazonaws.com";
+
+/// The port of NFS.
+const NFS: i32 = 2_049;
+
+/// Whether a role of this account exists and its trust policy lets SageMaker assume it for this
+/// domain (IAM User Guide, "The confused deputy problem": SageMaker gives `aws:SourceAccount` and
+/// `aws:SourceArn`).
+pub(super) fn trusts_sagemaker(
+    state: &dyn Read,
+    scope: &Scope,
+    role_arn: &str,
+    domain_arn: &str,
+) -> Result<bool, Fault> {
+    let Some(arn) = RoleArn::parse(role_arn, &scope.region) else { return Ok(false) };
+    let role = arn.find(state)?.filter(|_| arn.scope.account == scope.account);
+    let Some(trust) = role.and_then(|role| trust::policy(&role.trust)) else { return Ok(false) };
+    let keys = Context::from_iter([
+        ("aws:SourceAccount", scope.account.as_str()),
+        ("aws:SourceArn", domain_arn),
+        ("aws:PrincipalServiceName", SERVICE),
+        ("aws:RequestedRegion", scope.region.as_str()),
+        ("aws:ResourceAccount", scope.account.as_str()),
+    ]);
+    let principal = Principal::Service { name: SERVICE.into() };
+    let request = Request::new(principal, "sts:AssumeRole", role_arn, keys);
+    let (none, trust) = (Bundle::default(), Attached::new("trust policy", trust));
+    let set = PolicySet {
+        resource: Some(&trust),
+        resource_rule: ResourceRule::Required,
+        ..PolicySet::new(&none)
+    };
+    Ok(sagegate_policy::decide(&request, &set).allowed)
+}
+
+/// Whether a VPC, its subnets and security groups are there and belong together.
+///
+/// # Errors
+/// `ValidationException` naming what is not.
+pub(super) fn check_network(
+    state: &dyn Read,
+    scope: &Scope,
+    vpc: Option<&str>,
+    subnets: &[String],
+    groups: &[String],
+) -> Result<(), Fault> {
+    if let Some(vpc) = vpc {
+        if !ec2::vpc_exists(state, scope, vpc)? {
+            return Err(validation(format!("The vpc ID '{vpc}' does not exist.")));
+        }
+        for id in subnets {
+            match ec2::vpc_of_subnet(state, scope, id)? {
+                None => {
+                    return Err(validation(format!("The subnet ID '{id}' does not exist.")));
+                }
+                Some(of) if of != vpc => {
+                    return Err(validation(format!(
+                        "The subnet '{id}' is not in the vpc '{vpc}'."
+                    )));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    check_security_groups(state, scope, vpc, groups)
+}
+
+/// Whether security groups are there and belong to the domain's VPC.
+///
+/// # Errors
+/// `ValidationException` naming the one that does not.
+pub(super) fn check_security_groups(
+    state: &dyn Read,
+    scope: &Scope,
+    vpc: Option<&str>,
+    groups: &[String],
+) -> Result<(), Fault> {
+    for id in groups {
+        let Some(of) = ec2::vpc_of_security_group(state, scope, id)? else {
+            return Err(validation(format!("The security group '{id}' does not exist.")));
+        };
+        if vpc != Some(of.as_str()) {
+            return Err(validation(format!(
+                "The security group '{id}' is not in the domain's vpc '{}'.",
+                vpc.unwrap_or("(none)")
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn group(
+    env: &Env,
+    scope: &Scope,
+    vpc: &str,
+    (name, domain): (&str, &DomainId),
+    description: &str,
+) -> SecurityGroup {
+    SecurityGroup {
+        id: Kind::SecurityGroup.new_id(env),
+        name: format!("{name}-{domain}"),
+        description: format!("[DO NOT DELETE] {description} of {}", domain.arn(scope)),
+        vpc: vpc.to_owned(),
+        rules: Vec::new(),
+    }
+}
+
+fn rule(env: &Env, egress: bool, (from, to): (i32, i32), peer: &str) -> GroupRule {
+    GroupRule {
+        id: Kind::SecurityGroupRule.new_id(env),
+        egress,
+        rule: Rule {
+            protocol: Protocol::Number(TCP),
+            from,
+            to,
+            peer: Peer::Group(peer.to_owned()),
+        },
+        description: None,
+    }
+}
+
+/// Makes the two security groups of a domain's NFS traffic as SageMaker does: that of the file
+/// system, which lets the other in on port 2049, and that of the apps, which may go there.
+pub(super) fn make_nfs_groups(
+    tx: &mut Tx,
+    env: &Env,
+    scope: &Scope,
+    vpc: &str,
+    domain: &DomainId,
+) -> Result<(String, String), Fault> {
+    let name = ("security-group-for-inbound-nfs", domain);
+    let mut inbound = group(env, scope, vpc, name, "Inbound NFS traffic to the file system");
+    let name = ("security-group-for-outbound-nfs", domain);
+    let mut outbound = group(env, scope, vpc, name, "Outbound NFS traffic from the apps");
+    inbound.rules.push(rule(env, false, (NFS, NFS), &outbound.id));
+    outbound.rules.push(rule(env, true, (NFS, NFS), &inbound.id));
+    put(tx, scope, &inbound)?;
+    put(tx, scope, &outbound)?;
+    Ok((inbound.id, outbound.id))
+}
+
+/// Makes the security group that lets RStudio's server and its sessions reach each other.
+pub(super) fn make_boundary_group(
+    tx: &mut Tx,
+    env: &Env,
+    scope: &Scope,
+    vpc: &str,
+    domain: &DomainId,
+) -> Result<String, Fault> {
+    let name = ("security-group-for-domain-boundary", domain);
+    let mut boundary = group(env, scope, vpc, name, "Traffic between the RStudio apps");
+    let id = boundary.id.clone();
+    boundary.rules.push(rule(env, false, (0, 65_535), &id));
+    boundary.rules.push(rule(env, true, (0, 65_535), &id));
+    put(tx, scope, &boundary)?;
+    Ok(id)
+}
+
+/// Removes security groups that SageMaker made, with what other groups' rules say of them. One that
+/// an interface still holds is left, as EC2 would refuse to delete it.
+pub(super) fn remove_groups(tx: &mut Tx, scope: &Scope, ids: &[&String]) -> Result<(), Fault> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let interfaces: Vec<Interface> = all(tx, scope)?;
+    let held = |id: &str| interfaces.iter().any(|it| it.groups.iter().any(|held| held == id));
+    for id in ids {
+        if held(id) {
+            continue;
+        }
+        for mut other in all::<SecurityGroup>(tx, scope)? {
+            let before = other.rules.len();
+            other.rules.retain(|it| !matches!(&it.rule.peer, Peer::Group(peer) if *peer == **id));
+            if other.rules.len() != before {
+                put(tx, scope, &other)?;
+            }
+        }
+        delete::<SecurityGroup>(tx, scope, id)?;
+    }
+    Ok(())
+}
+
+/// The loopback address of the Studio endpoint of the VPC that a request came from, if there is one:
+/// that of the request's own subnet, else that of another (SPEC R1.4, R1.5).
+pub(super) fn studio_address(
+    state: &dyn Read,
+    arrival: &EndpointArrival,
+) -> Result<Option<Ipv4Addr>, Fault> {
+    let internal = |it: sagegate_gate::ids::InvalidId| Fault::internal(it.to_string());
+    let scope = Scope {
+        account: AccountId::parse(&arrival.account).map_err(internal)?,
+        region: Region::parse(&arrival.region).map_err(internal)?,
+    };
+    let listeners = ec2::endpoint::studio_listeners(state, &scope, &arrival.vpc_id)?;
+    let own = listeners.iter().find(|it| it.subnet_id == arrival.subnet_id);
+    Ok(own.or(listeners.first()).map(|it| it.addr))
+}

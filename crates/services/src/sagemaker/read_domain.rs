@@ -1,0 +1,151 @@
+//! DescribeDomain and ListDomains.
+
+use sagegate_api::sagemaker::{
+    DescribeDomainRequest, DescribeDomainResponse, DomainDetails, ListDomainsRequest,
+    ListDomainsResponse,
+};
+use sagegate_gate::env::Time;
+use sagegate_gate::{Access, Authorized, Call, Fault, Need, Needs, Operation, Scope};
+use sagegate_store::{Read, Tx};
+
+use super::faults::{bad_token, not_found};
+use super::ids::DomainId;
+use super::records::{self, DOMAINS, DomainRecord};
+use super::site::Site;
+use crate::paging;
+
+/// Items on a page where the request does not say (SageMaker API, `MaxResults`).
+pub(super) const PAGE: i32 = 10;
+
+/// A need of an action on a domain, with the domain's tags if it exists.
+pub(super) fn need(
+    action: &'static str,
+    scope: &Scope,
+    id: &DomainId,
+    state: &dyn Read,
+) -> Result<Need, Fault> {
+    let arn = id.arn(scope);
+    let tags = records::tags(state, scope, &arn)?;
+    let pairs = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    Ok(Need::on(action, arn).resource_tags("sagemaker", pairs))
+}
+
+/// The domain of this id.
+///
+/// # Errors
+/// `ResourceNotFound`.
+pub(super) fn require(
+    state: &dyn Read,
+    scope: &Scope,
+    id: &DomainId,
+) -> Result<DomainRecord, Fault> {
+    records::domain(state, scope, id)?.ok_or_else(|| not_found("Domain", id.as_str()))
+}
+
+/// Tells about a domain.
+#[derive(Debug)]
+pub struct DescribeDomain;
+
+impl Operation for DescribeDomain {
+    type Input = DescribeDomainRequest;
+    type Output = DescribeDomainResponse;
+    const SERVICE: &'static str = "sagemaker";
+    const NAME: &'static str = "DescribeDomain";
+    const ACCESS: Access = Access::Read;
+
+    fn needs(call: &Call<'_, Self::Input>, state: &dyn Read) -> Result<Needs, Fault> {
+        let id = DomainId::of_request(&call.input.domain_id)?;
+        Ok(need("sagemaker:DescribeDomain", call.scope, &id, state)?.into())
+    }
+
+    fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
+        let id = DomainId::of_request(&call.input.domain_id)?;
+        let record = require(tx, call.scope, &id)?;
+        let subnets = record.subnet_ids;
+        Ok(DescribeDomainResponse {
+            domain_arn: Some(id.arn(call.scope)),
+            domain_id: Some(id.to_string()),
+            domain_name: Some(record.name),
+            home_efs_file_system_id: record.home_efs_id,
+            // There is no Identity Center here that could have made an application.
+            single_sign_on_managed_application_instance_id: None,
+            single_sign_on_application_arn: None,
+            status: Some(record.status.0),
+            creation_time: Some(record.created.into()),
+            last_modified_time: Some(record.modified.into()),
+            failure_reason: record.failure_reason,
+            security_group_id_for_domain_boundary: record.boundary_group,
+            auth_mode: Some(record.auth_mode.0),
+            default_user_settings: Some(record.default_user_settings.0),
+            domain_settings: record.domain_settings.map(|it| it.0),
+            app_network_access_type: Some(record.app_network_access_type.0),
+            home_efs_file_system_kms_key_id: record.kms_key_id.clone(),
+            subnet_ids: (!subnets.is_empty()).then_some(subnets),
+            url: Some(Site::read(tx)?.origin(record.door.into())),
+            vpc_id: record.vpc_id,
+            kms_key_id: record.kms_key_id,
+            app_security_group_management: record.app_security_group_management.map(|it| it.0),
+            home_efs_file_system_creation: Some(record.home_efs_creation.0),
+            tag_propagation: Some(record.tag_propagation.0),
+            default_space_settings: record.default_space_settings.map(|it| it.0),
+        })
+    }
+}
+
+/// Lists domains, oldest first.
+#[derive(Debug)]
+pub struct ListDomains;
+
+impl Operation for ListDomains {
+    type Input = ListDomainsRequest;
+    type Output = ListDomainsResponse;
+    const SERVICE: &'static str = "sagemaker";
+    const NAME: &'static str = "ListDomains";
+    const ACCESS: Access = Access::Read;
+
+    fn needs(call: &Call<'_, Self::Input>, _: &dyn Read) -> Result<Needs, Fault> {
+        // SageMaker decides this list on a collection (SPEC T4).
+        let every = call.scope.arn("sagemaker", "domain/*");
+        Ok(Need::on("sagemaker:ListDomains", every).into())
+    }
+
+    fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
+        let scope = call.scope;
+        let prefix = (scope.account.as_str(), scope.region.as_str());
+        let mut found: Vec<DomainRecord> =
+            DOMAINS.scan(tx, &prefix, None, usize::MAX)?.into_iter().map(|(_, it)| it).collect();
+        found.sort_by_cached_key(place);
+        if let Some(token) = call.input.next_token.as_deref() {
+            let after: (i64, String) = paging::key_of(token).ok_or_else(bad_token)?;
+            found.retain(|it| place(it) > after);
+        }
+        let limit = page_size(call.input.max_results);
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next_token =
+            found.last().filter(|_| more).map(|last| paging::token_after(&place(last)));
+        let site = Site::read(tx)?;
+        let domains = found
+            .into_iter()
+            .map(|it| DomainDetails {
+                domain_arn: Some(it.id.arn(scope)),
+                domain_id: Some(it.id.to_string()),
+                domain_name: Some(it.name),
+                status: Some(it.status.0),
+                creation_time: Some(it.created.into()),
+                last_modified_time: Some(it.modified.into()),
+                url: Some(site.origin(it.door.into())),
+            })
+            .collect();
+        Ok(ListDomainsResponse { domains: Some(domains), next_token })
+    }
+}
+
+fn place(record: &DomainRecord) -> (i64, String) {
+    (Time::millis(record.created), record.id.to_string())
+}
+
+/// The items of a page. The wire has checked that a given size lies in 1 to 100.
+pub(super) fn page_size(given: Option<i32>) -> usize {
+    usize::try_from(given.unwrap_or(PAGE).clamp(1, 100)).unwrap_or(1)
+}

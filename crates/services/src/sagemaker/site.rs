@@ -1,0 +1,125 @@
+//! Where this Sagegate is reached, as far as answers name it: addresses that are handed out open.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use sagegate_gate::{Fault, Scope};
+use sagegate_store::{Read, Record, Table, Tx};
+use serde::{Deserialize, Serialize};
+
+use super::faults;
+use super::ids::DomainId;
+use super::records::{DOORS, DOORS_GIVEN, DoorRecord};
+
+/// The one record, under `""`. Written at every start, before the first request, and after a reset.
+pub const SITE: Table<String, Site> = Table::new("site.config");
+
+/// How the public listener is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// `http` or `https`.
+    pub scheme: String,
+    /// The port of the public listener, on which doors and endpoint addresses listen too.
+    pub public_port: u16,
+}
+
+impl Record for Site {}
+
+impl Site {
+    /// The site as it was written at start.
+    ///
+    /// # Errors
+    /// An internal [`Fault`] if it was not, or cannot be read.
+    pub fn read(state: &dyn Read) -> Result<Self, Fault> {
+        SITE.get(state, "")?.ok_or_else(|| Fault::internal("site.config has not been written"))
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the store.
+    pub fn write(&self, tx: &mut Tx) -> Result<(), Fault> {
+        Ok(SITE.put(tx, "", self)?)
+    }
+
+    /// `http://127.66.0.1:4566`
+    #[must_use]
+    pub fn origin(&self, address: IpAddr) -> String {
+        let host = match address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        };
+        format!("{}://{host}:{}", self.scheme, self.public_port)
+    }
+}
+
+/// Door addresses are those of 127.66.0.0/16 whose last part is 1 to 254.
+const LAST_PARTS: u64 = 254;
+const ADDRESSES: u64 = 256 * LAST_PARTS;
+
+fn address(number: u64) -> Option<Ipv4Addr> {
+    let third = u8::try_from(number / LAST_PARTS).ok()?;
+    let fourth = u8::try_from(number % LAST_PARTS + 1).ok()?;
+    Some(Ipv4Addr::new(127, 66, third, fourth))
+}
+
+/// Gives a domain the loopback address of its public door. An address is given again only when all
+/// have been given once, so that a browser's cookies of a deleted domain rarely meet another one.
+///
+/// # Errors
+/// `ResourceLimitExceeded` if none is free, or a [`Fault`] of the store.
+pub(super) fn allot_door(tx: &mut Tx, scope: &Scope, id: &DomainId) -> Result<Ipv4Addr, Fault> {
+    let given = DOORS_GIVEN.get(tx, "")?.unwrap_or(0);
+    let mut free = None;
+    for number in (given..ADDRESSES).chain(0..given.min(ADDRESSES)) {
+        let Some(candidate) = address(number) else { break };
+        if !DOORS.contains(tx, candidate.to_string().as_str())? {
+            free = Some((number, candidate));
+            break;
+        }
+    }
+    let Some((number, free)) = free else {
+        let all = usize::try_from(ADDRESSES).unwrap_or(usize::MAX);
+        return Err(faults::over_limit("Domain doors of this installation", "Domains", all, all));
+    };
+    if number >= given {
+        DOORS_GIVEN.put(tx, "", &(number + 1))?;
+    }
+    let record = DoorRecord {
+        account: scope.account.clone(),
+        region: scope.region.clone(),
+        domain: id.clone(),
+    };
+    DOORS.put(tx, free.to_string().as_str(), &record)?;
+    Ok(free)
+}
+
+/// All doors, for the server to listen on: address and whose it is.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn doors(state: &dyn Read) -> Result<Vec<(Ipv4Addr, DoorRecord)>, Fault> {
+    let found = DOORS.scan(state, &(), None, usize::MAX)?;
+    Ok(found
+        .into_iter()
+        .filter_map(|(address, door)| Some((address.parse().ok()?, door)))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn door_addresses_are_distinct_and_in_their_range() {
+        let all: std::collections::BTreeSet<_> = (0..ADDRESSES).filter_map(address).collect();
+        assert_eq!(all.len() as u64, ADDRESSES);
+        assert!(all.iter().all(|it| it.octets()[..2] == [127, 66] && it.octets()[3] != 0));
+        assert_eq!(address(ADDRESSES), None);
+    }
+
+    #[test]
+    fn an_origin_names_scheme_address_and_port() {
+        let site = Site { scheme: "http".into(), public_port: 4566 };
+        assert_eq!(site.origin(IpAddr::from([127, 66, 0, 1])), "http://127.66.0.1:4566");
+    }
+}

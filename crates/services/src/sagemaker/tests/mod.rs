@@ -1,0 +1,183 @@
+//! Tests of the operations through a whole gate, a file for each family.
+
+mod domains;
+mod permissions;
+mod profiles;
+mod studio;
+mod tags;
+mod updates;
+
+use std::sync::Arc;
+
+use sagegate_api::{ec2 as ec2_api, iam as iam_api, sagemaker as api};
+use sagegate_gate::Fault;
+use sagegate_gate::directory::EndpointPolicies;
+use sagegate_network::Arrival;
+
+use super::create_domain::CreateDomain;
+use super::lifecycle::{self, Lifecycle};
+use super::read_domain::DescribeDomain;
+use super::read_profile::DescribeUserProfile;
+use super::site::Site;
+use super::write_profile::CreateUserProfile;
+use crate::ec2::endpoint::EndpointListener;
+use crate::iam::roles::CreateRole;
+use crate::testing::House;
+
+/// A house with a network and a role that SageMaker may assume.
+struct Estate {
+    house: House,
+    vpc: String,
+    subnet: String,
+    group: String,
+    role: String,
+}
+
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow",
+    "Principal":{"Service":"sagemaker.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
+
+impl Estate {
+    /// One whose resources are brought forward as soon as work is noted.
+    fn new() -> Self {
+        let estate = Self::standing_still();
+        estate.house.gate.follow(vec![Arc::new(Lifecycle)]);
+        estate
+    }
+
+    /// One in which nothing happens by itself.
+    fn standing_still() -> Self {
+        let endpoints: Arc<dyn EndpointPolicies> = Arc::new(crate::ec2::Endpoints::default());
+        let house = House::with_endpoints(endpoints);
+        house.transact(|tx| Site { scheme: "http".into(), public_port: 4566 }.write(tx));
+        let vpc = vpc(&house, "10.0.0.0/16");
+        let subnet = subnet(&house, &vpc, "10.0.1.0/24");
+        let group = house
+            .ok::<crate::ec2::security_group::CreateSecurityGroup>(
+                ec2_api::CreateSecurityGroupRequest {
+                    description: "d".into(),
+                    group_name: "studio".into(),
+                    vpc_id: Some(vpc.clone()),
+                    ..Default::default()
+                },
+            )
+            .group_id
+            .unwrap();
+        let role = role(&house, "exec", TRUST);
+        Self { house, vpc, subnet, group, role }
+    }
+
+    fn domain_request(&self, name: &str) -> api::CreateDomainRequest {
+        api::CreateDomainRequest {
+            domain_name: name.into(),
+            auth_mode: api::AuthMode::Iam,
+            default_user_settings: api::UserSettings {
+                execution_role: Some(self.role.clone()),
+                security_groups: Some(vec![self.group.clone()]),
+                ..Default::default()
+            },
+            vpc_id: Some(self.vpc.clone()),
+            subnet_ids: Some(vec![self.subnet.clone()]),
+            ..Default::default()
+        }
+    }
+
+    /// Makes a domain; its id.
+    #[track_caller]
+    fn domain(&self, name: &str) -> String {
+        self.house.ok::<CreateDomain>(self.domain_request(name)).domain_id.unwrap()
+    }
+
+    /// Makes a user profile.
+    #[track_caller]
+    fn profile(&self, domain: &str, name: &str) -> String {
+        let made = self.house.ok::<CreateUserProfile>(profile_request(domain, name));
+        made.user_profile_arn.unwrap()
+    }
+
+    #[track_caller]
+    fn describe(&self, domain: &str) -> api::DescribeDomainResponse {
+        self.house.ok::<DescribeDomain>(describe(domain))
+    }
+
+    #[track_caller]
+    fn describe_profile(&self, domain: &str, name: &str) -> api::DescribeUserProfileResponse {
+        self.house.ok::<DescribeUserProfile>(describe_profile(domain, name))
+    }
+
+    /// Does what is noted.
+    fn advance(&self) -> usize {
+        let env = self.house.gate.env().clone();
+        self.house.transact(|tx| lifecycle::advance(tx, &env)).done
+    }
+
+    /// Makes an endpoint in the estate's subnet that listens; its listener there.
+    fn endpoint(&self, service: &str) -> EndpointListener {
+        let made = self.house.ok::<crate::ec2::endpoint::create::CreateVpcEndpoint>(
+            ec2_api::CreateVpcEndpointRequest {
+                vpc_endpoint_type: Some(ec2_api::VpcEndpointType::Interface),
+                vpc_id: self.vpc.clone(),
+                service_name: Some(service.into()),
+                subnet_ids: Some(vec![self.subnet.clone()]),
+                private_dns_enabled: Some(false),
+                ..Default::default()
+            },
+        );
+        let id = made.vpc_endpoint.unwrap().vpc_endpoint_id.unwrap();
+        let scope = self.house.scope();
+        let state = self.house.state();
+        let found = crate::ec2::endpoint::listeners_of(&state, &scope, &id).unwrap();
+        found.into_iter().next().unwrap()
+    }
+}
+
+fn vpc(house: &House, block: &str) -> String {
+    let input = ec2_api::CreateVpcRequest { cidr_block: Some(block.into()), ..Default::default() };
+    house.ok::<crate::ec2::vpc::CreateVpc>(input).vpc.unwrap().vpc_id.unwrap()
+}
+
+fn subnet(house: &House, vpc: &str, block: &str) -> String {
+    let input = ec2_api::CreateSubnetRequest {
+        vpc_id: vpc.into(),
+        cidr_block: Some(block.into()),
+        ..Default::default()
+    };
+    house.ok::<crate::ec2::subnet::CreateSubnet>(input).subnet.unwrap().subnet_id.unwrap()
+}
+
+fn role(house: &House, name: &str, trust: &str) -> String {
+    let input = iam_api::CreateRoleRequest {
+        role_name: name.into(),
+        assume_role_policy_document: trust.into(),
+        ..Default::default()
+    };
+    house.ok::<CreateRole>(input).role.unwrap().arn.unwrap()
+}
+
+fn describe(domain: &str) -> api::DescribeDomainRequest {
+    api::DescribeDomainRequest { domain_id: domain.into() }
+}
+
+fn describe_profile(domain: &str, name: &str) -> api::DescribeUserProfileRequest {
+    api::DescribeUserProfileRequest { domain_id: domain.into(), user_profile_name: name.into() }
+}
+
+fn profile_request(domain: &str, name: &str) -> api::CreateUserProfileRequest {
+    api::CreateUserProfileRequest {
+        domain_id: domain.into(),
+        user_profile_name: name.into(),
+        ..Default::default()
+    }
+}
+
+fn tag(key: &str, value: &str) -> api::Tag {
+    api::Tag { key: key.into(), value: value.into() }
+}
+
+fn text(fault: &Fault) -> String {
+    format!("{} ({}): {}", fault.code, fault.status, fault.message)
+}
+
+/// A request through a listener.
+fn through(listener: &EndpointListener) -> Arrival {
+    Arrival::Endpoint(listener.arrival())
+}

@@ -1,0 +1,165 @@
+//! UpdateDomain.
+
+use sagegate_api::sagemaker::{
+    AppNetworkAccessType, DomainSettings, DomainStatus, HomeEfsFileSystemCreation,
+    UpdateDomainRequest, UpdateDomainResponse,
+};
+use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation};
+use sagegate_model::Shape;
+use sagegate_store::{Read, Tx};
+
+use super::create_domain::check_r_studio;
+use super::faults::{busy, validation};
+use super::ids::DomainId;
+use super::neighbours;
+use super::read_domain::{need, require};
+use super::records::{self, DomainRecord};
+use super::settings::{Given, as_settings, check_space_settings, check_user_settings, sharing_key};
+use super::shapes::{Stored, Word, merged};
+
+/// Changes a domain. What the request does not name stays as it is, at every depth.
+#[derive(Debug)]
+pub struct UpdateDomain;
+
+fn given(input: &UpdateDomainRequest) -> Given<'_> {
+    Given::default()
+        .and(input.default_user_settings.as_ref())
+        .and(input.default_space_settings.as_ref())
+        .and(input.domain_settings_for_update.as_ref())
+}
+
+impl Operation for UpdateDomain {
+    type Input = UpdateDomainRequest;
+    type Output = UpdateDomainResponse;
+    const SERVICE: &'static str = "sagemaker";
+    const NAME: &'static str = "UpdateDomain";
+    const ACCESS: Access = Access::Write;
+
+    fn needs(call: &Call<'_, Self::Input>, state: &dyn Read) -> Result<Needs, Fault> {
+        let input = call.input;
+        let id = DomainId::of_request(&input.domain_id)?;
+        let given = given(input);
+        let need = given
+            .keys(need("sagemaker:UpdateDomain", call.scope, &id, state)?)
+            .key_if(
+                "sagemaker:AppNetworkAccessType",
+                input.app_network_access_type.map(AppNetworkAccessType::as_str),
+            )
+            .key_if("sagemaker:VpcSubnets", input.subnet_ids.clone())
+            .key_if(
+                "sagemaker:DomainSharingOutputKmsKeyArn",
+                sharing_key(call.scope, input.default_user_settings.as_ref()),
+            );
+        Ok(given.pass_roles(need.into()))
+    }
+
+    fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
+        let (input, scope) = (call.input, call.scope);
+        let id = DomainId::of_request(&input.domain_id)?;
+        let arn = id.arn(scope);
+        let mut record = require(tx, scope, &id)?;
+        let status = record.status.0;
+        if !matches!(status, DomainStatus::InService | DomainStatus::UpdateFailed) {
+            return Err(busy("update", "Domain", &arn, status.as_str()));
+        }
+        apply(input, &mut record)?;
+        let groups = Given::default()
+            .and(Some(&record.default_user_settings.0))
+            .and(record.default_space_settings.as_ref().map(|it| &it.0))
+            .and(record.domain_settings.as_ref().map(|it| &it.0))
+            .security_groups();
+        neighbours::check_network(
+            tx,
+            scope,
+            record.vpc_id.as_deref(),
+            &record.subnet_ids,
+            &groups,
+        )?;
+        given(input).check_roles(tx, scope, &arn)?;
+        record.status = Word(DomainStatus::Updating);
+        record.failure_reason = None;
+        record.modified = call.now;
+        records::put_domain(tx, scope, &record)?;
+        records::put_work(tx, scope, &id, "")?;
+        Ok(UpdateDomainResponse { domain_arn: Some(arn) })
+    }
+}
+
+/// Lays the request over the record.
+fn apply(input: &UpdateDomainRequest, record: &mut DomainRecord) -> Result<(), Fault> {
+    let had_studio_server = has_r_studio(record.domain_settings.as_ref());
+    if let Some(update) = &input.default_user_settings {
+        let now = over(&record.default_user_settings.0, update)?;
+        check_user_settings(&now, "DefaultUserSettings")?;
+        record.default_user_settings = Stored(now);
+    }
+    if let Some(update) = &input.default_space_settings {
+        let base = record.default_space_settings.take().unwrap_or_default();
+        let now = over(&base.0, update)?;
+        check_space_settings(&now, "DefaultSpaceSettings")?;
+        record.default_space_settings = Some(Stored(now));
+    }
+    if let Some(update) = &input.domain_settings_for_update {
+        let base = record.domain_settings.take().unwrap_or_default();
+        record.domain_settings = Some(Stored(over(&base.0, &as_settings(update))?));
+    }
+    let with_studio_server = has_r_studio(record.domain_settings.as_ref());
+    if let Some(access) = input.app_network_access_type
+        && access != record.app_network_access_type.0
+    {
+        if had_studio_server || with_studio_server {
+            return Err(validation(
+                "AppNetworkAccessType cannot be changed for a domain whose \
+                 RStudioServerProDomainSettings name a DomainExecutionRoleArn.",
+            ));
+        }
+        record.app_network_access_type = Word(access);
+    }
+    if let Some(management) = input.app_security_group_management {
+        record.app_security_group_management = Some(Word(management));
+    }
+    let vpc_only = record.app_network_access_type.0 == AppNetworkAccessType::VpcOnly;
+    if with_studio_server {
+        check_r_studio(vpc_only, record.app_security_group_management.map(|it| it.0))?;
+    }
+    if let Some(vpc) = &input.vpc_id {
+        if record.vpc_id.as_ref().is_some_and(|had| had != vpc) {
+            return Err(validation(
+                "VpcId can be given only to a domain that was created without a VPC.",
+            ));
+        }
+        record.vpc_id = Some(vpc.clone());
+    }
+    if let Some(subnets) = &input.subnet_ids {
+        record.subnet_ids.clone_from(subnets);
+    }
+    if record.vpc_id.is_some() == record.subnet_ids.is_empty() {
+        return Err(validation("VpcId and SubnetIds must be given together."));
+    }
+    if vpc_only && record.vpc_id.is_none() {
+        return Err(validation(
+            "AppNetworkAccessType can be VpcOnly only with VpcId and SubnetIds.",
+        ));
+    }
+    if let Some(creation) = input.home_efs_file_system_creation {
+        let had = record.home_efs_creation.0 == HomeEfsFileSystemCreation::Enabled;
+        if had && creation == HomeEfsFileSystemCreation::Disabled {
+            return Err(validation(
+                "HomeEfsFileSystemCreation cannot be changed from Enabled to Disabled.",
+            ));
+        }
+        record.home_efs_creation = Word(creation);
+    }
+    if let Some(propagation) = input.tag_propagation {
+        record.tag_propagation = Word(propagation);
+    }
+    Ok(())
+}
+
+fn has_r_studio(settings: Option<&Stored<DomainSettings>>) -> bool {
+    settings.is_some_and(|it| it.0.r_studio_server_pro_domain_settings.is_some())
+}
+
+pub(super) fn over<T: Shape>(base: &T, update: &T) -> Result<T, Fault> {
+    merged(base, update).map_err(|cause| Fault::internal(format!("merging settings: {cause}")))
+}
