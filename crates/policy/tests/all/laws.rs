@@ -7,6 +7,12 @@ use serde_json::{Value, json};
 
 use crate::{generate, naive};
 
+/// So many times proptest's own number of cases, which `PROPTEST_CASES` raises for a long run.
+fn times(factor: u32) -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig { cases: config.cases.saturating_mul(factor), max_shrink_iters: 3000, ..config }
+}
+
 fn allowed(case: &Value) -> bool {
     let case = Case::parse(&case.to_string()).unwrap();
     decide(&case.request, &case.set()).allowed
@@ -17,7 +23,7 @@ fn deny_all() -> Value {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, max_shrink_iters: 3000, ..ProptestConfig::default() })]
+    #![proptest_config(times(16))]
 
     #[test]
     fn agrees_with_the_naive_evaluator(case in generate::case()) {
@@ -26,7 +32,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(times(2))]
 
     #[test]
     fn an_explanation_explains_the_decision(case in generate::case()) {
@@ -51,7 +57,9 @@ proptest! {
         let mut case = case;
         let name = ["identityPolicies", "permissionBoundaries", "endpointPolicies", "resourcePolicy", "sessionPolicy"][place];
         let has_account = case["principal"].as_str().unwrap().starts_with("arn:");
-        prop_assume!(has_account || matches!(name, "endpointPolicies" | "resourcePolicy"));
+        if !(has_account || matches!(name, "endpointPolicies" | "resourcePolicy")) {
+            return Ok(());
+        }
         match &mut case[name] {
             Value::Array(policies) => policies.push(deny_all()),
             other if name.ends_with("ies") => *other = json!([deny_all()]),

@@ -44,8 +44,6 @@ fn use_all(text: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
-
     #[test]
     fn a_mutated_policy_never_panics(
         policy in generate::policy(true),
