@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, DATE};
+use http::{HeaderMap, HeaderName};
 
 use super::canonical::decode;
 use super::failure::hashed;
@@ -21,6 +21,9 @@ const MAX_KEY_ID: usize = 128;
 const MAX_SCOPE_PART: usize = 64;
 /// Most headers that may be signed.
 const MAX_SIGNED_HEADERS: usize = 128;
+
+const X_AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
+const X_AMZ_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
 /// Where the signature was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,7 +184,7 @@ fn from_header<'a>(value: &'a [u8], headers: &'a HeaderMap) -> Result<Claim<'a>,
             return incomplete(format!("Authorization header has '{name}' parameter twice."));
         }
     }
-    let amz_date = single_text(headers, "x-amz-date")?;
+    let amz_date = single_text(headers, &X_AMZ_DATE)?;
     let date = match amz_date {
         Some(_) => amz_date,
         None => single(headers, &DATE)?.and_then(|value| std::str::from_utf8(value).ok()),
@@ -421,7 +424,7 @@ fn unsupported<T>(algorithm: &str) -> Result<T, AuthFailure> {
 }
 
 fn header_token(headers: &HeaderMap) -> Result<Option<&str>, AuthFailure> {
-    let token = single_text(headers, "x-amz-security-token")?.map(str::trim);
+    let token = single_text(headers, &X_AMZ_SECURITY_TOKEN)?.map(str::trim);
     match token {
         Some(token) if token.len() > MAX_TOKEN => long_token(),
         token => Ok(token.filter(|token| !token.is_empty())),
@@ -433,10 +436,7 @@ fn long_token<T>() -> Result<T, AuthFailure> {
 }
 
 /// The one value of a header of which a second one would be ambiguous.
-fn single<'a>(
-    headers: &'a HeaderMap,
-    name: &http::HeaderName,
-) -> Result<Option<&'a [u8]>, AuthFailure> {
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, AuthFailure> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (Some(_), Some(_)) => incomplete(format!("Header '{name}' must be given once.")),
@@ -446,9 +446,9 @@ fn single<'a>(
 
 fn single_text<'a>(
     headers: &'a HeaderMap,
-    name: &'static str,
+    name: &HeaderName,
 ) -> Result<Option<&'a str>, AuthFailure> {
-    let value = single(headers, &http::HeaderName::from_static(name))?;
+    let value = single(headers, name)?;
     match value.map(std::str::from_utf8) {
         Some(Err(_)) => incomplete(format!("Header '{name}' must be UTF-8.")),
         Some(Ok(text)) => Ok(Some(text)),
