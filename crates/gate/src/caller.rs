@@ -81,6 +81,22 @@ pub struct SessionFacts {
     pub issuer: String,
 }
 
+impl SessionFacts {
+    /// Whether AWS takes these credentials for this service at all. Those of GetFederationToken,
+    /// and those of GetSessionToken without multi-factor authentication, "cannot call any IAM API
+    /// operations" (STS API Reference, GetFederationToken and GetSessionToken), whatever policies
+    /// say.
+    #[must_use]
+    pub fn good_for(&self, service: &str) -> bool {
+        service != "iam"
+            || match self.issuer.as_str() {
+                "GetFederationToken" => false,
+                "GetSessionToken" => self.mfa,
+                _ => true,
+            }
+    }
+}
+
 /// An authenticated caller, as one request's signature proves it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {

@@ -352,6 +352,13 @@ impl Gate {
         state: &Snapshot,
         tx: &mut Tx,
     ) -> Result<(O::Output, Granted), Refusal> {
+        if context.caller.session.as_ref().is_some_and(|session| !session.good_for(O::SERVICE)) {
+            return Err(Refusal::Fault(Fault::client(
+                "InvalidClientTokenId",
+                403,
+                "The security token included in the request is invalid",
+            )));
+        }
         let needs = O::needs(call, tx)?;
         let granted = self.decide(context, state, needs)?;
         let output = O::run(&Authorized::new(call), tx)?;

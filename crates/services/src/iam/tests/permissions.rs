@@ -3,7 +3,7 @@
 use expect_test::expect;
 use sagegate_api::Unit;
 use sagegate_api::iam as api;
-use sagegate_gate::Operation;
+use sagegate_gate::{Operation, SessionFacts};
 
 use super::{create_group, create_user, managed_policy, tag};
 use crate::iam::{
@@ -299,4 +299,26 @@ fn a_deny_holds_whatever_case_the_name_is_given_in() {
             .fails_for::<users::UpdateUser>(&caller, take)
             .contains("resource: arn:aws:iam::123456789012:user/Admin with an explicit deny")
     );
+}
+
+/// STS API Reference, GetSessionToken and GetFederationToken: no IAM with these, whatever policies
+/// say.
+#[test]
+fn credentials_of_get_session_token_do_not_reach_iam() {
+    let house = House::new();
+    for (issuer, mfa, reaches) in [
+        ("GetSessionToken", false, false),
+        ("GetSessionToken", true, true),
+        ("GetFederationToken", true, false),
+        ("AssumeRole", false, true),
+    ] {
+        let mut caller = house.root();
+        let issuer = issuer.to_owned();
+        caller.session = Some(SessionFacts { mfa, issuer, ..SessionFacts::default() });
+        let outcome = house.call::<users::ListUsers>(&caller, Default::default());
+        assert_eq!(outcome.is_ok(), reaches, "{:?}", caller.session);
+        if let Err(fault) = outcome {
+            assert_eq!((fault.code.as_ref(), fault.status), ("InvalidClientTokenId", 403));
+        }
+    }
 }
