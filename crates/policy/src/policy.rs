@@ -219,6 +219,7 @@ pub(crate) struct Actions {
     broken: bool,
     /// In lower case, sorted.
     pub(crate) exact: Vec<Box<str>>,
+    /// Sorted by service, those that are bound to none first.
     pub(crate) patterns: Vec<ActionPattern>,
 }
 
@@ -284,13 +285,24 @@ impl Actions {
             }
         }
         actions.exact.sort_unstable();
+        actions.patterns.sort_by(|a, b| a.service().cmp(&b.service()));
         actions
+    }
+
+    /// The patterns that can match: those of the action's service and those of no single one.
+    fn patterns_for(&self, action: &str) -> impl Iterator<Item = &ActionPattern> {
+        let service = action.split_once(':').map(|(service, _)| service);
+        let own = self.patterns.partition_point(|pattern| pattern.service() < service);
+        let loose = self.patterns.iter().take_while(|pattern| pattern.service().is_none());
+        let own =
+            self.patterns.iter().skip(own).take_while(move |pattern| pattern.service() == service);
+        loose.chain(own.filter(|pattern| pattern.service().is_some()))
     }
 
     /// Whether the element covers an action given in lower case.
     pub(crate) fn matches(&self, action: &str) -> bool {
         let listed = self.exact.binary_search_by(|exact| (**exact).cmp(action)).is_ok()
-            || self.patterns.iter().any(|pattern| pattern.matches(action));
+            || self.patterns_for(action).any(|pattern| pattern.matches(action));
         listed != self.negated && !self.broken
     }
 }
