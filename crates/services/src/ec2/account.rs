@@ -31,8 +31,11 @@ pub fn bootstrap(tx: &mut Tx, scope: &Scope) -> Result<(), Fault> {
     let net = |text: &str| {
         text.parse().map_err(|error| Fault::internal(format!("{text} is no block: {error}")))
     };
+    let vpc_id = Kind::Vpc.derived_id(scope, "default");
+    let id = |kind: Kind, purpose: &str| kind.derived_id(scope, &format!("default {purpose}"));
+    let group = security_group::default_group(&vpc_id, id);
     let vpc = Vpc {
-        id: Kind::Vpc.derived_id(scope, "default"),
+        id: vpc_id,
         cidr: net(DEFAULT_VPC)?,
         association_id: Kind::Vpc.derived_id(scope, "default cidr").replacen(
             "vpc-",
@@ -40,6 +43,7 @@ pub fn bootstrap(tx: &mut Tx, scope: &Scope) -> Result<(), Fault> {
             1,
         ),
         is_default: true,
+        default_group: group.id.clone(),
         tenancy: "default".to_owned(),
         dns_support: true,
         dns_hostnames: true,
@@ -60,8 +64,6 @@ pub fn bootstrap(tx: &mut Tx, scope: &Scope) -> Result<(), Fault> {
         };
         records::put(tx, scope, &subnet)?;
     }
-    let id = |kind: Kind, purpose: &str| kind.derived_id(scope, &format!("default {purpose}"));
-    let group = security_group::default_group(&vpc.id, id);
     records::put(tx, scope, &group)?;
     ACCOUNTS.put(tx, &place, &Account { default_vpc: vpc.id })?;
     Ok(())

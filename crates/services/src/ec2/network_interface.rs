@@ -48,7 +48,7 @@ pub(crate) fn make(
     subnet: &Subnet,
     plan: Plan<'_>,
 ) -> Result<Interface, Fault> {
-    if records::all::<Interface>(tx, scope)?.len() >= MAX_INTERFACES {
+    if records::count::<Interface>(tx, scope)? >= MAX_INTERFACES {
         let text = "The maximum number of network interfaces has been reached.";
         return Err(bad("NetworkInterfaceLimitExceeded", text));
     }

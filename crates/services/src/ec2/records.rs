@@ -43,6 +43,8 @@ pub(crate) struct Vpc {
     /// `vpc-cidr-assoc-…`.
     pub(crate) association_id: String,
     pub(crate) is_default: bool,
+    /// The id of the group called `default` that every VPC has.
+    pub(crate) default_group: String,
     /// `default` or `dedicated`.
     pub(crate) tenancy: String,
     pub(crate) dns_support: bool,
@@ -249,6 +251,11 @@ pub(crate) fn put<R: Resource>(tx: &mut Tx, scope: &Scope, record: &R) -> Result
     R::TABLE.put(tx, &key(scope, record.id()), record)
 }
 
+/// How many resources of a kind there are in this account and region.
+pub(crate) fn count<R: Resource>(state: &dyn Read, scope: &Scope) -> Result<usize, StoreError> {
+    R::TABLE.count(state, &(scope.account.as_str(), scope.region.as_str()))
+}
+
 /// Removes a resource with its tags.
 pub(crate) fn delete<R: Resource>(tx: &mut Tx, scope: &Scope, id: &str) -> Result<(), StoreError> {
     R::TABLE.delete(tx, &key(scope, id));
@@ -273,8 +280,9 @@ pub(crate) fn default_group(
     scope: &Scope,
     vpc: &str,
 ) -> Result<SecurityGroup, Fault> {
-    all::<SecurityGroup>(state, scope)?
-        .into_iter()
-        .find(|group| group.vpc == vpc && group.name == "default")
-        .ok_or_else(|| Fault::internal(format!("{vpc} has no default security group")))
+    let group = match get::<Vpc>(state, scope, vpc)? {
+        Some(vpc) => get::<SecurityGroup>(state, scope, &vpc.default_group)?,
+        None => None,
+    };
+    group.ok_or_else(|| Fault::internal(format!("{vpc} has no default security group")))
 }

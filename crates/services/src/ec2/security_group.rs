@@ -13,7 +13,7 @@ use sagegate_store::{Read, StoreError, Tx};
 
 use super::fault::{bad, dry_run, invalid_value, missing};
 use super::kind::Kind;
-use super::records::{self, GroupRule, Interface, SecurityGroup, Vpc};
+use super::records::{self, Endpoint, GroupRule, Interface, SecurityGroup, Vpc};
 use super::select::{self, Filters};
 use super::tags::{self, Tags};
 use super::{needs, permission};
@@ -269,7 +269,10 @@ impl Operation for DeleteSecurityGroup {
         }
         let held = records::all::<Interface>(tx, scope)?
             .iter()
-            .any(|interface| interface.groups.contains(&group.id));
+            .any(|interface| interface.groups.contains(&group.id))
+            || records::all::<Endpoint>(tx, scope)?
+                .iter()
+                .any(|endpoint| endpoint.groups.contains(&group.id));
         let named = records::all::<SecurityGroup>(tx, scope)?.iter().any(|other| {
             other.id != group.id
                 && other.rules.iter().any(|rule| rule.rule.peer == Peer::Group(group.id.clone()))

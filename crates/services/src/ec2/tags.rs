@@ -9,7 +9,7 @@ use sagegate_api::ec2::{
     CreateTagsRequest, DeleteTagsRequest, DescribeTagsRequest, DescribeTagsResult, Tag,
     TagDescription, TagSpecification,
 };
-use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation, Scope};
+use sagegate_gate::{Access, Authorized, Call, Fault, Need, Needs, Operation, Scope};
 use sagegate_store::{Read, StoreError, Table, Tx};
 
 use super::fault::{bad, dry_run, invalid_value};
@@ -208,6 +208,17 @@ fn named(needs: Needs) -> Result<Needs, Fault> {
     if needs.0.is_empty() { Err(super::fault::missing("resourceIdSet")) } else { Ok(needs) }
 }
 
+/// Adds the tags of a DeleteTags: a tag without a value has a key, but no `aws:RequestTag`.
+fn with_request_tags(mut need: Need, tags: &[Tag]) -> Need {
+    let mut keys = Vec::new();
+    for tag in tags {
+        let Some(key) = &tag.key else { continue };
+        need = need.key_if(format!("aws:RequestTag/{key}"), tag.value.clone());
+        keys.push(key.clone());
+    }
+    if keys.is_empty() { need } else { need.key("aws:TagKeys", keys) }
+}
+
 /// DeleteTags.
 pub(crate) struct DeleteTags;
 
@@ -223,10 +234,7 @@ impl Operation for DeleteTags {
         let mut needs = Needs::nothing();
         for (kind, id) in resources(&call.input.resources)? {
             let need = needs::on("ec2:DeleteTags", state, call.scope, kind, id)?;
-            let pairs = tags.iter().map(|tag| {
-                (tag.key.as_deref().unwrap_or_default(), tag.value.as_deref().unwrap_or_default())
-            });
-            needs = needs.and(need.request_tags(pairs));
+            needs = needs.and(with_request_tags(need, tags));
         }
         named(needs)
     }

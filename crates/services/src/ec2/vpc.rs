@@ -96,21 +96,23 @@ impl Operation for CreateVpc {
         let text = input.cidr_block.as_deref().ok_or_else(|| missing("cidrBlock"))?;
         let cidr =
             cidr::vpc_block(text).map_err(|error| block_fault(error, text, "InvalidVpc.Range"))?;
-        if records::all::<Vpc>(tx, call.scope)?.len() >= MAX_VPCS {
+        if records::count::<Vpc>(tx, call.scope)? >= MAX_VPCS {
             return Err(bad("VpcLimitExceeded", "The maximum number of VPCs has been reached."));
         }
+        let id = Kind::Vpc.new_id(call.env);
+        let group = security_group::default_group(&id, |kind, _| kind.new_id(call.env));
         let vpc = Vpc {
-            id: Kind::Vpc.new_id(call.env),
+            id,
             cidr,
             association_id: format!("vpc-cidr-assoc-0{}", call.env.hex(16)),
             is_default: false,
+            default_group: group.id.clone(),
             tenancy: input.instance_tenancy.unwrap_or_default().as_str().to_owned(),
             dns_support: true,
             dns_hostnames: false,
             usage_metrics: false,
         };
         records::put(tx, call.scope, &vpc)?;
-        let group = security_group::default_group(&vpc.id, |kind, _| kind.new_id(call.env));
         records::put(tx, call.scope, &group)?;
         tags::put(tx, call.scope, &vpc.id, &tags)?;
         Ok(CreateVpcResult { vpc: Some(shape(call.scope, &vpc, &tags)) })

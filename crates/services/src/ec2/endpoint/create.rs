@@ -121,7 +121,8 @@ impl Operation for CreateVpcEndpoint {
         let mut needs =
             Needs::from(needs::on(ACTION, state, scope, Kind::Vpc, &input.vpc_id)?).and(endpoint);
         for id in input.subnet_ids.iter().flatten() {
-            needs = needs.and(needs::on(ACTION, state, scope, Kind::Subnet, id)?);
+            let subnet = needs::on(ACTION, state, scope, Kind::Subnet, id);
+            needs = needs.and(subnet.map_err(|fault| place::subnet_fault(fault, id))?);
         }
         for id in input.security_group_ids.iter().flatten() {
             needs = needs.and(needs::on(ACTION, state, scope, Kind::SecurityGroup, id)?);

@@ -22,8 +22,8 @@ use sha2::{Digest, Sha256};
 
 use super::endpoint_services::{self, Behind};
 use super::records::{
-    self, ACCOUNTS, ENDPOINTS, Endpoint, EndpointState, GROUPS, Place, SUBNETS, SecurityGroup,
-    Subnet,
+    self, ENDPOINTS, Endpoint, EndpointState, GROUPS, Place, SUBNETS, SecurityGroup, Subnet, VPCS,
+    Vpc,
 };
 
 pub use policy::Endpoints;
@@ -94,7 +94,7 @@ impl EndpointListener {
 
 /// The tables that listeners and their admission depend on.
 pub const LISTENER_TABLES: &[&str] =
-    &[ENDPOINTS.name(), SUBNETS.name(), GROUPS.name(), ACCOUNTS.name()];
+    &[ENDPOINTS.name(), SUBNETS.name(), GROUPS.name(), VPCS.name()];
 
 /// Every address that must be listened on, in the order of accounts, regions and endpoints.
 ///
@@ -166,14 +166,16 @@ fn of_endpoint(
     let Some(service) = endpoint_services::find(&scope.region, &endpoint.service) else {
         return Ok(Vec::new());
     };
-    let all = records::all::<SecurityGroup>(state, scope)?;
-    let client_groups: Vec<Group> = all
-        .iter()
-        .filter(|group| group.vpc == endpoint.vpc && group.name == "default")
-        .map(as_group)
-        .collect();
-    let endpoint_groups: Vec<Group> =
-        all.iter().filter(|group| endpoint.groups.contains(&group.id)).map(as_group).collect();
+    let group = |id: &String| records::get::<SecurityGroup>(state, scope, id);
+    let default = match records::get::<Vpc>(state, scope, &endpoint.vpc)? {
+        Some(vpc) => group(&vpc.default_group)?,
+        None => None,
+    };
+    let client_groups: Vec<Group> = default.iter().map(as_group).collect();
+    let mut endpoint_groups = Vec::new();
+    for id in &endpoint.groups {
+        endpoint_groups.extend(group(id)?.iter().map(as_group));
+    }
     let mut listeners = Vec::new();
     for place in &endpoint.places {
         let subnet = records::get::<Subnet>(state, scope, &place.subnet)?;
@@ -216,8 +218,11 @@ fn as_group(group: &SecurityGroup) -> Group {
     Group { id: group.id.clone(), ingress: rules(false), egress: rules(true) }
 }
 
-/// Ends a change of an endpoint: its addresses are bound (`available`), or one could not be
-/// (`failed`, with the reason as its last error). Does nothing where the endpoint is gone.
+/// Ends a change of an endpoint: these addresses are bound, or one could not be.
+///
+/// With all of its addresses among them, the endpoint is `available`; with an error it is
+/// `failed`, and the error's text is its last error. Where it got further addresses meanwhile it
+/// stays `pending`, and where it is gone nothing happens.
 ///
 /// # Errors
 /// An internal [`Fault`] if the store cannot be read or written.
@@ -225,13 +230,16 @@ pub fn settle(
     tx: &mut Tx,
     scope: &Scope,
     vpc_endpoint_id: &str,
-    bound: Result<(), String>,
+    bound: Result<&[Ipv4Addr], String>,
 ) -> Result<(), Fault> {
     let Some(mut endpoint) = records::get::<Endpoint>(tx, scope, vpc_endpoint_id)? else {
         return Ok(());
     };
     let (state, last_error) = match bound {
-        Ok(()) => (EndpointState::Available, None),
+        Ok(bound) if endpoint.places.iter().all(|place| bound.contains(&place.loopback)) => {
+            (EndpointState::Available, None)
+        }
+        Ok(_) => (EndpointState::Pending, None),
         Err(reason) => (EndpointState::Failed, Some(("AddressNotBound".to_owned(), reason))),
     };
     if (endpoint.state, &endpoint.last_error) == (state, &last_error) {

@@ -33,7 +33,8 @@ impl Operation for ModifyVpcEndpoint {
         }
         let mut needs = Needs::from(endpoint);
         for id in input.add_subnet_ids.iter().chain(&input.remove_subnet_ids).flatten() {
-            needs = needs.and(needs::on(ACTION, state, scope, Kind::Subnet, id)?);
+            let subnet = needs::on(ACTION, state, scope, Kind::Subnet, id);
+            needs = needs.and(subnet.map_err(|fault| place::subnet_fault(fault, id))?);
         }
         let groups = input.add_security_group_ids.iter().chain(&input.remove_security_group_ids);
         for id in groups.flatten() {
@@ -149,6 +150,9 @@ fn change_subnets(
     let wanted =
         wanted_subnets(input.add_subnet_ids.as_ref(), input.subnet_configurations.as_ref())?;
     let added = place::check(tx, scope, &endpoint.vpc, &wanted, &endpoint.places)?;
+    if endpoint.places.is_empty() && added.is_empty() {
+        endpoint.state = EndpointState::Available;
+    }
     if added.is_empty() {
         return Ok(());
     }

@@ -47,7 +47,7 @@ pub(crate) fn check(
         places.iter().map(|place| (place.zone.clone(), place.subnet.clone())).collect();
     let mut subnets = Vec::new();
     for wanted in wanted {
-        let subnet = find_subnet(tx, scope, &wanted.id)?;
+        let subnet = records::find::<Subnet>(tx, scope, &wanted.id)?;
         if subnet.vpc != vpc {
             let text = format!("The subnet {} does not belong to the VPC {vpc}.", subnet.id);
             return Err(invalid_parameter(text));
@@ -64,17 +64,15 @@ pub(crate) fn check(
     Ok(subnets)
 }
 
-/// The subnet, with the words that endpoint calls have for a malformed id.
-fn find_subnet(tx: &Tx, scope: &Scope, id: &str) -> Result<Subnet, Fault> {
-    records::find::<Subnet>(tx, scope, id).map_err(|fault| {
-        if fault.code != "InvalidSubnetID.Malformed" {
-            return fault;
-        }
-        let text = format!(
-            "Invalid Subnet Id: '{id}' (expecting 'subnet-...; the Id may only contain lowercase alphanumeric characters and a single dash')"
-        );
-        bad("InvalidSubnetId.Malformed", text)
-    })
+/// The words that endpoint calls have for a malformed subnet id.
+pub(crate) fn subnet_fault(fault: Fault, id: &str) -> Fault {
+    if fault.code != "InvalidSubnetID.Malformed" {
+        return fault;
+    }
+    let text = format!(
+        "Invalid Subnet Id: '{id}' (expecting 'subnet-...; the Id may only contain lowercase alphanumeric characters and a single dash')"
+    );
+    bad("InvalidSubnetId.Malformed", text)
 }
 
 /// Places an endpoint in a subnet.

@@ -97,7 +97,10 @@ fn an_endpoint_stands_in_its_subnets() {
     assert_eq!(failed.state, Some(api::State::Failed));
     assert_eq!(failed.last_error.unwrap().message.as_deref(), Some("in use"));
     assert_eq!(endpoint::unsettled(&house.state()).unwrap().len(), 1);
-    house.transact(|tx| settle(tx, &house.scope(), &id, Ok(())));
+    let addresses: Vec<_> = found.iter().map(|listener| listener.addr).collect();
+    house.transact(|tx| settle(tx, &house.scope(), &id, Ok(&addresses[..1])));
+    assert_eq!(describe_endpoint(&house, &id).state, Some(api::State::Pending));
+    house.transact(|tx| settle(tx, &house.scope(), &id, Ok(&addresses)));
     let settled = describe_endpoint(&house, &id);
     assert_eq!((settled.state, settled.last_error), (Some(api::State::Available), None));
     assert!(endpoint::unsettled(&house.state()).unwrap().is_empty());
@@ -214,6 +217,8 @@ fn what_cannot_be_an_endpoint_is_refused() {
         .assert_eq(&fails(endpoint_input(&vpc_id, "com.amazonaws.us-west-2.rds", &[&a])));
     expect!["InvalidSubnetID.NotFound (400): The subnet ID 'subnet-1' does not exist"]
         .assert_eq(&fails(endpoint_input(&vpc_id, API, &["subnet-1"])));
+    expect!["InvalidSubnetId.Malformed (400): Invalid Subnet Id: 'subnet-X' (expecting 'subnet-...; the Id may only contain lowercase alphanumeric characters and a single dash')"]
+        .assert_eq(&fails(endpoint_input(&vpc_id, API, &["subnet-X"])));
     let unknown_group = api::CreateVpcEndpointRequest {
         security_group_ids: Some(vec!["sg-1".into()]),
         ..endpoint_input(&vpc_id, API, &[&a])
@@ -289,7 +294,8 @@ fn endpoints_change() {
     let b = subnet(&house, &vpc, "10.0.2.0/24", "b");
     let (one, two) = (default_group(&house, &vpc), group(&house, &vpc, "two"));
     let id = make_endpoint(&house, endpoint_input(&vpc, API, &[&a])).vpc_endpoint_id.unwrap();
-    house.transact(|tx| settle(tx, &house.scope(), &id, Ok(())));
+    let addresses = [listening(&house)[0].addr];
+    house.transact(|tx| settle(tx, &house.scope(), &id, Ok(&addresses)));
     let modify =
         || api::ModifyVpcEndpointRequest { vpc_endpoint_id: id.clone(), ..Default::default() };
     let list = |id: &String| Some(vec![id.clone()]);
