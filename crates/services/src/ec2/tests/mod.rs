@@ -3,6 +3,7 @@
 mod endpoints;
 mod groups;
 mod laws;
+mod matrix;
 mod permissions;
 mod vpcs;
 

@@ -7,9 +7,9 @@ use crate::ec2::endpoint::create::CreateVpcEndpoint;
 use crate::ec2::subnet::CreateSubnet;
 use crate::ec2::vpc::{CreateVpc, DescribeVpcs};
 
-const ARN: &str = "arn:aws:ec2:us-west-2:123456789012";
+pub(super) const ARN: &str = "arn:aws:ec2:us-west-2:123456789012";
 
-fn policy(statements: &[(&str, String, &str)]) -> String {
+pub(super) fn policy(statements: &[(&str, String, &str)]) -> String {
     let statements: Vec<String> = statements
         .iter()
         .map(|(action, resource, condition)| {
