@@ -1,1 +1,56 @@
-fn main() {}
+//! `sagegate`: the server and the commands beside it.
+
+mod client;
+mod commands;
+mod node;
+mod operator;
+mod reactions;
+mod steps;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A self-hosted, AWS-wire-compatible access plane for SageMaker.
+#[derive(Parser)]
+#[command(name = "sagegate", version, about, propagate_version = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve(commands::serve::Arguments),
+    /// Run the server with the example examples/studio-vpc in a fresh directory, and show who may do
+    /// what from where.
+    Demo(commands::demo::Arguments),
+    /// Print export lines for the credentials and the endpoint of a principal.
+    Env(commands::env::Arguments),
+    /// List the VPC endpoints with the URLs to give to a client.
+    Endpoints(commands::endpoints::Arguments),
+    /// Tell why a request was allowed or refused.
+    Explain(commands::explain::Arguments),
+    /// Work with policies, without a server.
+    Policy(commands::policy::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::Policy(arguments) => commands::policy::run(&arguments),
+        Command::Serve(arguments) => commands::block_on(commands::serve::run(arguments)),
+        Command::Demo(arguments) => commands::block_on(commands::demo::run(arguments)),
+        Command::Env(arguments) => commands::block_on(commands::env::run(arguments)),
+        Command::Endpoints(arguments) => commands::block_on(commands::endpoints::run(arguments)),
+        Command::Explain(arguments) => commands::block_on(commands::explain::run(arguments)),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("sagegate: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The commands, one module each.
+
+pub(crate) mod demo;
+pub(crate) mod endpoints;
+pub(crate) mod env;
+pub(crate) mod explain;
+pub(crate) mod policy;
+pub(crate) mod serve;
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use sagegate_gate::Env;
+use sagegate_server::CallError;
+use serde_json::Value;
+
+use crate::node::{Node, Options};
+
+/// Where state is kept when nothing else is said.
+pub(crate) const DEFAULT_DATA: &str = "sagegate-data";
+
+/// Which installation a command is about.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Installation {
+    /// The data directory.
+    #[arg(long, value_name = "DIR", env = "SAGEGATE_DATA", default_value = DEFAULT_DATA)]
+    data: PathBuf,
+}
+
+pub(crate) fn block_on(
+    work: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?
+        .block_on(work)
+}
+
+/// Asks the server that runs over a data directory; where none does, opens the directory and answers
+/// by itself.
+pub(crate) async fn ask(
+    installation: &Installation,
+    path: &str,
+    arguments: &Value,
+) -> anyhow::Result<Value> {
+    let directory: &Path = &installation.data;
+    match sagegate_server::call(directory, path, arguments).await {
+        Ok(answer) => Ok(answer),
+        Err(CallError::NotRunning(_)) => {
+            anyhow::ensure!(
+                directory.is_dir(),
+                "there is no data directory {}; `sagegate serve` makes one, and --data names another",
+                directory.display()
+            );
+            let options = Options { data: Some(directory.to_owned()), account: None, region: None };
+            let node = Node::open(options, Env::system()).await?;
+            Ok(crate::operator::answer(&node, path, arguments).await?)
+        }
+        Err(CallError::Failure(failure)) => Err(anyhow::Error::new(failure)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A value in single quotes, as a POSIX shell reads it back.
+pub(crate) fn quoted(text: &str) -> String {
+    let plain = |it: char| it.is_ascii_alphanumeric() || "-_./:@%+=,".contains(it);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_values_read_back_as_they_were() {
+        assert_eq!(quoted("abc/+=1"), "abc/+=1");
+        assert_eq!(quoted(""), "''");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted("a b"), "'a b'");
+    }
+}

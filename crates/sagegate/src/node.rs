@@ -1,0 +1,171 @@
+//! One installation: its directory, its state and its gate.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use sagegate_gate::audit::Journal;
+use sagegate_gate::{AccountId, Env, Fault, Gate, Parts, Region, Scope, Vault};
+use sagegate_services::ec2;
+use sagegate_services::iam::IamDirectory;
+use sagegate_services::iam::credentials::{self, Credential, Maker};
+use sagegate_store::{Record, Store, Table};
+use serde::{Deserialize, Serialize};
+
+/// The account of an installation that names none.
+pub(crate) const DEFAULT_ACCOUNT: &str = "123456789012";
+/// The region of an installation that names none.
+pub(crate) const DEFAULT_REGION: &str = "us-west-2";
+
+/// How an installation is opened.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    /// The data directory; nothing is kept without one.
+    pub(crate) data: Option<PathBuf>,
+    /// The account, if it is named; it must be the directory's.
+    pub(crate) account: Option<AccountId>,
+    /// The region, if it is named; it must be the directory's.
+    pub(crate) region: Option<Region>,
+}
+
+/// What an installation is, fixed when its directory is made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Identity {
+    account: AccountId,
+    region: Region,
+}
+
+impl Record for Identity {}
+
+const IDENTITY: Table<String, Identity> = Table::new("site.identity");
+
+/// An open installation.
+pub(crate) struct Node {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) scope: Scope,
+    /// The directory, or the private one of an installation that keeps nothing.
+    pub(crate) directory: PathBuf,
+    /// The root user's key, if it has an active one.
+    pub(crate) root: Option<Credential>,
+}
+
+impl Node {
+    /// Opens an installation; makes it on the first start.
+    pub(crate) async fn open(options: Options, env: Env) -> anyhow::Result<Self> {
+        let (store, vault, journal, directory) = match &options.data {
+            Some(directory) => {
+                let store = Store::open(directory)?;
+                let vault = Vault::open(&directory.join("secret.key"), &env)?;
+                let journal = Journal::open(&directory.join("audit"))?;
+                (store, vault, journal, directory.clone())
+            }
+            None => {
+                let directory = private_directory(&env)?;
+                (Store::memory(), Vault::ephemeral(&env), Journal::memory()?, directory)
+            }
+        };
+        let identity = identity(&store, &options).await?;
+        let region = identity.region.clone();
+        let gate = Gate::new(Parts {
+            store,
+            registry: sagegate_services::registry(),
+            directory: Arc::new(IamDirectory::new(vault.clone(), region.clone())),
+            endpoints: Arc::new(ec2::Endpoints::default()),
+            env,
+            vault,
+            journal,
+            region,
+        });
+        let scope = Scope { account: identity.account, region: identity.region };
+        let mut node = Self { gate: Arc::new(gate), scope, directory, root: None };
+        node.root = node.bootstrap(None).await?;
+        Ok(node)
+    }
+
+    /// Makes what every account has from its beginning. `keep` is the root user's key to make again
+    /// after a reset.
+    pub(crate) async fn bootstrap(
+        &self,
+        keep: Option<&Credential>,
+    ) -> anyhow::Result<Option<Credential>> {
+        let gate = &self.gate;
+        let identity =
+            Identity { account: self.scope.account.clone(), region: self.scope.region.clone() };
+        let root = gate
+            .transact(|tx| {
+                IDENTITY.put(tx, "", &identity)?;
+                let maker = Maker { env: gate.env(), vault: gate.vault(), now: gate.env().now() };
+                let root = credentials::bootstrap(tx, maker, &self.scope.account, keep)?;
+                ec2::bootstrap(tx, &self.scope)?;
+                Ok::<_, Fault>(root)
+            })
+            .await
+            .map_err(fault)?;
+        Ok(root)
+    }
+}
+
+/// A fault with the detail that is not for clients but for the operator.
+pub(crate) fn fault(fault: Fault) -> anyhow::Error {
+    match &fault.detail {
+        Some(detail) => anyhow::anyhow!("{detail}"),
+        None => anyhow::anyhow!("{fault}"),
+    }
+}
+
+async fn identity(store: &Store, options: &Options) -> anyhow::Result<Identity> {
+    let known = IDENTITY.get(&store.snapshot()?, "")?;
+    if let Some(known) = known {
+        if let Some(account) = &options.account
+            && *account != known.account
+        {
+            bail!("this data directory is of account {}, not {account}", known.account);
+        }
+        if let Some(region) = &options.region
+            && *region != known.region
+        {
+            bail!("this data directory is of region {}, not {region}", known.region);
+        }
+        return Ok(known);
+    }
+    let identity = Identity {
+        account: match &options.account {
+            Some(account) => account.clone(),
+            None => AccountId::parse(DEFAULT_ACCOUNT)?,
+        },
+        region: match &options.region {
+            Some(region) => region.clone(),
+            None => Region::parse(DEFAULT_REGION)?,
+        },
+    };
+    Ok(identity)
+}
+
+/// Where the socket and the root credentials of an installation without a data directory are.
+fn private_directory(env: &Env) -> anyhow::Result<PathBuf> {
+    let directory = std::env::temp_dir().join(format!("sagegate-{}", env.hex(12)));
+    make_private(&directory).with_context(|| directory.display().to_string())?;
+    Ok(directory)
+}
+
+/// Makes a directory that only its owner can enter.
+pub(crate) fn make_private(directory: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}
+
+/// Writes a file that only its owner can read, whole or not at all.
+pub(crate) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    let fresh = path.with_extension("new");
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&fresh).with_context(|| fresh.display().to_string())?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&fresh, path).with_context(|| path.display().to_string())
+}
