@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sagegate_policy::{
     Attached, Bundle, Context as Keys, Decision, PolicySet, Principal as Asker, Reason, Request,
-    ResourceRule, decide,
+    ResourceRule, decide, explain,
 };
 use sagegate_store::{Snapshot, StoreError};
 use serde_json::{Value, json};
@@ -284,7 +284,7 @@ fn denial(
     request: &Request,
     set: &PolicySet<'_>,
 ) -> Denial {
-    let trace = Value::Null;
+    let trace = serde_json::to_value(explain(request, set)).unwrap_or(Value::Null);
     let explicit = matches!(decision.by, Reason::ExplicitDeny(_));
     let matched: Vec<Value> = match decision.source() {
         Some(source) if explicit => {

@@ -176,6 +176,12 @@ impl Gate {
         &self.journal
     }
 
+    /// Uses of access keys that are not in the store yet.
+    #[must_use]
+    pub fn last_use(&self) -> &LastUse {
+        &self.last_use
+    }
+
     /// The operations that are served.
     #[must_use]
     pub fn registry(&self) -> &Registry {

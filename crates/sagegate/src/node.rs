@@ -1,5 +1,6 @@
 //! One installation: its directory, its state and its gate.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +10,8 @@ use sagegate_gate::{AccountId, Env, Fault, Gate, Parts, Region, Scope, Vault};
 use sagegate_services::ec2;
 use sagegate_services::iam::IamDirectory;
 use sagegate_services::iam::credentials::{self, Credential, Maker};
-use sagegate_store::{Record, Store, Table};
+use sagegate_services::sagemaker::site::Site;
+use sagegate_store::{Read, Record, Store, Table};
 use serde::{Deserialize, Serialize};
 
 /// The account of an installation that names none.
@@ -38,6 +40,16 @@ struct Identity {
 impl Record for Identity {}
 
 const IDENTITY: Table<String, Identity> = Table::new("site.identity");
+
+/// How clients reach the public listener, as of the last start.
+const PUBLIC_URL: Table<String, String> = Table::new("site.public-url");
+
+/// The URL of the public listener, such as `http://127.0.0.1:4566`.
+pub(crate) fn public_url(state: &dyn Read) -> Result<String, Fault> {
+    PUBLIC_URL.get(state, "")?.ok_or_else(|| {
+        Fault::client("NotServedYet", 400, "no server has run over this data directory yet")
+    })
+}
 
 /// An open installation.
 pub(crate) struct Node {
@@ -102,6 +114,28 @@ impl Node {
             .await
             .map_err(fault)?;
         Ok(root)
+    }
+}
+
+impl Node {
+    /// Notes where this start listens.
+    pub(crate) async fn note_address(&self, address: SocketAddr) -> anyhow::Result<()> {
+        let site = Site { scheme: "http".to_owned(), public_port: address.port() };
+        // A wildcard is reached by loopback on this machine.
+        let host = match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            ip => ip,
+        };
+        let url = site.origin(host);
+        self.gate
+            .transact(|tx| {
+                site.write(tx)?;
+                PUBLIC_URL.put(tx, "", &url)?;
+                Ok(())
+            })
+            .await
+            .map_err(fault)
     }
 }
 

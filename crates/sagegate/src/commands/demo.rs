@@ -1,0 +1,242 @@
+//! `sagegate demo`: the example examples/studio-vpc, running.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, ensure};
+use sagegate_gate::directory::Directory;
+use sagegate_gate::{Caller, Context, Env, Refusal};
+use sagegate_network::Arrival;
+use sagegate_services::ec2;
+use sagegate_services::iam::IamDirectory;
+use sagegate_services::iam::credentials::{self, Maker};
+use sagegate_services::sagemaker::ids::DomainId;
+use sagegate_services::sagemaker::presigned;
+use sagegate_wire::sigv4::SecretKey;
+
+use super::{quoted, serve};
+use crate::client::{Client, Credentials};
+use crate::node::{fault, make_private};
+use crate::steps::SetUp;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Where to listen.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4566")]
+    listen: SocketAddr,
+    /// A directory to make and to keep, instead of one that is removed at the end.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+const STEPS: &str = include_str!("../../../../examples/studio-vpc/steps.toml");
+
+macro_rules! policies {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../../examples/studio-vpc/policies/", $name, ".json")))),*]
+    };
+}
+
+const POLICIES: &[(&str, &str)] = policies![
+    "by-source-ip",
+    "by-source-vpc",
+    "by-source-vpce",
+    "by-vpc-source-ip",
+    "endpoint-presigned-url",
+    "sagemaker-trust",
+];
+
+const USERS: [&str; 4] = ["by-vpc", "by-endpoint", "by-address", "by-private-address"];
+
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    serve::log();
+    let (data, kept) = match arguments.data {
+        Some(data) => {
+            ensure!(
+                !data.exists(),
+                "{} is there already; the demo begins in a fresh directory",
+                data.display()
+            );
+            (data, true)
+        }
+        None => {
+            let name = format!("sagegate-demo-{}", Env::system().hex(8));
+            (std::env::temp_dir().join(name), false)
+        }
+    };
+    make_private(&data).with_context(|| data.display().to_string())?;
+    let served = demo(arguments.listen, data.clone()).await;
+    if !kept && let Err(error) = std::fs::remove_dir_all(&data) {
+        tracing::warn!(%error, "{} could not be removed", data.display());
+    }
+    served
+}
+
+async fn demo(listen: SocketAddr, data: PathBuf) -> anyhow::Result<ExitCode> {
+    let running = serve::Running::start(serve::Arguments {
+        listen,
+        data: data.clone(),
+        memory: false,
+        account: None,
+        region: None,
+        test_reset: false,
+    })
+    .await?;
+    running.banner();
+    let saved = set_up(&running).await.context("examples/studio-vpc")?;
+    print(&running, &saved, &data).await?;
+    running.until_stopped().await
+}
+
+/// Makes the calls of the example as the root user, over HTTP.
+async fn set_up(running: &serve::Running) -> anyhow::Result<BTreeMap<String, String>> {
+    let node = &running.node;
+    let root = node.root.as_ref().context("the root user has no active access key")?;
+    let client = Client {
+        server: running.address,
+        region: node.scope.region.to_string(),
+        credentials: Credentials {
+            access_key_id: root.access_key_id.clone(),
+            secret: SecretKey::new(root.secret.reveal().to_owned()),
+        },
+        env: node.gate.env().clone(),
+    };
+    let known = BTreeMap::from([
+        ("account".to_owned(), node.scope.account.to_string()),
+        ("region".to_owned(), node.scope.region.to_string()),
+    ]);
+    SetUp::parse(STEPS, POLICIES)?.apply(&client, known).await
+}
+
+/// A way by which somebody may come.
+struct Way {
+    name: String,
+    url: String,
+    arrival: Arrival,
+}
+
+async fn print(
+    running: &serve::Running,
+    saved: &BTreeMap<String, String>,
+    data: &std::path::Path,
+) -> anyhow::Result<()> {
+    let value = |name: &str| saved.get(name).map(String::as_str).unwrap_or_default();
+    let ways = ways(running, saved)?;
+    println!("\nWho may create a presigned Studio URL for alice, and from where:\n");
+    let width = USERS.iter().map(|user| user.len()).max().unwrap_or(0);
+    print!("  {:width$}", "");
+    for way in &ways {
+        print!("  {}", way.name);
+    }
+    println!();
+    for user in USERS {
+        print!("  {user:width$}");
+        for way in &ways {
+            let allowed = allowed(running, user, way, value("domain")).await?;
+            let shown = if allowed { "yes" } else { "-" };
+            print!("  {shown:<width$}", width = way.name.len());
+        }
+        println!();
+    }
+    println!();
+    for way in &ways {
+        println!("  {:22} {}", way.name, way.url);
+    }
+    let program = std::env::current_exe()
+        .ok()
+        .and_then(|path| path.to_str().map(quoted))
+        .unwrap_or_else(|| "sagegate".to_owned());
+    let data = quoted(&data.display().to_string());
+    let domain = value("domain");
+    let call = format!(
+        "aws sagemaker create-presigned-domain-url --domain-id {domain} --user-profile-name alice"
+    );
+    let inside = ways.iter().find(|way| way.arrival.endpoint().is_some());
+    let inside = inside.map(|way| way.url.as_str()).unwrap_or_default();
+    println!("\nTry it in another terminal:\n");
+    println!("  export SAGEGATE_DATA={data}");
+    println!("  eval \"$({program} env --as user/by-vpc)\"");
+    println!("  {call} --endpoint-url {inside}    # open the URL in a browser");
+    println!("  {call}    # refused: not through the VPC");
+    println!("  {program} explain --last");
+    println!("\nCtrl-C stops the server.");
+    Ok(())
+}
+
+fn ways(
+    running: &serve::Running,
+    saved: &BTreeMap<String, String>,
+) -> anyhow::Result<Vec<Way>> {
+    let node = &running.node;
+    let mut ways = vec![Way {
+        name: "public".to_owned(),
+        url: running.url(),
+        arrival: Arrival::Public { source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST) },
+    }];
+    let state = node.gate.store().snapshot()?;
+    let called = |wanted: &str| {
+        saved.iter().find(|(_, value)| *value == wanted).map(|(name, _)| name.replace('_', "-"))
+    };
+    for listener in ec2::listeners(&state).map_err(fault)? {
+        let endpoint = &listener.arrival;
+        if !endpoint.service_name.ends_with(".sagemaker.api") {
+            continue;
+        }
+        let name = called(&endpoint.vpc_endpoint_id).unwrap_or_default();
+        let subnet = called(&endpoint.subnet_id).unwrap_or_default();
+        ways.push(Way {
+            name: format!("{name}/{subnet}"),
+            url: format!("http://{}:{}", listener.address, running.address.port()),
+            arrival: Arrival::Endpoint(listener.arrival.clone()),
+        });
+    }
+    Ok(ways)
+}
+
+/// Whether the engine would let a user make the URL by this way. Nothing is called.
+async fn allowed(
+    running: &serve::Running,
+    user: &str,
+    way: &Way,
+    domain: &str,
+) -> anyhow::Result<bool> {
+    let node = &running.node;
+    let gate = &node.gate;
+    let key = gate
+        .transact(|tx| {
+            let maker = Maker { env: gate.env(), vault: gate.vault(), now: gate.env().now() };
+            credentials::operator_credential(tx, maker, &node.scope, &format!("user/{user}"))
+        })
+        .await
+        .map_err(fault)?;
+    let state = gate.store().snapshot()?;
+    let directory = IamDirectory::new(gate.vault().clone(), node.scope.region.clone());
+    let known = directory
+        .access_key(&state, &key.access_key_id)?
+        .with_context(|| format!("{user} has no credential"))?;
+    let context = Context {
+        caller: Caller {
+            account: known.account,
+            principal: known.principal,
+            access_key_id: key.access_key_id,
+            session: None,
+            partition: node.scope.region.partition().to_owned(),
+            called_via: Vec::new(),
+        },
+        arrival: way.arrival.clone(),
+        request_id: gate.env().uuid(),
+        user_agent: "sagegate demo".to_owned(),
+        now: gate.env().now(),
+        secure: false,
+    };
+    let domain = DomainId::parse(domain).ok().context("the example has no domain")?;
+    let need = presigned::need(&state, &node.scope, &domain, "alice").map_err(fault)?;
+    match gate.check(&context, need.into()) {
+        Ok(_) => Ok(true),
+        Err(Refusal::Denied(_)) => Ok(false),
+        Err(Refusal::Fault(failure)) => Err(fault(failure)),
+        Err(Refusal::Unread(error)) => Err(error.into()),
+    }
+}

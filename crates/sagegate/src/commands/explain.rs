@@ -1,0 +1,169 @@
+//! `sagegate explain`: a record and its decision, for a human.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::{Installation, ask};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The request's id: the header x-amzn-RequestId of its answer.
+    #[arg(required_unless_present = "last", conflicts_with = "last")]
+    request_id: Option<String>,
+    /// The newest request.
+    #[arg(long)]
+    last: bool,
+    /// Print the record as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    installation: Installation,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let id = arguments.request_id.as_deref().map(str::trim);
+    let record = ask(&arguments.installation, "/explain", &json!({ "id": id })).await?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&record)?);
+    } else {
+        print!("{}", tell(&record));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A record as text.
+fn tell(record: &Value) -> String {
+    let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
+    let mut out = String::new();
+    let mut row = |name: &str, value: &str| {
+        if !value.is_empty() {
+            // Writing to a string does not fail.
+            let _ = writeln!(out, "{name:<9} {value}");
+        }
+    };
+    let decision = record.get("sagegate").unwrap_or(&Value::Null);
+    let service = text("eventSource").trim_end_matches(".amazonaws.com");
+    let outcome = match text("errorCode") {
+        "" => "allowed".to_owned(),
+        code if field(decision, "decision") == "denied" => format!("DENIED ({code})"),
+        code => format!("failed ({code})"),
+    };
+    row("request", text("requestID"));
+    row("when", text("eventTime"));
+    row("call", &format!("{service}:{}", text("eventName")));
+    row("outcome", &outcome);
+    row("caller", record.pointer("/userIdentity/arn").and_then(Value::as_str).unwrap_or("nobody"));
+    let from = match text("vpcEndpointId") {
+        "" => text("sourceIPAddress").to_owned(),
+        endpoint => format!("{} through {endpoint}", text("sourceIPAddress")),
+    };
+    row("from", &from);
+    row("answer", text("errorMessage"));
+    if let Some(grants) = decision.get("by").and_then(Value::as_array) {
+        for grant in grants {
+            let at = match grant.get("statement").and_then(Value::as_u64) {
+                Some(statement) => format!(", statement {}", statement + 1),
+                None => String::new(),
+            };
+            let action = field(grant, "action");
+            row("granted", &format!("{action} by {}{at}", field(grant, "policy")));
+        }
+    }
+    if let Some(trace) = decision.get("trace").filter(|it| !it.is_null()) {
+        tell_trace(trace, &mut out);
+    }
+    out
+}
+
+fn field<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn list<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(name).and_then(Value::as_array).into_iter().flatten()
+}
+
+fn tell_trace(trace: &Value, out: &mut String) {
+    let reason = trace.get("reason").unwrap_or(&Value::Null);
+    let mut line = |indent: usize, text: &str| {
+        let _ = writeln!(out, "{:indent$}{text}", "");
+    };
+    line(0, "");
+    line(0, &format!("decided   {} {}", field(reason, "decision"), named(reason)));
+    for policy in list(trace, "policies") {
+        line(0, "");
+        line(0, &format!("{} policy {}", field(policy, "kind"), field(policy, "policy")));
+        for statement in list(policy, "statements") {
+            let number = statement.get("statement").and_then(Value::as_u64).unwrap_or_default();
+            let sid = field(statement, "sid");
+            let sid = if sid.is_empty() { String::new() } else { format!(" {sid:?}") };
+            let at = statement.pointer("/at/line").and_then(Value::as_u64);
+            let at = at.map_or_else(String::new, |at| format!(" (line {at})"));
+            let applies = yes(statement, "applies");
+            let verdict = if applies { "applies" } else { "does not apply" };
+            let effect = field(statement, "effect");
+            line(2, &format!("statement {}{sid}{at}: {effect}, {verdict}", number + 1));
+            for element in ["action", "resource", "principal"] {
+                if !yes(statement, element) {
+                    line(4, &format!("its {element} element does not match"));
+                }
+            }
+            for condition in list(statement, "conditions") {
+                let holds = if yes(condition, "holds") { "holds" } else { "does not hold" };
+                let request = match condition.get("request") {
+                    None | Some(Value::Null) => "absent".to_owned(),
+                    Some(value) => shown(value),
+                };
+                line(
+                    4,
+                    &format!(
+                        "{} {} {}: {holds}, the request has {request}",
+                        field(condition, "operator"),
+                        field(condition, "key"),
+                        condition.get("policyValues").map_or_else(String::new, shown),
+                    ),
+                );
+            }
+        }
+        if let Some(others) = policy.get("others").and_then(Value::as_u64).filter(|it| *it > 0) {
+            line(2, &format!("{others} more that are about something else"));
+        }
+    }
+    let changes: Vec<&str> = list(trace, "changes").filter_map(Value::as_str).collect();
+    if !changes.is_empty() {
+        line(0, "");
+        line(0, "to be allowed");
+        for change in changes {
+            line(2, change);
+        }
+    }
+}
+
+fn named(reason: &Value) -> String {
+    let kind = field(reason, "policyKind");
+    let policy = field(reason, "policy");
+    let mut text = format!("({kind})");
+    if !policy.is_empty() {
+        let _ = write!(text, " by {policy}");
+    }
+    if let Some(statement) = reason.get("statement").and_then(Value::as_u64) {
+        let _ = write!(text, ", statement {}", statement + 1);
+    }
+    text
+}
+
+fn yes(value: &Value, name: &str) -> bool {
+    value.get(name).and_then(Value::as_bool).unwrap_or(false)
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => {
+            format!("[{}]", values.iter().map(shown).collect::<Vec<_>>().join(", "))
+        }
+        _ => value.to_string(),
+    }
+}

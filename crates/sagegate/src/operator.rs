@@ -1,0 +1,154 @@
+//! What the commands ask of an installation, running or not.
+
+use std::sync::Arc;
+
+use sagegate_gate::audit::{Record, tables};
+use sagegate_gate::{Env, Fault};
+use sagegate_server::{BoxFuture, Operator, OperatorFailure};
+use sagegate_services::ec2;
+use sagegate_services::iam::credentials::{self, Maker};
+use sagegate_services::sagemaker::site::Site;
+use sagegate_store::Read;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::node::{Node, public_url};
+
+/// The operator's socket of a running server.
+pub(crate) struct Commands(pub(crate) Arc<Node>);
+
+impl Operator for Commands {
+    fn call<'a>(
+        &'a self,
+        path: &'a str,
+        arguments: Value,
+    ) -> BoxFuture<'a, Result<Value, OperatorFailure>> {
+        Box::pin(async move { answer(&self.0, path, &arguments).await })
+    }
+}
+
+/// Answers a command.
+pub(crate) async fn answer(
+    node: &Node,
+    path: &str,
+    arguments: &Value,
+) -> Result<Value, OperatorFailure> {
+    match path {
+        "/env" => env(node, &read(arguments)?).await,
+        "/endpoints" => endpoints(node),
+        "/explain" => explain(node, &read(arguments)?),
+        _ => Err(OperatorFailure::NotFound(format!("there is no command {path}"))),
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(arguments: &'a Value) -> Result<T, OperatorFailure> {
+    T::deserialize(arguments).map_err(|error| OperatorFailure::Invalid(error.to_string()))
+}
+
+/// A client's mistake is told as such, a failure of ours with what the operator may know of it.
+fn failure(fault: Fault) -> OperatorFailure {
+    match (&*fault.code, fault.detail) {
+        (_, Some(detail)) => OperatorFailure::Failed(detail),
+        ("NoSuchEntity", None) => OperatorFailure::NotFound(fault.message),
+        (_, None) if fault.sender => OperatorFailure::Invalid(fault.message),
+        (_, None) => OperatorFailure::Failed(fault.message),
+    }
+}
+
+#[derive(Deserialize)]
+struct EnvArguments {
+    #[serde(rename = "as")]
+    principal: Option<String>,
+}
+
+async fn env(node: &Node, arguments: &EnvArguments) -> Result<Value, OperatorFailure> {
+    let gate = &node.gate;
+    let principal = arguments.principal.as_deref().unwrap_or("root");
+    let made = gate
+        .transact(|tx| {
+            let env: &Env = gate.env();
+            let maker = Maker { env, vault: gate.vault(), now: env.now() };
+            let credential = credentials::operator_credential(tx, maker, &node.scope, principal)?;
+            Ok((credential, public_url(tx)?))
+        })
+        .await
+        .map_err(failure)?;
+    let (credential, url) = made;
+    Ok(json!({
+        "AWS_ACCESS_KEY_ID": credential.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credential.secret.reveal(),
+        "AWS_DEFAULT_REGION": node.scope.region.as_str(),
+        "AWS_ENDPOINT_URL": url,
+    }))
+}
+
+fn endpoints(node: &Node) -> Result<Value, OperatorFailure> {
+    let state = snapshot(node)?;
+    let site = Site::read(&state).map_err(failure)?;
+    let listeners = ec2::listeners(&state).map_err(failure)?;
+    let rows = listeners.into_iter().map(|it| {
+        let mut row = json!({
+            "id": it.arrival.vpc_endpoint_id,
+            "service": it.arrival.service_name,
+            "vpc": it.arrival.vpc_id,
+            "subnet": it.arrival.subnet_id,
+            "vpcSourceIp": it.arrival.vpc_source_ip,
+            "url": site.origin(it.address.into()),
+        });
+        if let (Err(reason), Some(row)) = (it.admitted, row.as_object_mut()) {
+            row.insert("closed".to_owned(), reason.into());
+        }
+        row
+    });
+    Ok(Value::Array(rows.collect()))
+}
+
+#[derive(Deserialize)]
+struct ExplainArguments {
+    /// The request's id; the newest record, if it is not given.
+    id: Option<String>,
+}
+
+fn explain(node: &Node, arguments: &ExplainArguments) -> Result<Value, OperatorFailure> {
+    let state = snapshot(node)?;
+    let failed = |error: &dyn std::fmt::Display| OperatorFailure::Failed(error.to_string());
+    let found: Option<Record> = match &arguments.id {
+        Some(id) => match tables::find(&state, id).map_err(|error| failed(&error))? {
+            Some(record) => Some(record),
+            None => node
+                .gate
+                .journal()
+                .find(1, &mut |record| record.request_id == *id)
+                .map_err(|error| failed(&error))?
+                .pop(),
+        },
+        None => {
+            let write = tables::newest(&state, 1).map_err(|error| failed(&error))?.pop();
+            let other = node
+                .gate
+                .journal()
+                .find(1, &mut |_| true)
+                .map_err(|error| failed(&error))?
+                .pop();
+            // ISO 8601 in UTC sorts as time does; of equal ones the refusal is the more telling.
+            match (write, other) {
+                (Some(write), Some(other)) if write.event_time > other.event_time => Some(write),
+                (Some(write), None) => Some(write),
+                (_, other) => other,
+            }
+        }
+    };
+    let record = found.ok_or_else(|| {
+        OperatorFailure::NotFound(match &arguments.id {
+            Some(id) => format!(
+                "there is no record of the request {id}; records of reads are kept for a while only"
+            ),
+            None => "there is no record of any request yet".to_owned(),
+        })
+    })?;
+    serde_json::to_value(record).map_err(|error| failed(&error))
+}
+
+fn snapshot(node: &Node) -> Result<impl Read + use<>, OperatorFailure> {
+    node.gate.store().snapshot().map_err(|error| OperatorFailure::Failed(error.to_string()))
+}
