@@ -1,0 +1,190 @@
+//! The pages of the Studio door.
+
+use maud::{DOCTYPE, Markup, html};
+use sagegate_gate::{Context, HttpRequest};
+use sagegate_network::Arrival;
+use sagegate_services::sagemaker::studio::Visit;
+
+/// The one style sheet.
+pub(crate) const STYLE: &str = include_str!("style.css");
+
+/// What stands around a page.
+struct Sheet<'a> {
+    title: &'a str,
+    /// The domain's name, for a visitor who is in.
+    domain: Option<&'a str>,
+    request_id: Option<&'a str>,
+}
+
+impl Sheet<'_> {
+    fn around(&self, body: &Markup) -> Markup {
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    title { (self.title) " · Studio" }
+                    link rel="stylesheet" href="/style.css";
+                }
+                body {
+                    header {
+                        span.mark aria-hidden="true" {}
+                        span.name { "Studio" }
+                        @if let Some(domain) = self.domain {
+                            span.place { (domain) }
+                            form method="post" action="/logout" {
+                                button type="submit" { "Sign out" }
+                            }
+                        }
+                    }
+                    main { (body) }
+                    @if let Some(id) = self.request_id {
+                        footer { "Request " span.id { (id) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn fact(name: &str, value: &dyn std::fmt::Display) -> Markup {
+    html! { div { dt { (name) } dd { span.id { (value) } } } }
+}
+
+/// The Studio home of a profile: who I am, my domain, by which network I came.
+pub(crate) fn home(visit: &Visit, context: &Context) -> Markup {
+    let domain = &visit.domain;
+    let body = html! {
+        h1 { (visit.profile.name) }
+        p.lead { "Your user profile in the domain " strong { (domain.name) } "." }
+        div.cards {
+            section.card aria-labelledby="who" {
+                h2 #who { "Who you are" }
+                dl {
+                    (fact("User profile", &visit.profile_arn()))
+                    (fact("Signed in as", &context.caller.arn()))
+                    (fact("Session ends", &visit.ends.iso8601()))
+                    @if let Some(landing) = &visit.landing { (fact("Asked to land at", landing)) }
+                }
+            }
+            section.card aria-labelledby="domain" {
+                h2 #domain { "Your domain" }
+                dl {
+                    (fact("Domain", &domain.id))
+                    (fact("Account", &visit.scope.account))
+                    (fact("Region", &visit.scope.region))
+                }
+            }
+            section.card aria-labelledby="way" {
+                h2 #way { "How you came" }
+                (way(&context.arrival))
+            }
+        }
+    };
+    Sheet {
+        title: &visit.profile.name,
+        domain: Some(&domain.name),
+        request_id: Some(&context.request_id),
+    }
+    .around(&body)
+}
+
+fn way(arrival: &Arrival) -> Markup {
+    match arrival {
+        Arrival::Endpoint(endpoint) => html! {
+            p { span.way { "Through your VPC" } }
+            dl {
+                (fact("VPC endpoint", &endpoint.vpc_endpoint_id))
+                (fact("VPC", &endpoint.vpc_id))
+                (fact("Subnet", &endpoint.subnet_id))
+                (fact("Your private address", &endpoint.vpc_source_ip))
+            }
+        },
+        Arrival::Public { source_ip } => html! {
+            p { span.way { "By the public way" } }
+            dl { (fact("Your address", source_ip)) }
+        },
+        Arrival::Service { service } => html! { p { (service) } },
+    }
+}
+
+/// A visitor who is known and may not be here.
+pub(crate) fn refused(text: &str, request: &HttpRequest) -> Markup {
+    let id = &request.request_id;
+    let body = html! {
+        h1 { "You may not open Studio from here" }
+        p.lead {
+            "Your permission is decided anew on every request, with the network that it comes by."
+        }
+        p.refusal { (text) }
+        section.card aria-labelledby="way" {
+            h2 #way { "How this request came" }
+            (way(&request.arrival))
+        }
+        p { "Whoever runs this Sagegate can see which statement decided:" }
+        pre { code { "sagegate explain " (id) } }
+    };
+    Sheet { title: "Refused", domain: None, request_id: Some(id) }.around(&body)
+}
+
+/// Where a visitor without a session is sent.
+pub(crate) fn sign_in(reason: Option<&str>) -> Markup {
+    let why = match reason {
+        Some("expired") => Some("Your session has ended."),
+        Some("unknown") => Some(
+            "This link was used before, has expired, or was never issued; or your session is not \
+             known here.",
+        ),
+        Some("gone") => Some(
+            "The domain, the user profile or the principal that the link was made for no longer \
+             exists.",
+        ),
+        Some("not-in-service") => {
+            Some("The domain or the user profile is not in service at the moment.")
+        }
+        Some("left") => Some("You have signed out."),
+        _ => None,
+    };
+    let body = html! {
+        h1 { "Sign in to Studio" }
+        @if let Some(why) = why { p.refusal { (why) } }
+        p {
+            "Studio is opened with a presigned URL. Ask for one with your own AWS credentials, by "
+            "the network that your permission asks for, and open it before it expires:"
+        }
+        pre {
+            code {
+                "aws sagemaker create-presigned-domain-url \\\n"
+                "    --domain-id DOMAIN --user-profile-name PROFILE"
+            }
+        }
+    };
+    Sheet { title: "Sign in", domain: None, request_id: None }.around(&body)
+}
+
+/// There is no such page.
+pub(crate) fn not_found(request_id: &str) -> Markup {
+    let body = html! {
+        h1 { "There is no such page" }
+        p { a href="/" { "Studio home" } }
+    };
+    Sheet { title: "Not found", domain: None, request_id: Some(request_id) }.around(&body)
+}
+
+/// The page is not called in this way.
+pub(crate) fn not_allowed(methods: &str) -> Markup {
+    let body = html! { h1 { "This page is called by " (methods) } };
+    Sheet { title: "Not allowed", domain: None, request_id: None }.around(&body)
+}
+
+/// Something failed here.
+pub(crate) fn failed(request_id: &str) -> Markup {
+    let body = html! {
+        h1 { "Something failed here" }
+        p {
+            "It was not your fault. Try again; if it stays, the log has more under the request's id."
+        }
+    };
+    Sheet { title: "Failed", domain: None, request_id: Some(request_id) }.around(&body)
+}
