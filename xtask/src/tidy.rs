@@ -45,7 +45,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "sagegate-store",
         ],
     ),
-    ("sagegate-console", &["sagegate-gate", "sagegate-services"]),
+    (
+        "sagegate-console",
+        &["sagegate-gate", "sagegate-network", "sagegate-services", "sagegate-store"],
+    ),
     (
         "sagegate-server",
         &[

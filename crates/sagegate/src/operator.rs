@@ -85,18 +85,19 @@ async fn env(node: &Node, arguments: &EnvArguments) -> Result<Value, OperatorFai
 fn endpoints(node: &Node) -> Result<Value, OperatorFailure> {
     let state = snapshot(node)?;
     let site = Site::read(&state).map_err(failure)?;
-    let listeners = ec2::listeners(&state).map_err(failure)?;
+    let listeners =
+        ec2::listeners(&state).map_err(|error| OperatorFailure::Failed(error.to_string()))?;
     let rows = listeners.into_iter().map(|it| {
         let mut row = json!({
-            "id": it.arrival.vpc_endpoint_id,
-            "service": it.arrival.service_name,
-            "vpc": it.arrival.vpc_id,
-            "subnet": it.arrival.subnet_id,
-            "vpcSourceIp": it.arrival.vpc_source_ip,
-            "url": site.origin(it.address.into()),
+            "id": it.vpc_endpoint_id,
+            "service": it.service_name,
+            "vpc": it.vpc_id,
+            "subnet": it.subnet_id,
+            "vpcSourceIp": it.vpc_source_ip,
+            "url": site.origin(it.addr.into()),
         });
         if let (Err(reason), Some(row)) = (it.admitted, row.as_object_mut()) {
-            row.insert("closed".to_owned(), reason.into());
+            row.insert("closed".to_owned(), reason.to_string().into());
         }
         row
     });

@@ -179,8 +179,8 @@ fn ways(
     let called = |wanted: &str| {
         saved.iter().find(|(_, value)| *value == wanted).map(|(name, _)| name.replace('_', "-"))
     };
-    for listener in ec2::listeners(&state).map_err(fault)? {
-        let endpoint = &listener.arrival;
+    for listener in ec2::listeners(&state)? {
+        let endpoint = listener.arrival();
         if !endpoint.service_name.ends_with(".sagemaker.api") {
             continue;
         }
@@ -188,8 +188,8 @@ fn ways(
         let subnet = called(&endpoint.subnet_id).unwrap_or_default();
         ways.push(Way {
             name: format!("{name}/{subnet}"),
-            url: format!("http://{}:{}", listener.address, running.address.port()),
-            arrival: Arrival::Endpoint(listener.arrival.clone()),
+            url: format!("http://{}:{}", listener.addr, running.address.port()),
+            arrival: Arrival::Endpoint(endpoint),
         });
     }
     Ok(ways)

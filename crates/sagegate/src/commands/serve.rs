@@ -10,9 +10,9 @@ use std::time::Duration;
 use anyhow::Context;
 use sagegate_console::StudioDoor;
 use sagegate_gate::audit::tables;
-use sagegate_gate::{AccountId, Env, Gate, Region};
+use sagegate_gate::{AccountId, Env, Gate, HttpRequest, Region};
 use sagegate_server::{
-    Answer, BoxFuture, Control, Handler, HttpRequest, Limits, OperatorSocket, Server, ServerParts,
+    Answer, BoxFuture, Control, Handler, Limits, OperatorSocket, Server, ServerParts,
 };
 use sagegate_services::iam::credentials;
 use sagegate_services::sagemaker::lifecycle::Lifecycle;
@@ -101,7 +101,163 @@ impl Running {
         let ids = node.gate.env().clone();
         let server = Arc::new(Server::new(ServerParts {
             limits: limits.clone(),
-            api: Arc::new(Api(Arc::clone(&gate))),
+            api: Arc::clone(&gate) as Arc<dyn Handler>,
+            door: Arc::new(Door(StudioDoor::new(Arc::clone(&gate)))),
+            control: Arc::new(control),
+            request_ids: Arc::new(move || ids.uuid()),
+        }));
+        let listeners =
+            Listeners { server: Arc::clone(&server), port: address.port(), turn: Mutex::new(()) };
+        gate.follow(vec![Arc::new(listeners), Arc::new(Lifecycle)]);
+        gate.catch_up().await;
+        let socket =
+            OperatorSocket::open(&node.directory, Arc::new(Commands(Arc::clone(&node))), &limits)
+                .await?;
+        let credentials = node.write_root_credentials(address)?;
+        server.serve(listener).await;
+        tokio::spawn(tend(Arc::downgrade(&gate)));
+        let Arguments { memory, test_reset, .. } = arguments;
+        Ok(Self { node, address, server, socket, memory, test_reset, credentials })
+    }
+
+    /// Says what runs, what is enforced, and where the root credentials are.
+    pub(crate) fn banner(&self) {
+        let node = &self.node;
+        let (account, region) = (&node.scope.account, &node.scope.region);
+        println!("sagegate {} serves {}", env!("CARGO_PKG_VERSION"), self.url());
+        println!("  account   {account}, region {region}");
+        if self.memory {
+            println!("  state     in memory: gone when this server stops");
+        } else {
+            println!("  state     {}", node.directory.display());
+        }
+        let operations = node.gate.registry().operations().len();
+        println!(
+            "  enforced  signatures, identity policies, boundaries, session and trust policies and \
+             VPC endpoint policies, on all {operations} operations"
+        );
+        match &self.credentials {
+            Some(file) => println!("  root      credentials in {}", file.display()),
+            None => println!("  root      has no active access key"),
+        }
+        println!("  commands  {}", self.socket.path().display());
+        if !self.address.ip().is_loopback() {
+            println!("  WARNING   {} can be reached by other machines, unencrypted", self.address);
+        }
+        if self.test_reset {
+            println!(
+                "  WARNING   --test-reset: whoever reaches {} can empty all state",
+                self.url()
+            );
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) async fn until_stopped(self) -> anyhow::Result<ExitCode> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            done = tokio::signal::ctrl_c() => done?,
+            _ = terminate.recv() => {}
+        }
+        self.stop().await;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Finishes what is under way and puts away what is only in memory.
+    async fn stop(self) {
+        self.server.stop().await;
+        drop(self.socket);
+        tend_once(&self.node.gate).await;
+        if self.memory
+            && let Err(error) = std::fs::remove_dir_all(&self.node.directory)
+        {
+            tracing::warn!(%error, "the private directory could not be removed");
+        }
+    }
+}
+
+impl Node {
+    fn write_root_credentials(&self, address: SocketAddr) -> anyhow::Result<Option<PathBuf>> {
+        let Some(root) = &self.root else { return Ok(None) };
+        let file = self.directory.join("root-credentials.env");
+        let text = format!(
+            "export AWS_ACCESS_KEY_ID={}\nexport AWS_SECRET_ACCESS_KEY={}\n\
+             export AWS_DEFAULT_REGION={}\nexport AWS_ENDPOINT_URL=http://{address}\n",
+            root.access_key_id,
+            root.secret.reveal(),
+            self.scope.region,
+        );
+        write_private(&file, &text)?;
+        Ok(Some(file))
+    }
+}
+
+/// The Studio door behind the HTTP server.
+struct Door(StudioDoor);
+
+impl Handler for Door {
+    fn serve(&self, request: HttpRequest) -> Answer<'_> {
+        Box::pin(async move { self.0.serve(&request).await })
+    }
+}
+
+/// POST /_sagegate/reset.
+    #[arg(long)]
+    pub(crate) test_reset: bool,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    log();
+    let running = Running::start(arguments).await?;
+    running.banner();
+    running.until_stopped().await
+}
+
+/// Messages for the operator go to standard error; `SAGEGATE_LOG` says which.
+pub(crate) fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("SAGEGATE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}
+
+/// A running server.
+pub(crate) struct Running {
+    pub(crate) node: Arc<Node>,
+    pub(crate) address: SocketAddr,
+    server: Arc<Server>,
+    socket: OperatorSocket,
+    memory: bool,
+    test_reset: bool,
+    credentials: Option<PathBuf>,
+}
+
+/// How often the audit is trimmed and the last uses of keys are put into the store.
+const TENDING: Duration = Duration::from_secs(60);
+
+impl Running {
+    pub(crate) async fn start(arguments: Arguments) -> anyhow::Result<Self> {
+        // Taken first: a port that is in use must not cost the start anything.
+        let listener = Server::bind(arguments.listen)
+            .with_context(|| format!("cannot listen on {}", arguments.listen))?;
+        let address = listener.local_addr()?;
+        let data = (!arguments.memory).then(|| arguments.data.clone());
+        let options = Options { data, account: arguments.account, region: arguments.region };
+        let node = Arc::new(Node::open(options, Env::system()).await?);
+        node.note_address(address).await?;
+        let limits = Limits::default();
+        let gate = Arc::clone(&node.gate);
+        let control = Reset { node: Arc::clone(&node), address, allowed: arguments.test_reset };
+        let ids = node.gate.env().clone();
+        let server = Arc::new(Server::new(ServerParts {
+            limits: limits.clone(),
+            api: Arc::clone(&gate) as Arc<dyn Handler>,
             door: Arc::new(Door(StudioDoor::new(Arc::clone(&gate)))),
             control: Arc::new(control),
             request_ids: Arc::new(move || ids.uuid()),
