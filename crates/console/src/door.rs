@@ -218,7 +218,7 @@ impl StudioDoor {
             doors.into_iter().find(|(at, _)| *at == address)
         } else {
             let name = host.split('.').next().unwrap_or_default();
-            let id = DomainId::parse(name).map_err(|_| Turned::NoDoor)?;
+            let id = DomainId::parse(name).ok_or(Turned::NoDoor)?;
             doors.into_iter().find(|(_, door)| door.domain == id)
         };
         let (_, door) = found.ok_or(Turned::NoDoor)?;

@@ -70,11 +70,11 @@ fn parse(body: &[u8]) -> anyhow::Result<Element> {
     loop {
         match reader.read_event_into(&mut buffer)? {
             Event::Start(start) => open.push(Element {
-                name: String::from_utf8(start.local_name().as_ref().to_vec())?,
+                name: start.local_name().as_ref().to_owned(),
                 ..Element::default()
             }),
             Event::Empty(start) => {
-                let name = String::from_utf8(start.local_name().as_ref().to_vec())?;
+                let name = start.local_name().as_ref().to_owned();
                 if let Some(parent) = open.last_mut() {
                     parent.children.push(Element { name, ..Element::default() });
                 }
@@ -85,15 +85,15 @@ fn parse(body: &[u8]) -> anyhow::Result<Element> {
             }
             Event::Text(text) => {
                 if let Some(element) = open.last_mut() {
-                    element.text.push_str(&text.decode()?);
+                    element.text.push_str(&text);
                 }
             }
             Event::GeneralRef(reference) => {
-                let name = reference.decode()?;
+                let name: &str = reference.as_ref();
                 let text = if let Some(character) = reference.resolve_char_ref()? {
                     character.to_string()
                 } else {
-                    quick_xml::escape::resolve_xml_entity(&name)
+                    quick_xml::escape::resolve_xml_entity(name)
                         .with_context(|| format!("the entity {name} is not known"))?
                         .to_owned()
                 };
