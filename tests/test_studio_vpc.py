@@ -81,7 +81,7 @@ def test_who_may_create_a_url_from_where(site, user, way, refusal):
         condition
         for policy in record["sagegate"]["trace"]["policies"]
         for statement in policy["statements"]
-        for condition in statement["conditions"]
+        for condition in statement.get("conditions", [])
     ]
     assert any(not condition["holds"] for condition in conditions)
 
@@ -158,7 +158,7 @@ def test_the_aws_cli_sees_the_same(site):
     assert inside.returncode == 0, inside.stderr
     assert inside.stdout.startswith("http://127.")
     outside = user.aws(*call)
-    assert outside.returncode == 254
+    assert outside.returncode in (254, 255)  # version 2 and version 1
     assert IDENTITY in outside.stderr
 
 

@@ -48,8 +48,15 @@ impl Sheet<'_> {
     }
 }
 
+/// A name and a value. Ids and ARNs may be broken behind their own punctuation.
 fn fact(name: &str, value: &dyn std::fmt::Display) -> Markup {
-    html! { div { dt { (name) } dd { span.id { (value) } } } }
+    let value = value.to_string();
+    html! {
+        div {
+            dt { (name) }
+            dd { span.id { @for part in value.split_inclusive([':', '/']) { (part) wbr; } } }
+        }
+    }
 }
 
 /// The Studio home of a profile: who I am, my domain, by which network I came.

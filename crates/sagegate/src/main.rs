@@ -32,6 +32,8 @@ enum Command {
     Endpoints(commands::endpoints::Arguments),
     /// Tell why a request was allowed or refused.
     Explain(commands::explain::Arguments),
+    /// List the operations that are served.
+    Operations(commands::operations::Arguments),
     /// Work with policies, without a server.
     Policy(commands::policy::Arguments),
 }
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Policy(arguments) => commands::policy::run(&arguments),
+        Command::Operations(arguments) => commands::operations::run(&arguments),
         Command::Serve(arguments) => commands::block_on(commands::serve::run(arguments)),
         Command::Demo(arguments) => commands::block_on(commands::demo::run(arguments)),
         Command::Env(arguments) => commands::block_on(commands::env::run(arguments)),

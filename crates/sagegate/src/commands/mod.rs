@@ -4,6 +4,7 @@ pub(crate) mod demo;
 pub(crate) mod endpoints;
 pub(crate) mod env;
 pub(crate) mod explain;
+pub(crate) mod operations;
 pub(crate) mod policy;
 pub(crate) mod serve;
 

@@ -1,0 +1,151 @@
+"""The operation matrix: for every operation that is served, a call that succeeds and exactly the
+permissions that it needs.
+
+An entry is a function that prepares what its call works on, as the root user, and answers the call's
+arguments. It runs anew before every attempt, so it must make fresh resources for calls that use
+theirs up.
+"""
+
+import itertools
+import json
+
+ENTRIES = {}
+
+
+def entry(service, operation, needs=None):
+    """Registers an entry. `needs` are the actions, `service:operation` if it is not given; an empty
+    list says that the call needs no permission."""
+
+    def register(prepare):
+        wanted = [f"{service}:{operation}"] if needs is None else needs
+        assert (service, operation) not in ENTRIES, f"{service}:{operation} is there twice"
+        ENTRIES[service, operation] = (prepare, wanted)
+        return prepare
+
+    return register
+
+
+SAGEMAKER_TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sagemaker.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+)
+
+READ_S3 = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}],
+    }
+)
+
+
+class World:
+    """What entries make their resources with: root's clients and fresh names."""
+
+    numbers = itertools.count(1)
+
+    def __init__(self, server):
+        self.server = server
+        self.root = server.principal()
+        self.clients = {}
+
+    def __getattr__(self, service):
+        if service not in ("iam", "sts", "ec2", "sagemaker"):
+            raise AttributeError(service)
+        if service not in self.clients:
+            self.clients[service] = self.root.client(service)
+        return self.clients[service]
+
+    def name(self, prefix="x"):
+        return f"{prefix}-{next(self.numbers)}"
+
+    # IAM
+
+    def user(self, **more):
+        name = self.name("user")
+        self.iam.create_user(UserName=name, **more)
+        return name
+
+    def group(self):
+        name = self.name("group")
+        self.iam.create_group(GroupName=name)
+        return name
+
+    def role(self, trust=SAGEMAKER_TRUST, **more):
+        name = self.name("role")
+        self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, **more)
+        return name
+
+    def role_arn(self, **more):
+        return f"arn:aws:iam::123456789012:role/{self.role(**more)}"
+
+    def policy(self, document=READ_S3):
+        return self.iam.create_policy(PolicyName=self.name("policy"), PolicyDocument=document)[
+            "Policy"
+        ]["Arn"]
+
+    def profile(self):
+        name = self.name("profile")
+        self.iam.create_instance_profile(InstanceProfileName=name)
+        return name
+
+    # EC2
+
+    def vpc(self):
+        number = next(self.numbers) % 200
+        vpc = self.ec2.create_vpc(CidrBlock=f"10.{number}.0.0/16")["Vpc"]["VpcId"]
+        self.ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+        return vpc, f"10.{number}"
+
+    def subnet(self):
+        vpc, base = self.vpc()
+        subnet = self.ec2.create_subnet(
+            VpcId=vpc, CidrBlock=f"{base}.1.0/24", AvailabilityZone="us-west-2a"
+        )["Subnet"]["SubnetId"]
+        return vpc, subnet
+
+    def security_group(self):
+        vpc, _ = self.vpc()
+        return self.ec2.create_security_group(
+            VpcId=vpc, GroupName=self.name("group"), Description="matrix"
+        )["GroupId"]
+
+    def endpoint(self):
+        vpc, subnet = self.subnet()
+        return self.ec2.create_vpc_endpoint(
+            VpcEndpointType="Interface",
+            VpcId=vpc,
+            ServiceName="com.amazonaws.us-west-2.sagemaker.api",
+            SubnetIds=[subnet],
+        )["VpcEndpoint"]["VpcEndpointId"]
+
+    # SageMaker
+
+    def domain(self):
+        vpc, subnet = self.subnet()
+        answer = self.sagemaker.create_domain(
+            DomainName=self.name("domain"),
+            AuthMode="IAM",
+            VpcId=vpc,
+            SubnetIds=[subnet],
+            DefaultUserSettings={"ExecutionRole": self.role_arn()},
+        )
+        return answer["DomainArn"].rsplit("/", 1)[1]
+
+    def shared_domain(self):
+        """A domain that entries may use and leave as it is: an account may have few."""
+        if "domain" not in self.__dict__.setdefault("kept", {}):
+            self.kept["domain"] = self.domain()
+        return self.kept["domain"]
+
+    def user_profile(self):
+        domain, name = self.shared_domain(), self.name("profile")
+        self.sagemaker.create_user_profile(DomainId=domain, UserProfileName=name)
+        return {"DomainId": domain, "UserProfileName": name}

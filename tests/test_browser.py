@@ -1,0 +1,104 @@
+"""The Studio door in a real browser."""
+
+import os
+import pathlib
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+
+import steps
+from conftest import Server
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("studio") / "data").start()
+    saved = steps.apply(server.principal(), "studio-vpc")
+    yield server, saved
+    server.stop()
+
+
+@pytest.fixture
+def browser(tmp_path):
+    options = Options()
+    options.binary_location = os.environ["SAGEGATE_CHROMIUM"]
+    for flag in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-proxy-server",
+        "--window-size=1280,800",
+        f"--user-data-dir={tmp_path / 'profile'}",
+    ):
+        options.add_argument(flag)
+    service = Service(executable_path=os.environ["SAGEGATE_CHROMEDRIVER"])
+    driver = webdriver.Chrome(options=options, service=service)
+    yield driver
+    driver.quit()
+
+
+def keep(browser, name):
+    """Keeps a picture of the page where SAGEGATE_SCREENSHOTS names a directory."""
+    place = os.environ.get("SAGEGATE_SCREENSHOTS")
+    if place:
+        pathlib.Path(place).mkdir(parents=True, exist_ok=True)
+        browser.save_screenshot(str(pathlib.Path(place) / f"{name}.png"))
+
+
+def url_through(server, user, service_suffix, saved, subnet="subnet_a"):
+    rows = server.endpoints()
+    endpoint = next(
+        row["url"]
+        for row in rows
+        if row["service"].endswith(service_suffix) and row["subnet"] == saved[subnet]
+    )
+    client = server.principal(f"user/{user}").client("sagemaker", endpoint)
+    return client.create_presigned_domain_url(
+        DomainId=saved["domain"], UserProfileName="alice"
+    )["AuthorizedUrl"]
+
+
+def test_a_presigned_url_opens_studio(site, browser):
+    server, saved = site
+    browser.get(url_through(server, "by-vpc", ".sagemaker.api", saved))
+    keep(browser, "home")
+    assert browser.title == "alice · Studio"
+    text = browser.find_element(By.TAG_NAME, "main").text
+    assert "arn:aws:iam::123456789012:user/by-vpc" in text
+    assert saved["studio_endpoint"] in text and saved["vpc"] in text
+    assert saved["domain"] in text
+
+    browser.find_element(By.TAG_NAME, "button").click()
+    keep(browser, "signed-out")
+    assert "You have signed out" in browser.find_element(By.TAG_NAME, "main").text
+
+
+def test_a_used_link_leads_to_the_sign_in_page(site, browser):
+    server, saved = site
+    url = url_through(server, "by-vpc", ".sagemaker.api", saved)
+    browser.get(url)
+    browser.delete_all_cookies()
+    browser.get(url)
+    keep(browser, "sign-in")
+    assert "was used before" in browser.find_element(By.TAG_NAME, "main").text
+
+
+def test_the_next_click_is_refused_once_the_policy_is_gone(site, browser):
+    server, saved = site
+    browser.get(url_through(server, "by-endpoint", ".sagemaker.api", saved))
+    assert browser.title == "alice · Studio"
+    server.principal().client("iam").delete_user_policy(
+        UserName="by-endpoint", PolicyName="studio-by-source-vpce"
+    )
+    browser.refresh()
+    keep(browser, "refused")
+    assert browser.title == "Refused · Studio"
+    assert "no identity-based policy allows" in browser.find_element(By.CLASS_NAME, "refusal").text
