@@ -4,7 +4,6 @@ mod client;
 mod commands;
 mod node;
 mod operator;
-mod reactions;
 mod steps;
 
 use std::process::ExitCode;

@@ -12,17 +12,18 @@ use sagegate_console::StudioDoor;
 use sagegate_gate::audit::tables;
 use sagegate_gate::{AccountId, Env, Gate, HttpRequest, Region};
 use sagegate_server::{
-    Answer, BoxFuture, Control, Handler, Limits, OperatorSocket, Server, ServerParts,
+    Answer, BoxFuture, Control, FindDoors, Follower, Handler, Limits, OperatorSocket, Places,
+    Server, ServerParts,
 };
 use sagegate_services::iam::credentials;
 use sagegate_services::sagemaker::lifecycle::Lifecycle;
+use sagegate_services::sagemaker::records::DOORS;
+use sagegate_services::sagemaker::site;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Mutex;
 
 use super::DEFAULT_DATA;
 use crate::node::{Node, Options, write_private};
 use crate::operator::Commands;
-use crate::reactions::Listeners;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -71,6 +72,9 @@ pub(crate) fn log() {
         .init();
 }
 
+/// The tables that the doors of Studio domains depend on.
+const DOOR_TABLES: &[&str] = &[DOORS.name()];
+
 /// A running server.
 pub(crate) struct Running {
     pub(crate) node: Arc<Node>,
@@ -106,9 +110,15 @@ impl Running {
             control: Arc::new(control),
             request_ids: Arc::new(move || ids.uuid()),
         }));
-        let listeners =
-            Listeners { server: Arc::clone(&server), port: address.port(), turn: Mutex::new(()) };
-        gate.follow(vec![Arc::new(listeners), Arc::new(Lifecycle)]);
+        let doors: FindDoors = Box::new(|gate| {
+            let state = gate.store().snapshot()?;
+            Ok(site::doors(&state)?.into_iter().map(|(address, _)| address).collect())
+        });
+        let places = Places::here(address.port());
+        let mut reactions = Follower::reactions(Arc::clone(&server), places, DOOR_TABLES, doors);
+        // Behind the listeners: a domain is in service once its door is open.
+        reactions.push(Arc::new(Lifecycle));
+        gate.follow(reactions);
         gate.catch_up().await;
         let socket =
             OperatorSocket::open(&node.directory, Arc::new(Commands(Arc::clone(&node))), &limits)
