@@ -195,9 +195,7 @@ impl StudioDoor {
         };
         match self.gate.check(&context, visit.needs(state)?) {
             Ok(_) => Ok(context),
-            Err(Refusal::Denied(denial)) => {
-                Err(Turned::Refused(denial, Box::new(context.caller)))
-            }
+            Err(Refusal::Denied(denial)) => Err(Turned::Refused(denial, Box::new(context.caller))),
             Err(Refusal::Fault(fault)) => Err(Turned::Failed(fault)),
             Err(Refusal::Unread(error)) => Err(Turned::Failed(Fault::internal(error.to_string()))),
         }
@@ -242,8 +240,8 @@ impl StudioDoor {
             Turned::Failed(fault) => {
                 let detail = fault.detail.as_deref().unwrap_or(&fault.message);
                 tracing::error!(request = request.request_id, detail, "the Studio door failed");
-                let status = StatusCode::from_u16(fault.status)
-                    .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                let status =
+                    StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 page(status, pages::failed(&request.request_id))
             }
         }

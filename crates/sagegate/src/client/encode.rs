@@ -5,8 +5,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sagegate_model::{Kind, OperationSchema, Protocol, ServiceSchema, ShapeSchema, StructSchema};
 use serde_json::Value;
 
-const UNRESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The form body of a call.
 pub(super) fn form(
@@ -111,8 +110,11 @@ mod tests {
     #[test]
     fn lists_and_structures_are_spelled_as_each_protocol_does() {
         assert_eq!(
-            form_of("iam.CreateUser", &json!({"UserName": "a b", "Tags": [{"Key": "k", "Value": "v"}]}))
-                .unwrap(),
+            form_of(
+                "iam.CreateUser",
+                &json!({"UserName": "a b", "Tags": [{"Key": "k", "Value": "v"}]})
+            )
+            .unwrap(),
             "Action=CreateUser&Version=2010-05-08&Tags.member.1.Key=k&Tags.member.1.Value=v&UserName=a%20b"
         );
         assert_eq!(

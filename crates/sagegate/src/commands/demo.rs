@@ -165,10 +165,7 @@ async fn print(
     Ok(())
 }
 
-fn ways(
-    running: &serve::Running,
-    saved: &BTreeMap<String, String>,
-) -> anyhow::Result<Vec<Way>> {
+fn ways(running: &serve::Running, saved: &BTreeMap<String, String>) -> anyhow::Result<Vec<Way>> {
     let node = &running.node;
     let mut ways = vec![Way {
         name: "public".to_owned(),

@@ -44,8 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let clean = if decide.file.as_os_str() == "-" {
         decide_lines(io::stdin().lock(), &mut output, mode)?
     } else {
-        let file =
-            File::open(&decide.file).with_context(|| decide.file.display().to_string())?;
+        let file = File::open(&decide.file).with_context(|| decide.file.display().to_string())?;
         decide_lines(BufReader::new(file), &mut output, mode)?
     };
     output.flush()?;

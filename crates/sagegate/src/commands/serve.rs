@@ -224,9 +224,7 @@ struct Reset {
 impl Control for Reset {
     fn reset(&self) -> Option<BoxFuture<'_, Result<(), String>>> {
         self.allowed.then(|| -> BoxFuture<'_, Result<(), String>> {
-            Box::pin(async move {
-                self.reset_all().await.map_err(|error| format!("{error:#}"))
-            })
+            Box::pin(async move { self.reset_all().await.map_err(|error| format!("{error:#}")) })
         })
     }
 }
