@@ -8,6 +8,7 @@ use sagegate_store::{Read, StoreError, Tx};
 use super::faults::{no_such, no_such_policy, over_quota};
 use super::managed;
 use super::page::{Page, Slice};
+use super::policies::check_arn;
 use super::records::{ATTACHED_TO, ATTACHMENTS, AttachmentRecord, BOUNDARY_OF, EntityKind};
 
 /// How many managed policies one user, group or role may have.
@@ -26,6 +27,7 @@ pub fn attach(
     policy_arn: &str,
     now: Time,
 ) -> Result<(), Fault> {
+    check_arn(policy_arn)?;
     let policy = managed::require_attachable(tx, scope, policy_arn)?;
     if policy.for_service_roles_only() {
         return Err(Fault::client(
@@ -80,6 +82,7 @@ pub fn detach(
     owner_id: &str,
     policy_arn: &str,
 ) -> Result<(), Fault> {
+    check_arn(policy_arn)?;
     let account = account.as_str();
     if !ATTACHMENTS.contains(tx, &(account, owner_id, policy_arn))? {
         return Err(no_such_policy(policy_arn));
@@ -151,6 +154,9 @@ pub fn change_boundary(
     after: Option<&str>,
 ) -> Result<(), Fault> {
     let account = scope.account.as_str();
+    if let Some(arn) = after {
+        check_arn(arn)?;
+    }
     if let Some(arn) = after
         && managed::find(tx, scope, arn)?.is_none()
     {

@@ -8,6 +8,7 @@
 pub mod access_keys;
 pub mod account;
 pub mod attachments;
+pub mod authorization_details;
 pub mod aws_managed;
 pub mod case_tags;
 pub mod credentials;
@@ -24,6 +25,7 @@ pub mod managed;
 pub mod membership;
 pub mod page;
 pub mod policies;
+pub mod policy_entities;
 pub mod policy_tags;
 pub mod policy_versions;
 mod prelude;
@@ -35,6 +37,7 @@ pub mod role_update;
 pub mod roles;
 pub mod service_linked;
 pub mod service_linked_table;
+pub mod simulate;
 mod subject;
 pub mod tags;
 #[cfg(test)]
@@ -145,5 +148,9 @@ fn register_policies(registry: &mut Registry) {
         .add::<policy_versions::DeletePolicyVersion>()
         .add::<policy_tags::TagPolicy>()
         .add::<policy_tags::UntagPolicy>()
-        .add::<policy_tags::ListPolicyTags>();
+        .add::<policy_tags::ListPolicyTags>()
+        .add::<policy_entities::ListEntitiesForPolicy>()
+        .add::<authorization_details::GetAccountAuthorizationDetails>()
+        .add::<simulate::SimulatePrincipalPolicy>()
+        .add::<simulate::SimulateCustomPolicy>();
 }

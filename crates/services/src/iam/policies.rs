@@ -220,7 +220,7 @@ impl Operation for ListPolicies {
 
     fn needs(call: &Call<'_, Self::Input>, _: &dyn Read) -> Result<Needs, Fault> {
         let prefix = call.input.path_prefix.as_deref().unwrap_or("/");
-        Ok(Need::on("iam:ListPolicies", format!("policy path {prefix}")).into())
+        Ok(Need::any("iam:ListPolicies").shown_as(format!("policy path {prefix}")).into())
     }
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {

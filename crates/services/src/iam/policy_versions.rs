@@ -11,7 +11,8 @@ use super::{aws_managed, documents, policies};
 const LIMIT: usize = 5;
 
 /// A version as answers have it; only GetPolicyVersion tells the document.
-fn answer(number: u64, version: &PolicyVersionRecord, default: u64) -> api::PolicyVersion {
+#[must_use]
+pub fn answer(number: u64, version: &PolicyVersionRecord, default: u64) -> api::PolicyVersion {
     api::PolicyVersion {
         document: None,
         version_id: Some(format!("v{number}")),

@@ -1,7 +1,6 @@
 //! A role's policies: inline ones, and managed ones attached.
 
 use super::entities::require;
-use super::policies::check_arn;
 use super::prelude::*;
 use super::records::RoleRecord;
 use super::roles::{need, need_bounded, require_modifiable};
@@ -129,7 +128,6 @@ impl Operation for AttachRolePolicy {
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
         let arn = call.input.policy_arn.as_str();
-        check_arn(arn)?;
         let role = require_modifiable(tx, call.scope, &call.input.role_name)?;
         attachments::attach(tx, call.scope, EntityKind::Role, &role.id, arn, call.now)?;
         Ok(Unit)
@@ -155,7 +153,6 @@ impl Operation for DetachRolePolicy {
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
         let arn = call.input.policy_arn.as_str();
-        check_arn(arn)?;
         let role = require_modifiable(tx, call.scope, &call.input.role_name)?;
         attachments::detach(tx, &call.scope.account, &role.id, arn)?;
         Ok(Unit)

@@ -5,9 +5,7 @@ use sagegate_store::StoreError;
 use super::entities::{arn_of, new_id, require, subject};
 use super::faults::{delete_conflict, invalid_input};
 use super::prelude::*;
-use super::records::{
-    ACCESS_KEYS, KEY_LAST_USED, OPERATOR_CREDENTIALS, PROFILES_OF_ROLE, ROLE_LAST_USED, RoleRecord,
-};
+use super::records::{PROFILES_OF_ROLE, ROLE_LAST_USED, RoleRecord};
 use super::tags::{self, Tags};
 use super::{attachments, documents, inline, trust};
 
@@ -155,11 +153,6 @@ pub fn erase(tx: &mut Tx, scope: &Scope, role: &RoleRecord) -> Result<(), Fault>
     let before = role.boundary.as_deref();
     attachments::change_boundary(tx, scope, EntityKind::Role, &role.id, before, None)?;
     ROLE_LAST_USED.delete(tx, &(account, role.id.as_str()));
-    if let Some(key) = OPERATOR_CREDENTIALS.get(tx, &(account, role.id.as_str()))? {
-        ACCESS_KEYS.delete(tx, &key);
-        KEY_LAST_USED.delete(tx, &key);
-        OPERATOR_CREDENTIALS.delete(tx, &(account, role.id.as_str()));
-    }
     entities::remove(tx, &scope.account, role)?;
     Ok(())
 }

@@ -28,6 +28,10 @@ pub fn write(state: &dyn Read, scope: &Scope, text: &str) -> Result<TrustPolicy,
     if documents::size(text) > documents::TRUST_POLICY_SIZE {
         return Err(over_quota("ACLSizePerRole", 2_048));
     }
+    // Of trust policies alone IAM tells apart what is not JSON at all.
+    if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
+        return Err(malformed_policy("This policy contains invalid Json"));
+    }
     documents::check(text, PolicyType::Trust)?;
     let document = Document::parse(text).map_err(|error| malformed_policy(error.to_string()))?;
     let mut principals = BTreeMap::new();

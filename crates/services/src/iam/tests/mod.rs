@@ -4,9 +4,14 @@ mod access_keys;
 mod account;
 mod directory;
 mod groups;
+mod instance_profiles;
+mod managed_policies;
 mod names;
+mod overview;
 mod permissions;
 mod policies;
+mod roles;
+mod service_linked;
 mod users;
 
 use sagegate_api::iam as api;

@@ -70,13 +70,14 @@ fn an_attached_policy_binds_until_it_is_detached() {
         "arn:aws:iam::999999999999:policy/P",
         "arn:aws:iam::aws:policy/NoSuchPolicy",
         "arn:aws-cn:iam::aws:policy/AdministratorAccess",
-        "not an ARN at all, yet long enough",
     ] {
         let text = house.fails::<AttachUserPolicy>(attach(unknown));
         let expected =
             format!("NoSuchEntity (404): Policy {unknown} does not exist or is not attachable.");
         assert_eq!(text, expected);
     }
+    expect!["ValidationError (400): ARN not an ARN at all, yet long enough is not valid."]
+        .assert_eq(&house.fails::<AttachUserPolicy>(attach("not an ARN at all, yet long enough")));
 }
 
 #[test]
