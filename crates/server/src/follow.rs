@@ -1,6 +1,6 @@
 //! Listeners follow the state: endpoints and domains that come, change and go.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -93,7 +93,13 @@ impl Follower {
     }
 
     async fn follow(&self, gate: &Gate) {
-        let done = match self.server.converge_with(|| self.desired(gate)).await {
+        let mut wanted = HashSet::new();
+        let desired = || {
+            let desired = self.desired(gate)?;
+            wanted.extend(desired.iter().map(|listener| listener.address));
+            Ok::<_, Fault>(desired)
+        };
+        let done = match self.server.converge_with(desired).await {
             Ok(done) => done,
             Err(fault) => {
                 // The listeners stay as they were; the next write tries again.
@@ -109,7 +115,7 @@ impl Follower {
         for text in failures.values() {
             tracing::warn!("{text}");
         }
-        if let Err(fault) = self.settle(gate, &failures).await {
+        if let Err(fault) = self.settle(gate, &wanted, &failures).await {
             tracing::error!(?fault, "cannot write that endpoints are bound");
         }
     }
@@ -118,6 +124,7 @@ impl Follower {
     async fn settle(
         &self,
         gate: &Gate,
+        wanted: &HashSet<SocketAddr>,
         failures: &HashMap<SocketAddr, String>,
     ) -> Result<(), Fault> {
         let state = gate.store().snapshot()?;
@@ -126,7 +133,13 @@ impl Follower {
             let failure = listeners
                 .iter()
                 .find_map(|listener| failures.get(&self.places.socket(listener.addr)));
-            let bound = || failure.map_or(Ok(()), |text| Err(text.clone()));
+            // What came into the state since the listeners were brought into line is not bound yet.
+            let addresses: Vec<Ipv4Addr> = listeners
+                .iter()
+                .map(|listener| listener.addr)
+                .filter(|address| wanted.contains(&self.places.socket(*address)))
+                .collect();
+            let bound = || failure.map_or(Ok(addresses.as_slice()), |text| Err(text.clone()));
             gate.commit(|tx| endpoint::settle(tx, &scope, &id, bound())).await?;
         }
         Ok(())
