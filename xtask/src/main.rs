@@ -1,5 +1,6 @@
 //! Developer commands. One module per command; this file only tells them apart.
 
+mod fuzz;
 mod generate;
 mod managed_policies;
 mod test;
@@ -21,6 +22,8 @@ enum Command {
     Generate(generate::Arguments),
     /// Run everything that must hold before a change lands.
     Test(test::Arguments),
+    /// Run the fuzz targets, or one of them on one input.
+    Fuzz(fuzz::Arguments),
     /// Check file sizes, crate arrows and words that do not belong here.
     Tidy,
     /// Write the AWS managed policies from the pinned moto.
@@ -31,6 +34,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Test(arguments) => test::run_all(&arguments),
+        Command::Fuzz(arguments) => fuzz::run_command(&arguments),
         Command::Tidy => tidy::run(),
         Command::ManagedPolicies(arguments) => managed_policies::run(&arguments),
     }

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::Context;
 
 use crate::tools::{CHROMEDRIVER, CHROMIUM, program, python, run};
-use crate::{generate, tidy};
+use crate::{fuzz, generate, tidy};
 
 /// What to run, and for how long.
 #[derive(clap::Args)]
@@ -15,18 +15,25 @@ pub(crate) struct Arguments {
     /// Only the parts whose name contains this.
     #[arg(long)]
     only: Option<String>,
+    /// How long each fuzz target runs.
+    #[arg(long, default_value_t = 10)]
+    fuzz_seconds: u64,
 }
 
-type Part = (&'static str, fn(&Path) -> anyhow::Result<()>);
+type Part = (&'static str, fn(&Path, &Arguments) -> anyhow::Result<()>);
 
 const PARTS: &[Part] = &[
-    ("format", |root| run(cargo(root).args(["fmt", "--all", "--check"]))),
-    ("tidy", |_| tidy::run()),
-    ("generate", |_| generate::run(&generate::Arguments::check())),
-    ("clippy", |root| {
+    ("format", |root, _| {
+        run(cargo(root).args(["fmt", "--all", "--check"]))?;
+        fuzz::check_format(root)
+    }),
+    ("tidy", |_, _| tidy::run()),
+    ("generate", |_, _| generate::run(&generate::Arguments::check())),
+    ("clippy", |root, _| {
         run(cargo(root).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
     }),
     ("unit", unit),
+    ("fuzz", fuzz),
     ("end-to-end", end_to_end),
 ];
 
@@ -38,7 +45,7 @@ pub(crate) fn run_all(arguments: &Arguments) -> anyhow::Result<()> {
             continue;
         }
         println!("== {name}");
-        part(&root).with_context(|| format!("the part {name:?} failed"))?;
+        part(&root, arguments).with_context(|| format!("the part {name:?} failed"))?;
     }
     println!("== all parts passed");
     Ok(())
@@ -50,18 +57,24 @@ fn cargo(root: &Path) -> Command {
     command
 }
 
-fn unit(root: &Path) -> anyhow::Result<()> {
+fn unit(root: &Path, _: &Arguments) -> anyhow::Result<()> {
     let python = python(root)?;
     run(cargo(root).args(["test", "--workspace", "--quiet"]).env("SAGEGATE_PYTHON", python))
 }
 
-fn end_to_end(root: &Path) -> anyhow::Result<()> {
+fn fuzz(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
+    for outcome in fuzz::run_all(root, arguments.fuzz_seconds)? {
+        println!("{outcome}");
+    }
+    Ok(())
+}
+
+fn end_to_end(root: &Path, _: &Arguments) -> anyhow::Result<()> {
     let python = python(root)?;
     let browser = program(CHROMIUM)?;
     let driver = program(CHROMEDRIVER)?;
     run(cargo(root).args(["build", "--release", "--bin", "sagegate"]))?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
+    let target = tidy::target(root);
     run(Command::new(python)
         .current_dir(root.join("tests"))
         .args(["-m", "pytest", "-q", "--durations=5"])

@@ -45,6 +45,9 @@ pub(crate) const CHROMEDRIVER: Program = Program {
     debian: &["chromium-driver"],
     homebrew: &["--cask", "chromedriver"],
 };
+/// libFuzzer is C++.
+pub(crate) const CXX: Program =
+    Program { names: &["g++", "clang++", "c++"], debian: &["g++"], homebrew: &["llvm"] };
 /// The program's path; installs its package where it is missing.
 pub(crate) fn program(wanted: Program) -> anyhow::Result<PathBuf> {
     if let Some(found) = find(wanted) {

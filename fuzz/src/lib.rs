@@ -1,0 +1,92 @@
+//! What the fuzz targets share: inputs are text that a person can read and write, so that a seed or
+//! a finding explains itself.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use sagegate_model::{OperationSchema, Protocol, SERVICES, ServiceSchema, Struct};
+
+/// Splits at the first line end.
+#[must_use]
+pub fn line(input: &[u8]) -> (&[u8], &[u8]) {
+    match input.iter().position(|byte| *byte == b'\n') {
+        Some(at) => (&input[..at], &input[at + 1..]),
+        None => (input, &[]),
+    }
+}
+
+/// The operation that the first line names, and the rest. A name that there is not stands for some
+/// operation, so that damage leads elsewhere and not nowhere.
+#[must_use]
+pub fn operation(
+    input: &[u8],
+    of: impl Fn(Protocol) -> bool,
+) -> Option<(&'static ServiceSchema, &'static OperationSchema, &[u8])> {
+    let (name, rest) = line(input);
+    let all = || {
+        SERVICES
+            .iter()
+            .filter(|service| of(service.protocol))
+            .flat_map(|service| service.operations.iter().map(move |it| (*service, it)))
+            .filter(|(_, operation)| operation.implemented)
+    };
+    let named = all().find(|(_, operation)| operation.name.as_bytes() == name);
+    let some = || {
+        let sum = name.iter().fold(7_usize, |sum, byte| sum * 31 % 65_521 + usize::from(*byte));
+        all().nth(sum % all().count().max(1))
+    };
+    let (service, operation) = named.or_else(some)?;
+    Some((service, operation, rest))
+}
+
+/// A request, or nothing where HTTP's own rules refuse it: a request line without a version, header
+/// lines, an empty line, the body.
+#[must_use]
+pub fn request(input: &[u8]) -> Option<Request<&[u8]>> {
+    let (first, mut rest) = line(input);
+    let (method, target) = std::str::from_utf8(first).ok()?.split_once(' ')?;
+    let mut headers = HeaderMap::new();
+    loop {
+        let (header, after) = line(rest);
+        rest = after;
+        if header.is_empty() {
+            break;
+        }
+        let colon = header.iter().position(|byte| *byte == b':')?;
+        let name = HeaderName::from_bytes(&header[..colon]).ok()?;
+        headers
+            .try_append(name, HeaderValue::from_bytes(header[colon + 1..].trim_ascii()).ok()?)
+            .ok()?;
+    }
+    let mut request = Request::new(rest);
+    *request.method_mut() = Method::from_bytes(method.as_bytes()).ok()?;
+    *request.uri_mut() = target.parse::<Uri>().ok()?;
+    *request.headers_mut() = headers;
+    Some(request)
+}
+
+/// What is sent back must be well-formed XML.
+///
+/// # Panics
+/// If it is not: that is the finding.
+pub fn assert_xml(body: &[u8]) {
+    let text = std::str::from_utf8(body).expect("an answer is UTF-8");
+    let mut reader = quick_xml::Reader::from_str(text);
+    loop {
+        match reader.read_event().expect("an answer is well-formed") {
+            quick_xml::events::Event::Eof => return,
+            quick_xml::events::Event::GeneralRef(_) => {}
+            _ => {}
+        }
+    }
+}
+
+/// A blank request of an implemented operation.
+///
+/// # Panics
+/// If there is none: table and structs do not fit.
+#[must_use]
+pub fn blank(service: &ServiceSchema, operation: &OperationSchema) -> Box<dyn Struct> {
+    if operation.input.is_none() {
+        return Box::new(sagegate_model::Unit);
+    }
+    sagegate_api::input(service, operation.name).expect("an implemented operation has a struct")
+}

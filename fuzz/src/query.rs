@@ -1,0 +1,30 @@
+//! The query codec (IAM, STS): whatever is sent is read or refused, and both answers are well-formed XML.
+//!
+//! An input is the name of an operation, a line end, and the form.
+#![no_main]
+
+use libfuzzer_sys::{Corpus, fuzz_target};
+use sagegate_fuzz::{assert_xml, blank, operation};
+use sagegate_model::Protocol;
+use sagegate_wire::{decode, encode};
+
+fuzz_target!(|input: &[u8]| -> Corpus {
+    let of = |protocol| protocol == Protocol::Query;
+    let Some((service, operation, form)) = operation(input, of) else { return Corpus::Reject };
+    let Some(schema) = operation.input else { return Corpus::Reject };
+    let mut read = blank(service, operation);
+    let answer = match decode(service.protocol, schema, form, &mut *read) {
+        Err(failure) => {
+            let error = failure.into_error(service.protocol);
+            assert!(
+                (400..500).contains(&error.status),
+                "a bad request is not our fault: {error:?}"
+            );
+            error.encode(service.protocol, Some(service), "id")
+        }
+        // A request is no answer, but its members have the same shapes.
+        Ok(()) => encode(service.protocol, service, operation, &*read, "id"),
+    };
+    assert_xml(answer.body());
+    Corpus::Keep
+});
