@@ -6,6 +6,8 @@ use sagegate_gate::{Access, Authorized, Call, Fault, Need, Needs, Operation};
 use sagegate_store::{Read, Tx};
 use serde_json::Value;
 
+use super::faults::check_session;
+
 /// Opens the encoded message of an authorization failure.
 #[derive(Debug)]
 pub struct DecodeAuthorizationMessage;
@@ -17,7 +19,8 @@ impl Operation for DecodeAuthorizationMessage {
     const NAME: &'static str = "DecodeAuthorizationMessage";
     const ACCESS: Access = Access::Read;
 
-    fn needs(_: &Call<'_, Self::Input>, _: &dyn Read) -> Result<Needs, Fault> {
+    fn needs(call: &Call<'_, Self::Input>, _: &dyn Read) -> Result<Needs, Fault> {
+        check_session(call.caller, Self::NAME)?;
         Ok(Need::any("sts:DecodeAuthorizationMessage").into())
     }
 

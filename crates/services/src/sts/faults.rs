@@ -1,6 +1,6 @@
 //! STS's errors in STS's words.
 
-use sagegate_gate::Fault;
+use sagegate_gate::{Caller, Fault};
 
 /// `AccessDenied`, for what no policy can allow.
 #[must_use]
@@ -48,5 +48,20 @@ pub(super) fn check_mfa(serial: Option<&str>, code: Option<&str>) -> Result<(), 
             "MultiFactorAuthentication failed, must provide both MFA serial number and one time \
              pass code.",
         )),
+    }
+}
+
+/// Refuses what AWS does not let sessions of users call, whatever policies say: those of
+/// GetSessionToken and GetFederationToken reach little of STS (STS API Reference, both, "You cannot
+/// call any AWS STS operations except …").
+///
+/// # Errors
+/// `AccessDenied`.
+pub(super) fn check_session(caller: &Caller, operation: &str) -> Result<(), Fault> {
+    match caller.session.as_ref().map(|session| session.issuer.as_str()) {
+        Some("GetSessionToken" | "GetFederationToken") => {
+            Err(access_denied(format!("Cannot call {operation} with session credentials")))
+        }
+        _ => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ use sagegate_gate::session::account_of_access_key;
 use sagegate_gate::{Access, Authorized, Call, Fault, Need, Needs, Operation};
 use sagegate_store::{Read, Tx};
 
-use super::faults::validation;
+use super::faults::{check_session, validation};
 
 /// Tells a caller who it is.
 #[derive(Debug)]
@@ -48,7 +48,8 @@ impl Operation for GetAccessKeyInfo {
     const NAME: &'static str = "GetAccessKeyInfo";
     const ACCESS: Access = Access::Read;
 
-    fn needs(_: &Call<'_, Self::Input>, _: &dyn Read) -> Result<Needs, Fault> {
+    fn needs(call: &Call<'_, Self::Input>, _: &dyn Read) -> Result<Needs, Fault> {
+        check_session(call.caller, Self::NAME)?;
         Ok(Need::any("sts:GetAccessKeyInfo").into())
     }
 

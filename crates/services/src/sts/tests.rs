@@ -389,3 +389,38 @@ fn an_authorization_message_opens_for_its_own_account_only() {
         assert!(text.starts_with("InvalidAuthorizationMessageException (400): "), "{text}");
     }
 }
+
+#[test]
+fn sessions_of_users_reach_little_of_sts() {
+    let house = House::new();
+    house.user_with_policy("ann", ALLOW_ALL);
+    let arn = role(&house, "r", TRUST_ACCOUNT, None);
+    for (issuer, assumes) in [("GetSessionToken", true), ("GetFederationToken", false)] {
+        let facts = SessionFacts {
+            issuer: issuer.into(),
+            policies: vec![("session policy".into(), ALLOW_ALL.into())],
+            ..SessionFacts::default()
+        };
+        let user = house.user("ann");
+        let user_id = user.unique_id().unwrap().to_owned();
+        let principal = match issuer {
+            "GetFederationToken" => Principal::Federated { name: "bob".into(), user_id },
+            _ => user.principal.clone(),
+        };
+        let caller = Caller { principal, session: Some(facts), ..user };
+        assert!(house.call::<GetCallerIdentity>(&caller, Unit).is_ok(), "{issuer}");
+        assert_eq!(house.call::<AssumeRole>(&caller, assume(&arn)).is_ok(), assumes, "{issuer}");
+        let key = api::GetAccessKeyInfoRequest { access_key_id: "AKIA000000000000".into() };
+        let text = house.fails_for::<GetAccessKeyInfo>(&caller, key);
+        assert_eq!(
+            text,
+            "AccessDenied (403): Cannot call GetAccessKeyInfo with session credentials"
+        );
+        let message = api::DecodeAuthorizationMessageRequest { encoded_message: "x".into() };
+        let text = house.fails_for::<DecodeAuthorizationMessage>(&caller, message);
+        assert!(text.contains("with session credentials"), "{text}");
+        let token = api::GetSessionTokenRequest::default();
+        let text = house.fails_for::<GetSessionToken>(&caller, token);
+        assert!(text.contains("with session credentials"), "{text}");
+    }
+}

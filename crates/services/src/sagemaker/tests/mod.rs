@@ -1,6 +1,7 @@
 //! Tests of the operations through a whole gate, a file for each family.
 
 mod domains;
+mod laws;
 mod permissions;
 mod profiles;
 mod studio;
