@@ -33,6 +33,12 @@ impl Time {
         self.0.div_euclid(1_000)
     }
 
+    /// Without the part of a second that is begun, as IAM and STS answer times.
+    #[must_use]
+    pub const fn whole_seconds(self) -> Self {
+        Self(self.seconds().saturating_mul(1_000))
+    }
+
     /// So many seconds later (earlier, if negative).
     #[must_use]
     pub const fn plus_seconds(self, seconds: i64) -> Self {

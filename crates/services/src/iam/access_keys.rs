@@ -82,7 +82,7 @@ impl Operation for CreateAccessKey {
                 access_key_id: Some(made.access_key_id),
                 status: Some(api::StatusType::Active),
                 secret_access_key: Some(made.secret.reveal().to_owned()),
-                create_date: Some(call.now.into()),
+                create_date: Some(call.now.whole_seconds().into()),
             }),
         })
     }
@@ -172,7 +172,7 @@ impl Operation for ListAccessKeys {
                 user_name: Some(holder.name.clone()),
                 access_key_id: Some(id.clone()),
                 status: status(&record),
-                create_date: Some(record.created.into()),
+                create_date: Some(record.created.whole_seconds().into()),
             };
             ((record.created.millis(), id), metadata)
         });
@@ -228,7 +228,7 @@ impl Operation for GetAccessKeyLastUsed {
         let last = stored.into_iter().chain(recent).max_by_key(|last| last.at);
         let answer = match last {
             Some(last) => api::AccessKeyLastUsed {
-                last_used_date: Some(last.at.into()),
+                last_used_date: Some(last.at.whole_seconds().into()),
                 service_name: Some(last.service),
                 region: Some(last.region),
             },

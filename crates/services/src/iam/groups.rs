@@ -25,7 +25,7 @@ pub(crate) fn answer(scope: &Scope, group: &GroupRecord) -> api::Group {
         group_name: Some(group.name.clone()),
         group_id: Some(group.id.clone()),
         arn: Some(entities::arn(scope, group)),
-        create_date: Some(group.created.into()),
+        create_date: Some(group.created.whole_seconds().into()),
     }
 }
 

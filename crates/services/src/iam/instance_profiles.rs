@@ -29,7 +29,7 @@ pub fn listed(
         instance_profile_name: Some(profile.name.clone()),
         instance_profile_id: Some(profile.id.clone()),
         arn: Some(entities::arn(scope, profile)),
-        create_date: Some(profile.created.into()),
+        create_date: Some(profile.created.whole_seconds().into()),
         roles: Some(role.into_iter().collect()),
         tags: None,
     })

@@ -98,8 +98,8 @@ pub fn listed(policy: &Managed, (attached, bounding): (i32, i32)) -> api::Policy
         attachment_count: Some(attached),
         permissions_boundary_usage_count: Some(bounding),
         is_attachable: Some(true),
-        create_date: Some(policy.created.into()),
-        update_date: Some(policy.updated.into()),
+        create_date: Some(policy.created.whole_seconds().into()),
+        update_date: Some(policy.updated.whole_seconds().into()),
         ..api::Policy::default()
     }
 }

@@ -17,7 +17,7 @@ pub fn answer(number: u64, version: &PolicyVersionRecord, default: u64) -> api::
         document: None,
         version_id: Some(format!("v{number}")),
         is_default_version: Some(number == default),
-        create_date: Some(version.created.into()),
+        create_date: Some(version.created.whole_seconds().into()),
     }
 }
 

@@ -48,7 +48,7 @@ pub fn answer(
         role_name: Some(role.name.clone()),
         role_id: Some(role.id.clone()),
         arn: Some(entities::arn(scope, role)),
-        create_date: Some(role.created.into()),
+        create_date: Some(role.created.whole_seconds().into()),
         assume_role_policy_document: Some(documents::encode(&trust::shown(
             state,
             scope,
@@ -77,7 +77,7 @@ pub fn last_used(
 ) -> Result<api::RoleLastUsed, StoreError> {
     let record = ROLE_LAST_USED.get(state, &(scope.account.as_str(), role.id.as_str()))?;
     Ok(record.map_or_else(api::RoleLastUsed::default, |used| api::RoleLastUsed {
-        last_used_date: Some(used.at.into()),
+        last_used_date: Some(used.at.whole_seconds().into()),
         region: Some(used.region),
     }))
 }

@@ -43,7 +43,7 @@ pub(crate) fn listed(scope: &Scope, user: &UserRecord) -> api::User {
         user_name: Some(user.name.clone()),
         user_id: Some(user.id.clone()),
         arn: Some(entities::arn(scope, user)),
-        create_date: Some(user.created.into()),
+        create_date: Some(user.created.whole_seconds().into()),
         ..api::User::default()
     }
 }
@@ -126,7 +126,7 @@ impl Operation for GetUser {
                 api::User {
                     user_id: Some(scope.account.to_string()),
                     arn: Some(scope.global_arn("iam", ROOT)),
-                    create_date: account.map(|account| account.created.into()),
+                    create_date: account.map(|account| account.created.whole_seconds().into()),
                     ..api::User::default()
                 }
             }

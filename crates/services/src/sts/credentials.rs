@@ -52,7 +52,7 @@ pub(super) fn issue(issue: &Issue<'_>) -> Result<Issued, Fault> {
             access_key_id: Some(made.access_key_id),
             secret_access_key: Some(made.secret.reveal().to_owned()),
             session_token: Some(made.token.reveal().to_owned()),
-            expiration: Some(made.expires.into()),
+            expiration: Some(made.expires.whole_seconds().into()),
         },
     })
 }
