@@ -55,6 +55,7 @@ class World:
         self.server = server
         self.root = server.principal()
         self.clients = {}
+        self.kept = {}
 
     def __getattr__(self, service):
         if service not in ("iam", "sts", "ec2", "sagemaker"):
@@ -96,9 +97,47 @@ class World:
         self.iam.create_instance_profile(InstanceProfileName=name)
         return name
 
-    # EC2
+    # EC2. An account has few VPCs and domains, so those of earlier entries go first.
+
+    def clear(self):
+        """Removes all VPCs and domains but those that are kept."""
+        for domain in self.sagemaker.list_domains()["Domains"]:
+            if domain["DomainId"] != self.kept.get("domain"):
+                self.sagemaker.delete_domain(DomainId=domain["DomainId"])
+        own = [{"Name": "is-default", "Values": ["false"]}]
+        for vpc in self.ec2.describe_vpcs(Filters=own)["Vpcs"]:
+            if vpc["VpcId"] != self.kept.get("vpc"):
+                self.clear_vpc(vpc["VpcId"])
+
+    def clear_vpc(self, vpc):
+        within = [{"Name": "vpc-id", "Values": [vpc]}]
+        endpoints = self.ec2.describe_vpc_endpoints(Filters=within)["VpcEndpoints"]
+        if endpoints:
+            self.ec2.delete_vpc_endpoints(
+                VpcEndpointIds=[endpoint["VpcEndpointId"] for endpoint in endpoints]
+            )
+        for interface in self.ec2.describe_network_interfaces(Filters=within)["NetworkInterfaces"]:
+            self.ec2.delete_network_interface(NetworkInterfaceId=interface["NetworkInterfaceId"])
+        groups = [
+            group
+            for group in self.ec2.describe_security_groups(Filters=within)["SecurityGroups"]
+            if group["GroupName"] != "default"
+        ]
+        for group in groups:
+            # Groups that name each other cannot be deleted before their rules are.
+            for way in ("ingress", "egress"):
+                rules = group["IpPermissions" if way == "ingress" else "IpPermissionsEgress"]
+                if rules:
+                    revoke = getattr(self.ec2, f"revoke_security_group_{way}")
+                    revoke(GroupId=group["GroupId"], IpPermissions=rules)
+        for group in groups:
+            self.ec2.delete_security_group(GroupId=group["GroupId"])
+        for subnet in self.ec2.describe_subnets(Filters=within)["Subnets"]:
+            self.ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+        self.ec2.delete_vpc(VpcId=vpc)
 
     def vpc(self):
+        self.clear()
         number = next(self.numbers) % 200
         vpc = self.ec2.create_vpc(CidrBlock=f"10.{number}.0.0/16")["Vpc"]["VpcId"]
         self.ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
@@ -140,9 +179,11 @@ class World:
         return answer["DomainArn"].rsplit("/", 1)[1]
 
     def shared_domain(self):
-        """A domain that entries may use and leave as it is: an account may have few."""
-        if "domain" not in self.__dict__.setdefault("kept", {}):
-            self.kept["domain"] = self.domain()
+        """A domain that entries may use and leave as it is."""
+        if "domain" not in self.kept:
+            domain = self.domain()
+            self.kept["domain"] = domain
+            self.kept["vpc"] = self.sagemaker.describe_domain(DomainId=domain)["VpcId"]
         return self.kept["domain"]
 
     def user_profile(self):

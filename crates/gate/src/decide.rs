@@ -169,7 +169,7 @@ impl Gate {
         };
         let keys = self.keys_of_caller(context, standing.as_deref());
         Ok(Side {
-            asker: asker(caller),
+            asker: asker(caller, standing.as_deref()),
             standing,
             session,
             scps: levels(organization.scps),
@@ -258,7 +258,7 @@ fn nothing() -> Attached {
     Attached::new("(the endpoint is gone)", sagegate_policy::Policy::empty())
 }
 
-fn asker(caller: &Caller) -> Asker {
+fn asker(caller: &Caller, standing: Option<&Standing>) -> Asker {
     let account: Box<str> = caller.account.as_str().into();
     let unique_id = caller.unique_id().map(Into::into);
     match &caller.principal {
@@ -271,7 +271,14 @@ fn asker(caller: &Caller) -> Asker {
             unique_id,
         },
         Principal::Federated { .. } => {
-            Asker::FederatedUser { arn: caller.arn().into(), user: None, account }
+            // Its permissions are bounded by those of the user (or root user) who asked for it.
+            let user = Caller {
+                principal: standing
+                    .map_or(Principal::Root, |standing| standing.identity.principal.clone()),
+                ..caller.clone()
+            };
+            let user = Some(user.arn().into());
+            Asker::FederatedUser { arn: caller.arn().into(), user, account }
         }
         Principal::Service { name } => Asker::Service { name: name.as_str().into() },
     }
