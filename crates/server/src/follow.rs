@@ -93,13 +93,7 @@ impl Follower {
     }
 
     async fn follow(&self, gate: &Gate) {
-        let mut wanted = HashSet::new();
-        let desired = || {
-            let desired = self.desired(gate)?;
-            wanted.extend(desired.iter().map(|listener| listener.address));
-            Ok::<_, Fault>(desired)
-        };
-        let done = match self.server.converge_with(desired).await {
+        let done = match self.server.converge_with(|| self.desired(gate)).await {
             Ok(done) => done,
             Err(fault) => {
                 // The listeners stay as they were; the next write tries again.
@@ -115,7 +109,7 @@ impl Follower {
         for text in failures.values() {
             tracing::warn!("{text}");
         }
-        if let Err(fault) = self.settle(gate, &wanted, &failures).await {
+        if let Err(fault) = self.settle(gate, &done.listening, &failures).await {
             tracing::error!(?fault, "cannot write that endpoints are bound");
         }
     }
@@ -124,23 +118,22 @@ impl Follower {
     async fn settle(
         &self,
         gate: &Gate,
-        wanted: &HashSet<SocketAddr>,
+        listening: &HashSet<SocketAddr>,
         failures: &HashMap<SocketAddr, String>,
     ) -> Result<(), Fault> {
         let state = gate.store().snapshot()?;
         for (scope, id) in endpoint::unsettled(&state)? {
-            let listeners = endpoint::listeners_of(&state, &scope, &id)?;
-            let failure = listeners
-                .iter()
-                .find_map(|listener| failures.get(&self.places.socket(listener.addr)));
-            // What came into the state since the listeners were brought into line is not bound yet.
-            let addresses: Vec<Ipv4Addr> = listeners
-                .iter()
+            let wanted: Vec<Ipv4Addr> = endpoint::listeners_of(&state, &scope, &id)?
+                .into_iter()
                 .map(|listener| listener.addr)
-                .filter(|address| wanted.contains(&self.places.socket(*address)))
                 .collect();
-            let bound = || failure.map_or(Ok(addresses.as_slice()), |text| Err(text.clone()));
-            gate.commit(|tx| endpoint::settle(tx, &scope, &id, bound())).await?;
+            let socket = |address: &Ipv4Addr| self.places.socket(*address);
+            let failure = wanted.iter().find_map(|address| failures.get(&socket(address)));
+            // What came into the state since the listeners were brought into line is not bound yet.
+            let bound: Vec<Ipv4Addr> =
+                wanted.iter().filter(|at| listening.contains(&socket(at))).copied().collect();
+            let outcome = || failure.map_or(Ok(&*bound), |text| Err(text.clone()));
+            gate.commit(|tx| endpoint::settle(tx, &scope, &id, outcome())).await?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The listeners, and what each of them tells of the requests that it accepts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -49,8 +49,8 @@ pub struct ListenAddress {
 /// What [`Server::converge`] has done.
 #[derive(Debug, Default)]
 pub struct Convergence {
-    /// Addresses that are listened on now.
-    pub listening: usize,
+    /// The addresses that are listened on now.
+    pub listening: HashSet<SocketAddr>,
     /// Addresses that could not be bound, and why. They are tried again at the next call.
     pub failures: Vec<(SocketAddr, io::Error)>,
 }
@@ -102,8 +102,6 @@ impl Way {
 }
 
 struct Listener {
-    /// The port, if it listens on all addresses.
-    wildcard_port: Option<u16>,
     way: watch::Sender<Arc<Way>>,
     task: JoinHandle<()>,
 }
@@ -186,7 +184,7 @@ impl Server {
         let mut result = Convergence::default();
         let mut before = std::mem::take(&mut *listed);
         // Close first: an address may be wanted again on another way.
-        let named: std::collections::HashSet<_> = desired.iter().map(|at| at.address).collect();
+        let named: HashSet<_> = desired.iter().map(|at| at.address).collect();
         let (kept, gone): (HashMap<_, _>, HashMap<_, _>) =
             before.drain().partition(|(address, _)| named.contains(address));
         for (_, listener) in gone {
@@ -205,15 +203,14 @@ impl Server {
                 });
                 continue;
             }
-            let beside_wildcard = self.has_wildcard(address.port()).await;
-            match listen(address, beside_wildcard) {
+            match listen_beside(address) {
                 Ok(listener) => {
                     listed.insert(address, self.open(listener, Arc::new(way)));
                 }
                 Err(error) => result.failures.push((address, error)),
             }
         }
-        result.listening = listed.len();
+        result.listening = listed.keys().copied().collect();
         Ok(result)
     }
 
@@ -235,18 +232,10 @@ impl Server {
         ended
     }
 
-    async fn has_wildcard(&self, port: u16) -> bool {
-        let public = self.public.lock().await;
-        public.iter().any(|listener| listener.wildcard_port == Some(port))
-    }
-
     fn open(&self, listener: TcpListener, way: Arc<Way>) -> Listener {
-        let local = listener.local_addr().ok();
-        let wildcard_port =
-            local.filter(|local| local.ip().is_unspecified()).map(|local| local.port());
         let way = watch::Sender::new(way);
         let accept = accept(listener, Arc::clone(&self.shared), way.subscribe());
-        Listener { wildcard_port, way, task: tokio::spawn(accept) }
+        Listener { way, task: tokio::spawn(accept) }
     }
 }
 
@@ -272,6 +261,15 @@ fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     }
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// Listens on an address at whose port the public listener may have all addresses: that one allows
+/// it, and nothing else does.
+fn listen_beside(address: SocketAddr) -> io::Result<TcpListener> {
+    match listen(address, false) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => listen(address, true),
+        listener => listener,
+    }
 }
 
 /// Whether this machine has the whole of 127.0.0.0/8, as Linux does, so that each endpoint can

@@ -6,7 +6,7 @@ mod common;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering;
 
-use common::{at, connect, endpoint, exchange, is_public, one, rest, start, start_at, status};
+use common::{at, bound_at, connect, endpoint, exchange, is_public, one, rest, start, status};
 use sagegate_server::{Limits, Via, has_loopback_range};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -38,7 +38,7 @@ async fn each_address_tells_its_own_arrival() {
         at(c, Via::Door, None),
     ]);
     let done = done.await;
-    assert_eq!((done.listening, done.failures.len()), (3, 0));
+    assert_eq!((done.listening.len(), done.failures.len()), (3, 0));
 
     let answer = exchange(a, GET_ONCE).await;
     assert!(answer.contains("api GET") && answer.contains("vpc_source_ip: 10.0.0.4"), "{answer}");
@@ -72,7 +72,7 @@ async fn what_is_gone_is_closed_and_its_requests_are_answered() {
         tokio::task::yield_now().await;
     }
 
-    assert_eq!(running.server.converge(vec![]).await.listening, 0);
+    assert_eq!(running.server.converge(vec![]).await.listening.len(), 0);
     assert!(is_refused(address).await);
     assert_eq!(rest(&mut idle).await, "");
     running.api.gate.add_permits(1);
@@ -130,10 +130,10 @@ async fn failures_are_told_by_address_and_tried_again() {
     let other = std::net::TcpListener::bind(a).unwrap();
     let wanted = vec![at(a, endpoint(API), None), at(b, endpoint(API), None)];
     let done = running.server.converge(wanted.clone()).await;
-    assert_eq!(done.listening, 1);
+    assert_eq!(done.listening.len(), 1);
     assert_eq!(done.failures.iter().map(|(address, _)| *address).collect::<Vec<_>>(), [a]);
     drop(other);
-    assert_eq!(running.server.converge(wanted).await.listening, 2);
+    assert_eq!(running.server.converge(wanted).await.listening.len(), 2);
 }
 
 #[tokio::test]
@@ -141,11 +141,17 @@ async fn beside_a_wildcard_an_endpoint_keeps_its_arrival() {
     if !has_loopback_range() {
         return;
     }
-    let running = start_at("0.0.0.0:0", Limits::default(), true).await;
+    // As at a start: the public address is taken first and served last.
+    let (running, listener) = bound_at("0.0.0.0:0", Limits::default(), true);
     let (a, b) = (beside(running.address, 9), beside(running.address, 10));
+    let c = beside(running.address, 11);
     let done = running.server.converge(vec![at(a, endpoint(API), None)]).await;
-    assert_eq!((done.listening, done.failures.len()), (1, 0));
+    running.server.serve(listener).await;
+    assert_eq!((done.listening.len(), done.failures.len()), (1, 0));
     assert!(exchange(a, GET_ONCE).await.contains("vpce-1"));
+    let done = running.server.converge(vec![at(a, endpoint(API), None), at(c, Via::Door, None)]);
+    assert_eq!(done.await.listening.len(), 2);
+    assert!(exchange(c, GET_ONCE).await.contains("door GET"));
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, running.address.port()));
     assert!(is_public(&exchange(local, GET_ONCE).await));
     // An address that is no endpoint's (any more) is not the public one either.

@@ -13,7 +13,7 @@ use sagegate_server::{
     Answer, BoxFuture, Control, Handler, Limits, ListenAddress, Server, ServerParts, Via,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -89,6 +89,13 @@ pub(crate) async fn start(limits: Limits) -> Running {
 }
 
 pub(crate) async fn start_at(address: &str, limits: Limits, reset: bool) -> Running {
+    let (running, listener) = bound_at(address, limits, reset);
+    running.server.serve(listener).await;
+    running
+}
+
+/// A server whose public address is bound and not served yet.
+pub(crate) fn bound_at(address: &str, limits: Limits, reset: bool) -> (Running, TcpListener) {
     let api = Arc::new(Tell::new("api"));
     let reset = Arc::new(Reset { enabled: reset, done: AtomicUsize::new(0) });
     let server = Server::new(ServerParts {
@@ -100,8 +107,7 @@ pub(crate) async fn start_at(address: &str, limits: Limits, reset: bool) -> Runn
     });
     let listener = Server::bind(address.parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
-    server.serve(listener).await;
-    Running { server, address, api, reset }
+    (Running { server, address, api, reset }, listener)
 }
 
 pub(crate) fn endpoint(service: &str) -> Via {
