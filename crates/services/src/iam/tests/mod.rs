@@ -12,6 +12,7 @@ mod permissions;
 mod policies;
 mod roles;
 mod service_linked;
+mod simulate;
 mod users;
 
 use sagegate_api::iam as api;
