@@ -10,6 +10,7 @@ mod names;
 mod overview;
 mod permissions;
 mod policies;
+mod role_permissions;
 mod roles;
 mod service_linked;
 mod simulate;

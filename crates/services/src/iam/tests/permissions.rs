@@ -40,8 +40,10 @@ macro_rules! asked {
     }};
 }
 
+pub(super) use asked;
+
 /// Lets `nobody` do one action on one resource.
-fn allow(house: &House, action: &str, resource: &str) {
+pub(super) fn allow(house: &House, action: &str, resource: &str) {
     house.ok::<user_policies::PutUserPolicy>(api::PutUserPolicyRequest {
         user_name: "nobody".into(),
         policy_name: "one".into(),
