@@ -9,7 +9,7 @@ use sagegate_gate::audit::Journal;
 use sagegate_gate::{AccountId, Env, Fault, Gate, Parts, Region, Scope, Vault};
 use sagegate_services::ec2;
 use sagegate_services::iam::IamDirectory;
-use sagegate_services::iam::credentials::{self, Credential, Maker};
+use sagegate_services::iam::credentials::{self, Credential, Maker, RootKeys};
 use sagegate_services::sagemaker::site::Site;
 use sagegate_store::{Read, Record, Store, Table};
 use serde::{Deserialize, Serialize};
@@ -94,11 +94,11 @@ impl Node {
         Ok(node)
     }
 
-    /// Makes what every account has from its beginning. `keep` is the root user's key to make again
-    /// after a reset.
+    /// Makes what every account has from its beginning. `keep` are the root user's keys that a reset
+    /// leaves in force.
     pub(crate) async fn bootstrap(
         &self,
-        keep: Option<&Credential>,
+        keep: Option<&RootKeys>,
     ) -> anyhow::Result<Option<Credential>> {
         let gate = &self.gate;
         let identity =

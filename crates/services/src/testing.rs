@@ -90,6 +90,11 @@ impl House {
         self.gate.store().snapshot().unwrap()
     }
 
+    /// Empties all state.
+    pub(crate) fn reset(&self) {
+        self.runtime.block_on(self.gate.store().clear(&[])).unwrap();
+    }
+
     /// A transaction of the test's own.
     pub(crate) fn transact<T>(&self, work: impl FnMut(&mut Tx) -> Result<T, Fault>) -> T {
         self.runtime.block_on(self.gate.transact(work)).unwrap()

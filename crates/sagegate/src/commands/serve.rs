@@ -232,9 +232,12 @@ impl Control for Reset {
 impl Reset {
     async fn reset_all(&self) -> anyhow::Result<()> {
         let gate = &self.node.gate;
+        let state = gate.store().snapshot()?;
+        let keys = credentials::root_keys(&state, &self.node.scope.account)?;
+        drop(state);
         gate.store().clear(&[]).await?;
         gate.journal().clear()?;
-        self.node.bootstrap(self.node.root.as_ref()).await?;
+        self.node.bootstrap(Some(&keys)).await?;
         self.node.note_address(self.address).await?;
         gate.catch_up().await;
         Ok(())

@@ -52,18 +52,26 @@ pub(crate) fn create(
 ) -> Result<Credential, StoreError> {
     let access_key_id = session::access_key_id(maker.env, account, "AKIA");
     let secret = session::secret_access_key(maker.env);
-    keep(tx, maker, account, owner, &Credential { access_key_id, secret })
+    // The id is sealed with the secret, so that neither can be exchanged in the file.
+    let plain = Secret::new(format!("{access_key_id}\n{}", secret.reveal()));
+    let record = AccessKeyRecord {
+        account: account.clone(),
+        owner,
+        active: true,
+        created: maker.now,
+        sealed_secret: maker.vault.seal_text(maker.env, PURPOSE, plain.reveal().as_bytes()),
+    };
+    keep(tx, account, &access_key_id, &record)?;
+    Ok(Credential { access_key_id, secret })
 }
 
 fn keep(
     tx: &mut Tx,
-    maker: Maker<'_>,
     account: &AccountId,
-    owner: KeyOwner,
-    credential: &Credential,
-) -> Result<Credential, StoreError> {
-    let id = credential.access_key_id.as_str();
-    match &owner {
+    id: &str,
+    record: &AccessKeyRecord,
+) -> Result<(), StoreError> {
+    match &record.owner {
         KeyOwner::Root => KEYS_OF.put(tx, &(account.as_str(), ROOT, id), &())?,
         KeyOwner::User { id: user } => {
             KEYS_OF.put(tx, &(account.as_str(), user.as_str(), id), &())?;
@@ -73,18 +81,7 @@ fn keep(
             OPERATOR_CREDENTIALS.put(tx, &key, &id.to_owned())?;
         }
     }
-    // The id is sealed with the secret, so that neither can be exchanged in the file.
-    let plain = Secret::new(format!("{id}\n{}", credential.secret.reveal()));
-    let sealed_secret = maker.vault.seal_text(maker.env, PURPOSE, plain.reveal().as_bytes());
-    let record = AccessKeyRecord {
-        account: account.clone(),
-        owner,
-        active: true,
-        created: maker.now,
-        sealed_secret,
-    };
-    ACCESS_KEYS.put(tx, id, &record)?;
-    Ok(credential.clone())
+    ACCESS_KEYS.put(tx, id, record)
 }
 
 /// Opens a secret; `None` if it was not sealed for this key by this vault.
@@ -128,9 +125,27 @@ pub(crate) fn delete(tx: &mut Tx, account: &AccountId, owner_id: &str, access_ke
     KEY_LAST_USED.delete(tx, access_key_id);
 }
 
-/// Makes an account with a key of its root user, at the first start; later it answers the root
-/// user's oldest active key, if there is one. `keep` is a key to make instead of a new one, for a
-/// reset that leaves the credentials in force.
+/// The root user's access keys, sealed as they rest, with the operator's credential for root. What
+/// a reset leaves in force.
+#[derive(Clone, Debug)]
+pub struct RootKeys(Vec<(String, AccessKeyRecord)>);
+
+/// Takes the root user's keys before a reset.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn root_keys(state: &dyn Read, account: &AccountId) -> Result<RootKeys, StoreError> {
+    let mut keys = keys_of(state, account, ROOT)?;
+    if let Some(id) = OPERATOR_CREDENTIALS.get(state, &(account.as_str(), ROOT))?
+        && let Some(record) = ACCESS_KEYS.get(state, id.as_str())?
+    {
+        keys.push((id, record));
+    }
+    Ok(RootKeys(keys))
+}
+
+/// Makes an account at the first start: with a new key of its root user, or after a reset with the
+/// `kept` ones. Answers the root user's oldest active key, if there is one.
 ///
 /// # Errors
 /// A [`Fault`] of the store, or of a key file that is not this data directory's.
@@ -138,25 +153,34 @@ pub fn bootstrap(
     tx: &mut Tx,
     maker: Maker<'_>,
     account: &AccountId,
-    kept: Option<&Credential>,
+    kept: Option<&RootKeys>,
 ) -> Result<Option<Credential>, Fault> {
-    if ACCOUNTS.contains(tx, account.as_str())? {
-        let keys = keys_of(tx, account, ROOT)?;
-        return match keys.iter().find(|(_, record)| record.active) {
-            Some((id, record)) => open(maker.vault, id, record).map(Some),
-            None => Ok(None),
-        };
+    if !ACCOUNTS.contains(tx, account.as_str())? {
+        let record = AccountRecord { created: maker.now, alias: None };
+        ACCOUNTS.put(tx, account.as_str(), &record)?;
+        match kept {
+            None => drop(create(tx, maker, account, KeyOwner::Root)?),
+            Some(RootKeys(keys)) => {
+                keys.iter().try_for_each(|(id, record)| keep(tx, account, id, record))?;
+            }
+        }
     }
-    let record = AccountRecord { created: maker.now, alias: None };
-    ACCOUNTS.put(tx, account.as_str(), &record)?;
-    let credential = match kept {
-        Some(kept) => keep(tx, maker, account, KeyOwner::Root, kept)?,
-        None => create(tx, maker, account, KeyOwner::Root)?,
-    };
-    Ok(Some(credential))
+    root_key(tx, maker.vault, account)
 }
 
-/// The operator's credential for a principal, made on first use and the same from then on.
+/// The root user's oldest active key.
+fn root_key(
+    state: &dyn Read,
+    vault: &Vault,
+    account: &AccountId,
+) -> Result<Option<Credential>, Fault> {
+    let keys = keys_of(state, account, ROOT)?;
+    let active = keys.iter().find(|(_, record)| record.active);
+    active.map(|(id, record)| open(vault, id, record)).transpose()
+}
+
+/// The operator's credential for a principal, made on first use and the same from then on. For
+/// root it is the root user's oldest active key, as long as there is one.
 ///
 /// `principal` is `root`, `user/NAME`, `role/NAME` (a path may stand before the name) or the ARN of
 /// one of these.
@@ -171,6 +195,11 @@ pub fn operator_credential(
 ) -> Result<Credential, Fault> {
     let id = principal_id(tx, scope, principal)?;
     let account = &scope.account;
+    if id == ROOT
+        && let Some(key) = root_key(tx, maker.vault, account)?
+    {
+        return Ok(key);
+    }
     if let Some(key) = OPERATOR_CREDENTIALS.get(tx, &(account.as_str(), id.as_str()))?
         && let Some(record) = ACCESS_KEYS.get(tx, key.as_str())?
     {

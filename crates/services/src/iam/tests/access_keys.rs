@@ -154,7 +154,6 @@ fn an_operators_credential_is_the_same_each_time_and_ends_with_its_principal() {
         assert_eq!(again.access_key_id, first.access_key_id, "{same}");
         assert!(again.secret.is(first.secret.reveal()));
     }
-    assert_ne!(credential("root").access_key_id, first.access_key_id);
     let refused = |principal: &str| {
         let mut tx = sagegate_store::Tx::read_only(house.state());
         credentials::operator_credential(&mut tx, house.maker(), &scope, principal)
@@ -204,4 +203,26 @@ fn a_secret_rests_sealed_and_is_in_no_record() {
     let mut exchanged = ACCESS_KEYS.get(&house.state(), other.as_str()).unwrap().unwrap();
     exchanged.sealed_secret = stored.sealed_secret;
     assert!(credentials::secret(house.gate.vault(), &other, &exchanged).is_none());
+}
+
+#[test]
+fn the_operators_root_is_the_root_users_key_while_there_is_one() {
+    let house = House::new();
+    let scope = house.scope();
+    let root =
+        || house.transact(|tx| credentials::operator_credential(tx, house.maker(), &scope, "root"));
+    let listed = house.ok::<ListAccessKeys>(Default::default()).access_key_metadata.unwrap();
+    let first = root();
+    assert_eq!(listed[0].access_key_id.as_deref(), Some(first.access_key_id.as_str()));
+    house.ok::<DeleteAccessKey>(api::DeleteAccessKeyRequest {
+        user_name: None,
+        access_key_id: first.access_key_id.clone(),
+    });
+    let second = root();
+    assert_ne!(second.access_key_id, first.access_key_id);
+    assert_eq!(root().access_key_id, second.access_key_id);
+    let found = directory(&house).access_key(&house.state(), &second.access_key_id).unwrap();
+    assert_eq!(found.unwrap().principal, Principal::Root);
+    let listed = house.ok::<ListAccessKeys>(Default::default()).access_key_metadata.unwrap();
+    assert!(listed.is_empty());
 }

@@ -3,6 +3,7 @@ use sagegate_api::Unit;
 use sagegate_api::iam as api;
 
 use super::create_user;
+use crate::iam::access_keys::CreateAccessKey;
 use crate::iam::account::{
     CreateAccountAlias, DeleteAccountAlias, GetAccountSummary, ListAccountAliases,
 };
@@ -52,12 +53,26 @@ fn the_account_starts_once() {
     let first = start();
     assert_eq!(start().access_key_id, first.access_key_id);
     assert_eq!(credentials::keys_of(&house.state(), &account, ROOT).unwrap().len(), 1);
-    // After a reset the same key opens again.
-    let other = House::new();
-    let scope = sagegate_gate::AccountId::parse("210987654321").unwrap();
-    let kept = other
-        .transact(|tx| credentials::bootstrap(tx, other.maker(), &scope, Some(&first)))
+}
+
+#[test]
+fn a_reset_leaves_all_of_roots_keys_and_nothing_else() {
+    let house = House::new();
+    let scope = house.scope();
+    let account = &scope.account;
+    create_user(&house, "u");
+    house.clock.advance_millis(1_000);
+    house.ok::<CreateAccessKey>(Default::default());
+    let before = credentials::keys_of(&house.state(), account, ROOT).unwrap();
+    assert_eq!(before.len(), 2);
+    let kept = credentials::root_keys(&house.state(), account).unwrap();
+    house.reset();
+    assert!(credentials::keys_of(&house.state(), account, ROOT).unwrap().is_empty());
+    let first = house
+        .transact(|tx| credentials::bootstrap(tx, house.maker(), account, Some(&kept)))
         .unwrap();
-    assert_eq!(kept.access_key_id, first.access_key_id);
-    assert!(kept.secret.is(first.secret.reveal()));
+    assert_eq!(first.access_key_id, before[0].0);
+    assert_eq!(credentials::keys_of(&house.state(), account, ROOT).unwrap(), before);
+    let users = house.ok::<crate::iam::users::ListUsers>(Default::default()).users.unwrap();
+    assert!(users.is_empty());
 }
