@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::authenticate::session_keys;
 use crate::caller::{Caller, Principal};
-use crate::denial::{Denial, message};
+use crate::denial::{Denial, matched_statement, message};
 use crate::directory::AttachedPolicy;
 use crate::gate::{Context, Gate, Refusal};
 use crate::ids::AccountId;
@@ -270,14 +270,15 @@ fn asker(caller: &Caller, standing: Option<&Standing>) -> Asker {
             account,
             unique_id,
         },
-        Principal::Federated { .. } => {
-            // Its permissions are bounded by those of the user (or root user) who asked for it.
-            let user = Caller {
-                principal: standing
-                    .map_or(Principal::Root, |standing| standing.identity.principal.clone()),
-                ..caller.clone()
+        Principal::Federated { user_id, .. } => {
+            // Its permissions are bounded by those of the user (or root user) who asked for it. A
+            // user who is gone meanwhile bounds them to nothing.
+            let who = match (standing, user_id.is_empty()) {
+                (Some(standing), _) => Some(standing.identity.principal.clone()),
+                (None, true) => Some(Principal::Root),
+                (None, false) => None,
             };
-            let user = Some(user.arn().into());
+            let user = who.map(|principal| Caller { principal, ..caller.clone() }.arn().into());
             Asker::FederatedUser { arn: caller.arn().into(), user, account }
         }
         Principal::Service { name } => Asker::Service { name: name.as_str().into() },
@@ -293,20 +294,13 @@ fn denial(
 ) -> Denial {
     let trace = serde_json::to_value(explain(request, set)).unwrap_or(Value::Null);
     let explicit = matches!(decision.by, Reason::ExplicitDeny(_));
-    let matched: Vec<Value> = match decision.source() {
-        Some(source) if explicit => {
-            let name = set.policy(source).map_or("", |it| it.name.as_ref());
-            let sid = set
-                .policy(source)
-                .and_then(|it| it.policy.sid(usize::try_from(source.statement).ok()?));
-            vec![json!({
-                "statementId": sid.unwrap_or_default(),
-                "effect": "DENY",
-                "policy": name,
-                "statement": source.statement,
-            })]
-        }
-        _ => Vec::new(),
+    let matched: Vec<Value> = match decision.source().filter(|_| explicit) {
+        Some(source) => set
+            .policy(source)
+            .and_then(|it| matched_statement(it, usize::try_from(source.statement).ok()?))
+            .into_iter()
+            .collect(),
+        None => Vec::new(),
     };
     let conditions: Vec<(String, Vec<String>)> = request
         .context

@@ -1,6 +1,6 @@
 //! What a refused caller is told, and the sealed message in which EC2 tells the rest.
 
-use sagegate_policy::Decision;
+use sagegate_policy::{Attached, Decision, Element};
 use serde_json::{Value, json};
 
 use crate::caller::Caller;
@@ -65,6 +65,43 @@ impl Denial {
     }
 }
 
+fn items<'a>(values: impl IntoIterator<Item = &'a str>) -> Value {
+    let items: Vec<Value> = values.into_iter().map(|value| json!({ "value": value })).collect();
+    json!({ "items": items })
+}
+
+/// A statement as a decoded authorization message shows one that denied, with the policy that it is
+/// in.
+#[must_use]
+pub(crate) fn matched_statement(attached: &Attached, index: usize) -> Option<Value> {
+    let statement = attached.policy.document().statements.get(index)?;
+    let texts = |element: &Option<Element>| {
+        items(element.iter().flat_map(|it| it.values.iter().map(|text| &*text.value)))
+    };
+    let principals = statement.principal.iter().flat_map(|it| &it.entries);
+    let conditions: Vec<Value> = statement
+        .conditions
+        .iter()
+        .map(|condition| {
+            json!({
+                "key": condition.key,
+                "operator": condition.operator.to_string(),
+                "values": items(condition.values.iter().map(|text| &*text.value)),
+            })
+        })
+        .collect();
+    Some(json!({
+        "statementId": statement.sid.as_ref().map_or("", |sid| &*sid.value),
+        "effect": "DENY",
+        "policy": attached.name.as_ref(),
+        "principals": items(principals.map(|(_, text)| &*text.value)),
+        "principalGroups": { "items": [] },
+        "actions": texts(&statement.action),
+        "resources": texts(&statement.resource),
+        "conditions": { "items": conditions },
+    }))
+}
+
 /// The form of a decoded authorization message (STS API, `DecodeAuthorizationMessage`; AWS shows
 /// one in the EC2 User Guide, "Example policies … Decode an authorization failure message").
 #[must_use]
@@ -75,9 +112,6 @@ pub(crate) fn message(
     matched: &[Value],
     conditions: &[(String, Vec<String>)],
 ) -> Value {
-    let items = |values: &[String]| -> Value {
-        json!({ "items": values.iter().map(|value| json!({ "value": value })).collect::<Vec<_>>() })
-    };
     json!({
         "allowed": false,
         "explicitDeny": explicit,
@@ -93,7 +127,7 @@ pub(crate) fn message(
             "conditions": {
                 "items": conditions
                     .iter()
-                    .map(|(key, values)| json!({ "key": key, "values": items(values) }))
+                    .map(|(key, values)| json!({ "key": key, "values": items(values.iter().map(String::as_str)) }))
                     .collect::<Vec<_>>(),
             },
         },
