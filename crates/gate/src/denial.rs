@@ -78,6 +78,9 @@ pub(crate) fn matched_statement(attached: &Attached, index: usize) -> Option<Val
     let texts = |element: &Option<Element>| {
         items(element.iter().flat_map(|it| it.values.iter().map(|text| &*text.value)))
     };
+    let name = |element: &Option<Element>, plain: &'static str, negated: &'static str| {
+        if element.as_ref().is_some_and(|it| it.negated) { negated } else { plain }
+    };
     let principals = statement.principal.iter().flat_map(|it| &it.entries);
     let conditions: Vec<Value> = statement
         .conditions
@@ -96,8 +99,8 @@ pub(crate) fn matched_statement(attached: &Attached, index: usize) -> Option<Val
         "policy": attached.name.as_ref(),
         "principals": items(principals.map(|(_, text)| &*text.value)),
         "principalGroups": { "items": [] },
-        "actions": texts(&statement.action),
-        "resources": texts(&statement.resource),
+        name(&statement.action, "actions", "notActions"): texts(&statement.action),
+        name(&statement.resource, "resources", "notResources"): texts(&statement.resource),
         "conditions": { "items": conditions },
     }))
 }

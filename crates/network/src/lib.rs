@@ -7,6 +7,8 @@ pub mod allot;
 pub mod arrival;
 pub mod cidr;
 pub mod endpoint_name;
+pub mod loopback;
 pub mod security_group;
 
 pub use arrival::{Arrival, Behind, EndpointArrival, behind};
+pub use loopback::Places;

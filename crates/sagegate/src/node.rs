@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use sagegate_gate::audit::Journal;
 use sagegate_gate::{AccountId, Env, Fault, Gate, Parts, Region, Scope, Vault};
+use sagegate_server::has_loopback_range;
 use sagegate_services::ec2;
 use sagegate_services::iam::IamDirectory;
 use sagegate_services::iam::credentials::{self, Credential, Maker, RootKeys};
@@ -119,15 +120,24 @@ impl Node {
 
 impl Node {
     /// Notes where this start listens.
-    pub(crate) async fn note_address(&self, address: SocketAddr) -> anyhow::Result<()> {
-        let site = Site { scheme: "http".to_owned(), public_port: address.port() };
+    pub(crate) async fn note_address(
+        &self,
+        address: SocketAddr,
+        studio_names: bool,
+    ) -> anyhow::Result<()> {
+        let site = Site {
+            scheme: "http".to_owned(),
+            public_port: address.port(),
+            loopback_range: has_loopback_range(),
+            studio_names,
+        };
         // A wildcard is reached by loopback on this machine.
         let host = match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
             IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
             ip => ip,
         };
-        let url = site.origin(host);
+        let url = format!("{}://{}", site.scheme, SocketAddr::new(host, address.port()));
         self.gate
             .transact(|tx| {
                 site.write(tx)?;

@@ -94,7 +94,7 @@ fn endpoints(node: &Node) -> Result<Value, OperatorFailure> {
             "vpc": it.vpc_id,
             "subnet": it.subnet_id,
             "vpcSourceIp": it.vpc_source_ip,
-            "url": site.origin(it.addr.into()),
+            "url": site.origin(it.addr),
         });
         if let (Err(reason), Some(row)) = (it.admitted, row.as_object_mut()) {
             row.insert("closed".to_owned(), reason.to_string().into());

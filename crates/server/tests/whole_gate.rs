@@ -12,8 +12,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use sagegate_gate::audit::Journal;
 use sagegate_gate::{AccountId, Env, Gate, Parts, Region, Scope, Vault};
 use sagegate_server::{
-    Answer, BoxFuture, Control, Follower, HttpResponse, Limits, Places, Server, ServerParts,
-    has_loopback_range,
+    Answer, BoxFuture, Control, Follower, HttpResponse, Limits, Server, ServerParts,
+    has_loopback_range, places_here,
 };
 use sagegate_services::ec2;
 use sagegate_services::iam::IamDirectory;
@@ -64,7 +64,7 @@ impl House {
         }));
         let listener = Server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let public = listener.local_addr().unwrap();
-        let places = Places::here(public.port());
+        let places = places_here(public.port());
         gate.follow(Follower::reactions(
             Arc::clone(&server),
             places,

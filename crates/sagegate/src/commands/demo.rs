@@ -14,6 +14,7 @@ use sagegate_services::iam::IamDirectory;
 use sagegate_services::iam::credentials::{self, Maker};
 use sagegate_services::sagemaker::ids::DomainId;
 use sagegate_services::sagemaker::presigned;
+use sagegate_services::sagemaker::site::Site;
 use sagegate_wire::sigv4::SecretKey;
 
 use super::{quoted, serve};
@@ -81,6 +82,7 @@ async fn demo(listen: SocketAddr, data: PathBuf) -> anyhow::Result<ExitCode> {
         memory: false,
         account: None,
         region: None,
+        studio_names: false,
         test_reset: false,
     })
     .await?;
@@ -173,6 +175,7 @@ fn ways(running: &serve::Running, saved: &BTreeMap<String, String>) -> anyhow::R
         arrival: Arrival::Public { source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST) },
     }];
     let state = node.gate.store().snapshot()?;
+    let site = Site::read(&state).map_err(fault)?;
     let called = |wanted: &str| {
         saved.iter().find(|(_, value)| *value == wanted).map(|(name, _)| name.replace('_', "-"))
     };
@@ -185,7 +188,7 @@ fn ways(running: &serve::Running, saved: &BTreeMap<String, String>) -> anyhow::R
         let subnet = called(&endpoint.subnet_id).unwrap_or_default();
         ways.push(Way {
             name: format!("{name}/{subnet}"),
-            url: format!("http://{}:{}", listener.addr, running.address.port()),
+            url: site.origin(listener.addr),
             arrival: Arrival::Endpoint(endpoint),
         });
     }

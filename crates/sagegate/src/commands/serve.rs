@@ -12,8 +12,8 @@ use sagegate_console::StudioDoor;
 use sagegate_gate::audit::tables;
 use sagegate_gate::{AccountId, Env, Gate, HttpRequest, Region};
 use sagegate_server::{
-    Answer, BoxFuture, Control, FindDoors, Follower, Handler, Limits, OperatorSocket, Places,
-    Server, ServerParts,
+    Answer, BoxFuture, Control, FindDoors, Follower, Handler, Limits, OperatorSocket, Server,
+    ServerParts, places_here,
 };
 use sagegate_services::iam::credentials;
 use sagegate_services::sagemaker::lifecycle::Lifecycle;
@@ -48,6 +48,10 @@ pub(crate) struct Arguments {
     /// The region. Fixed when the data directory is made [default: us-west-2].
     #[arg(long)]
     pub(crate) region: Option<Region>,
+    /// Give out presigned URLs by Studio's own host names, d-….studio.REGION.sagemaker.aws, instead of
+    /// loopback addresses; for where DNS points these names to this listener.
+    #[arg(long)]
+    pub(crate) studio_names: bool,
     /// Let anybody who reaches the public listener empty all state, for test suites:
     /// POST /_sagegate/reset.
     #[arg(long)]
@@ -98,10 +102,15 @@ impl Running {
         let data = (!arguments.memory).then(|| arguments.data.clone());
         let options = Options { data, account: arguments.account, region: arguments.region };
         let node = Arc::new(Node::open(options, Env::system()).await?);
-        node.note_address(address).await?;
+        node.note_address(address, arguments.studio_names).await?;
         let limits = Limits::default();
         let gate = Arc::clone(&node.gate);
-        let control = Reset { node: Arc::clone(&node), address, allowed: arguments.test_reset };
+        let control = Reset {
+            node: Arc::clone(&node),
+            address,
+            studio_names: arguments.studio_names,
+            allowed: arguments.test_reset,
+        };
         let ids = node.gate.env().clone();
         let server = Arc::new(Server::new(ServerParts {
             limits: limits.clone(),
@@ -114,7 +123,7 @@ impl Running {
             let state = gate.store().snapshot()?;
             Ok(site::doors(&state)?.into_iter().map(|(address, _)| address).collect())
         });
-        let places = Places::here(address.port());
+        let places = places_here(address.port());
         let mut reactions = Follower::reactions(Arc::clone(&server), places, DOOR_TABLES, doors);
         // Behind the listeners: a domain is in service once its door is open.
         reactions.push(Arc::new(Lifecycle));
@@ -218,6 +227,7 @@ impl Handler for Door {
 struct Reset {
     node: Arc<Node>,
     address: SocketAddr,
+    studio_names: bool,
     allowed: bool,
 }
 
@@ -238,7 +248,7 @@ impl Reset {
         gate.store().clear(&[]).await?;
         gate.journal().clear()?;
         self.node.bootstrap(Some(&keys)).await?;
-        self.node.note_address(self.address).await?;
+        self.node.note_address(self.address, self.studio_names).await?;
         gate.catch_up().await;
         Ok(())
     }

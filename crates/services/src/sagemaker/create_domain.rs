@@ -135,7 +135,7 @@ impl Operation for CreateDomain {
         Ok(CreateDomainResponse {
             domain_arn: Some(arn),
             domain_id: Some(id.to_string()),
-            url: Some(Site::read(tx)?.origin(door.into())),
+            url: Some(Site::read(tx)?.studio_origin(scope, &id, door)),
         })
     }
 }

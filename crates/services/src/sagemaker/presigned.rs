@@ -115,7 +115,7 @@ impl Operation for CreatePresignedDomainUrl {
             None => None,
         };
         let address = endpoint.unwrap_or(domain.door);
-        let origin = Site::read(tx)?.origin(address.into());
+        let origin = Site::read(tx)?.studio_origin(scope, &id, address);
         Ok(CreatePresignedDomainUrlResponse {
             authorized_url: Some(format!("{origin}/auth?token={}", token.reveal())),
         })

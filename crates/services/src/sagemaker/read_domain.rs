@@ -81,7 +81,7 @@ impl Operation for DescribeDomain {
             app_network_access_type: Some(record.app_network_access_type.0),
             home_efs_file_system_kms_key_id: record.kms_key_id.clone(),
             subnet_ids: (!subnets.is_empty()).then_some(subnets),
-            url: Some(Site::read(tx)?.origin(record.door.into())),
+            url: Some(Site::read(tx)?.studio_origin(call.scope, &record.id, record.door)),
             vpc_id: record.vpc_id,
             kms_key_id: record.kms_key_id,
             app_security_group_management: record.app_security_group_management.map(|it| it.0),
@@ -134,7 +134,7 @@ impl Operation for ListDomains {
                 status: Some(it.status.0),
                 creation_time: Some(it.created.into()),
                 last_modified_time: Some(it.modified.into()),
-                url: Some(site.origin(it.door.into())),
+                url: Some(site.studio_origin(call.scope, &it.id, it.door)),
             })
             .collect();
         Ok(ListDomainsResponse { domains: Some(domains), next_token })

@@ -1,8 +1,9 @@
 //! Where this Sagegate is reached, as far as answers name it: addresses that are handed out open.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use sagegate_gate::{Fault, Scope};
+use sagegate_network::Places;
 use sagegate_store::{Read, Record, Table, Tx};
 use serde::{Deserialize, Serialize};
 
@@ -13,13 +14,17 @@ use super::records::{DOORS, DOORS_GIVEN, DoorRecord};
 /// The one record, under `""`. Written at every start, before the first request, and after a reset.
 pub const SITE: Table<String, Site> = Table::new("site.config");
 
-/// How the public listener is reached.
+/// How the listeners are reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
     /// `http` or `https`.
     pub scheme: String,
     /// The port of the public listener, on which doors and endpoint addresses listen too.
     pub public_port: u16,
+    /// Whether every loopback address is this machine's ([`Places::range`]).
+    pub loopback_range: bool,
+    /// Whether Studio is opened by its documented host names, because DNS points them here.
+    pub studio_names: bool,
 }
 
 impl Record for Site {}
@@ -41,14 +46,25 @@ impl Site {
         Ok(SITE.put(tx, "", self)?)
     }
 
-    /// `http://127.66.0.1:4566`
+    /// The origin of an endpoint's or a door's address: `http://127.66.0.1:4566`.
     #[must_use]
-    pub fn origin(&self, address: IpAddr) -> String {
-        let host = match address {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("[{address}]"),
+    pub fn origin(&self, address: Ipv4Addr) -> String {
+        let places = Places { port: self.public_port, range: self.loopback_range };
+        format!("{}://{}", self.scheme, places.socket(address))
+    }
+
+    /// The origin by which Studio is opened for a domain: its documented name (SPEC R1.5, R1.17)
+    /// where DNS points here, else the address.
+    #[must_use]
+    pub fn studio_origin(&self, scope: &Scope, domain: &DomainId, address: Ipv4Addr) -> String {
+        if !self.studio_names {
+            return self.origin(address);
+        }
+        let port = match (&*self.scheme, self.public_port) {
+            ("http", 80) | ("https", 443) => String::new(),
+            (_, port) => format!(":{port}"),
         };
-        format!("{}://{host}:{}", self.scheme, self.public_port)
+        format!("{}://{domain}.studio.{}.sagemaker.aws{port}", self.scheme, scope.region)
     }
 }
 
@@ -119,7 +135,24 @@ mod tests {
 
     #[test]
     fn an_origin_names_scheme_address_and_port() {
-        let site = Site { scheme: "http".into(), public_port: 4566 };
-        assert_eq!(site.origin(IpAddr::from([127, 66, 0, 1])), "http://127.66.0.1:4566");
+        let site = Site {
+            scheme: "http".into(),
+            public_port: 4566,
+            loopback_range: true,
+            studio_names: false,
+        };
+        let address = Ipv4Addr::new(127, 66, 0, 1);
+        assert_eq!(site.origin(address), "http://127.66.0.1:4566");
+        let scope = Scope {
+            account: "123456789012".parse().unwrap(),
+            region: "us-west-2".parse().unwrap(),
+        };
+        let domain = DomainId::parse("d-abc").unwrap();
+        assert_eq!(site.studio_origin(&scope, &domain, address), "http://127.66.0.1:4566");
+        let named = Site { studio_names: true, ..site };
+        assert_eq!(
+            named.studio_origin(&scope, &domain, address),
+            "http://d-abc.studio.us-west-2.sagemaker.aws:4566"
+        );
     }
 }

@@ -49,7 +49,15 @@ impl Estate {
     fn standing_still() -> Self {
         let endpoints: Arc<dyn EndpointPolicies> = Arc::new(crate::ec2::Endpoints::default());
         let house = House::with_endpoints(endpoints);
-        house.transact(|tx| Site { scheme: "http".into(), public_port: 4566 }.write(tx));
+        house.transact(|tx| {
+            Site {
+                scheme: "http".into(),
+                public_port: 4566,
+                loopback_range: true,
+                studio_names: false,
+            }
+            .write(tx)
+        });
         let vpc = vpc(&house, "10.0.0.0/16");
         let subnet = subnet(&house, &vpc, "10.0.1.0/24");
         let group = house
