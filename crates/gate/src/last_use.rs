@@ -1,4 +1,4 @@
-//! When access keys were last used. Noted in memory on every request, and put into the store now
+//! When access keys and roles were last used. Noted in memory on every request, and put into the store now
 //! and then, so that no request waits for it.
 
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::env::Time;
 
-/// The last use of one access key (IAM API, `AccessKeyLastUsed`).
+/// The last use of an access key or a role (IAM API, `AccessKeyLastUsed`, `RoleLastUsed`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Use {
     /// When.
@@ -19,28 +19,28 @@ pub struct Use {
     pub region: String,
 }
 
-/// Uses that are not in the store yet.
+/// Uses that are not in the store yet, by access key id or, for sessions, the role's unique id.
 #[derive(Debug, Default)]
 pub struct LastUse(Mutex<HashMap<String, Use>>);
 
 impl LastUse {
-    /// Notes a use.
-    pub fn note(&self, access_key_id: &str, at: Time, service: &str, region: &str) {
+    /// Notes a use of an access key id or a role's unique id.
+    pub fn note(&self, id: &str, at: Time, service: &str, region: &str) {
         let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match uses.get_mut(access_key_id) {
+        match uses.get_mut(id) {
             // The common case allocates nothing.
             Some(last) if last.service == service && last.region == region => last.at = at,
             _ => {
                 let entry = Use { at, service: service.to_owned(), region: region.to_owned() };
-                uses.insert(access_key_id.to_owned(), entry);
+                uses.insert(id.to_owned(), entry);
             }
         }
     }
 
-    /// The use of a key that was noted since the last [`LastUse::take`].
+    /// The use that was noted since the last [`LastUse::take`].
     #[must_use]
-    pub fn get(&self, access_key_id: &str) -> Option<Use> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(access_key_id).cloned()
+    pub fn get(&self, id: &str) -> Option<Use> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
     /// Takes all that was noted, to be put into the store.

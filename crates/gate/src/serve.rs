@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::audit::{Circumstances, Record};
 use crate::authenticate::Unrecognised;
-use crate::caller::Caller;
+use crate::caller::{Caller, Principal};
 use crate::fault::Fault;
 use crate::gate::{Context, Gate, Refusal};
 
@@ -103,7 +103,7 @@ impl Gate {
                 }
             };
         let now = self.env.now();
-        self.last_use.note(&caller.access_key_id, now, service.signing_name, claim.region());
+        self.last_use.note(used(&caller), now, service.signing_name, claim.region());
         let context = Context {
             caller,
             arrival: request.arrival.clone(),
@@ -242,5 +242,14 @@ impl From<Fault> for ApiError {
             sender: fault.sender,
             extra: Vec::new(),
         }
+    }
+}
+
+/// What a request uses: a session of a role uses the role (IAM API, `RoleLastUsed`), everything
+/// else its access key.
+fn used(caller: &Caller) -> &str {
+    match (&caller.principal, &caller.session) {
+        (Principal::Role { id, .. }, Some(_)) => id,
+        _ => &caller.access_key_id,
     }
 }

@@ -1,6 +1,7 @@
 //! GetAccountAuthorizationDetails: every user, group, role and managed policy with all that is
 //! attached to it, page by page.
 
+use sagegate_gate::last_use::LastUse;
 use sagegate_store::StoreError;
 
 use super::entities::Named;
@@ -84,7 +85,9 @@ impl Operation for GetAccountAuthorizationDetails {
             match item {
                 Item::User(it) => push(&mut answer.user_detail_list, user(tx, scope, &it)?),
                 Item::Group(it) => push(&mut answer.group_detail_list, group(tx, scope, &it)?),
-                Item::Role(it) => push(&mut answer.role_detail_list, role(tx, scope, &it)?),
+                Item::Role(it) => {
+                    push(&mut answer.role_detail_list, role(tx, scope, &it, call.last_use)?);
+                }
                 Item::Policy(it) => push(&mut answer.policies, policy(tx, scope, &it)?),
             }
         }
@@ -148,7 +151,12 @@ fn group(state: &dyn Read, scope: &Scope, group: &GroupRecord) -> Result<api::Gr
     })
 }
 
-fn role(state: &dyn Read, scope: &Scope, role: &RoleRecord) -> Result<api::RoleDetail, Fault> {
+fn role(
+    state: &dyn Read,
+    scope: &Scope,
+    role: &RoleRecord,
+    recent: &LastUse,
+) -> Result<api::RoleDetail, Fault> {
     let profiles = instance_profiles::of_role(state, scope, role)?;
     let profiles = profiles.iter().map(|it| instance_profiles::listed(state, scope, it));
     let profiles = profiles.collect::<Result<_, _>>()?;
@@ -165,7 +173,7 @@ fn role(state: &dyn Read, scope: &Scope, role: &RoleRecord) -> Result<api::RoleD
         attached_managed_policies: Some(attached(state, scope, role.id())?),
         permissions_boundary: attachments::boundary_answer(role.boundary.as_ref()),
         tags: Some(role.tags.to_list()),
-        role_last_used: Some(roles::last_used(state, scope, role)?),
+        role_last_used: Some(roles::last_used(state, scope, role, recent)?),
     })
 }
 

@@ -14,8 +14,8 @@ use sagegate_store::{Read, StoreError, Tx};
 use super::entities::{self, Named};
 use super::faults::{invalid_input, no_such_entity};
 use super::records::{
-    ACCESS_KEYS, ACCOUNTS, AccessKeyRecord, AccountRecord, KEY_LAST_USED, KEYS_OF, KeyOwner,
-    LastUsedRecord, OPERATOR_CREDENTIALS, ROOT, RoleRecord, UserRecord,
+    ACCESS_KEYS, ACCOUNTS, AccessKeyRecord, AccountRecord, EntityKind, IDS, KEY_LAST_USED, KEYS_OF,
+    KeyOwner, LastUsedRecord, OPERATOR_CREDENTIALS, ROLE_LAST_USED, ROOT, RoleRecord, UserRecord,
 };
 
 const PURPOSE: &str = "access-key/1";
@@ -245,13 +245,17 @@ fn named<E: Named>(state: &dyn Read, scope: &Scope, path_and_name: &str) -> Resu
     Ok(record.id().to_owned())
 }
 
-/// Puts uses of access keys into the store. Of other credentials (sessions, operators) nothing is
-/// kept. Meant for the gate's recorder, now and then.
+/// Puts uses of access keys and roles into the store. Of other credentials (those of federated
+/// users, operators) nothing is kept. Meant for the gate's recorder, now and then.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn store_uses(tx: &mut Tx, uses: &HashMap<String, Use>) -> Result<(), StoreError> {
     for (id, last) in uses {
+        if id.starts_with(EntityKind::Role.id_prefix()) {
+            store_role_use(tx, id, last)?;
+            continue;
+        }
         let Some(key) = ACCESS_KEYS.get(tx, id.as_str())? else { continue };
         if matches!(key.owner, KeyOwner::Operator { .. }) {
             continue;
@@ -260,6 +264,20 @@ pub fn store_uses(tx: &mut Tx, uses: &HashMap<String, Use>) -> Result<(), StoreE
             continue;
         }
         KEY_LAST_USED.put(tx, id.as_str(), &LastUsedRecord::from(last))?;
+    }
+    Ok(())
+}
+
+/// Roles are kept by account; which one it is, its unique id does not tell.
+fn store_role_use(tx: &mut Tx, id: &str, last: &Use) -> Result<(), StoreError> {
+    for (account, _) in ACCOUNTS.scan(tx, &(), None, usize::MAX)? {
+        let key = (account.as_str(), id);
+        if IDS.contains(tx, &key)? {
+            if ROLE_LAST_USED.get(tx, &key)?.is_none_or(|known| known.at < last.at) {
+                ROLE_LAST_USED.put(tx, &key, &LastUsedRecord::from(last))?;
+            }
+            return Ok(());
+        }
     }
     Ok(())
 }

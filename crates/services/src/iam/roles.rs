@@ -1,11 +1,12 @@
 //! Roles: CreateRole, GetRole, ListRoles, DeleteRole, and what the operations on roles share.
 
+use sagegate_gate::last_use::LastUse;
 use sagegate_store::StoreError;
 
 use super::entities::{arn_of, new_id, require, subject};
 use super::faults::{delete_conflict, invalid_input};
 use super::prelude::*;
-use super::records::{PROFILES_OF_ROLE, ROLE_LAST_USED, RoleRecord};
+use super::records::{LastUsedRecord, PROFILES_OF_ROLE, ROLE_LAST_USED, RoleRecord};
 use super::tags::{self, Tags};
 use super::{attachments, documents, inline, trust};
 
@@ -23,7 +24,7 @@ pub enum RoleView {
     Described,
     /// As in ListRoles.
     Listed,
-    /// As GetRole answers it.
+    /// As GetRole answers it, but for its last use.
     Whole,
 }
 
@@ -39,10 +40,6 @@ pub fn answer(
 ) -> Result<api::Role, StoreError> {
     use RoleView::{Created, Described, Listed, Whole};
     let when = |shown: bool| shown.then_some(());
-    let last_used = match view {
-        Whole => Some(last_used(state, scope, role)?),
-        _ => None,
-    };
     Ok(api::Role {
         path: Some(role.path.clone()),
         role_name: Some(role.name.clone()),
@@ -61,12 +58,11 @@ pub fn answer(
         permissions_boundary: when(matches!(view, Created | Described | Whole))
             .and_then(|()| attachments::boundary_answer(role.boundary.as_ref())),
         tags: when(matches!(view, Created | Described | Whole)).and_then(|()| role.tags.answer()),
-        role_last_used: last_used,
         ..api::Role::default()
     })
 }
 
-/// When the role was last used; empty if it never was.
+/// When the role was last used; empty if it never was. `recent` has what is not in the store yet.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -74,11 +70,14 @@ pub fn last_used(
     state: &dyn Read,
     scope: &Scope,
     role: &RoleRecord,
+    recent: &LastUse,
 ) -> Result<api::RoleLastUsed, StoreError> {
-    let record = ROLE_LAST_USED.get(state, &(scope.account.as_str(), role.id.as_str()))?;
-    Ok(record.map_or_else(api::RoleLastUsed::default, |used| api::RoleLastUsed {
-        last_used_date: Some(used.at.whole_seconds().into()),
-        region: Some(used.region),
+    let stored = ROLE_LAST_USED.get(state, &(scope.account.as_str(), role.id.as_str()))?;
+    let recent = recent.get(&role.id).map(|last| LastUsedRecord::from(&last));
+    let last = stored.into_iter().chain(recent).max_by_key(|last| last.at);
+    Ok(last.map_or_else(api::RoleLastUsed::default, |last| api::RoleLastUsed {
+        last_used_date: Some(last.at.whole_seconds().into()),
+        region: Some(last.region),
     }))
 }
 
@@ -248,7 +247,9 @@ impl Operation for GetRole {
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
         let role = require::<RoleRecord>(tx, &call.scope.account, &call.input.role_name)?;
-        let role = answer(tx, call.scope, &role, RoleView::Whole)?;
+        let used = last_used(tx, call.scope, &role, call.last_use)?;
+        let whole = answer(tx, call.scope, &role, RoleView::Whole)?;
+        let role = api::Role { role_last_used: Some(used), ..whole };
         Ok(api::GetRoleResponse { role: Some(role) })
     }
 }

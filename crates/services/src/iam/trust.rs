@@ -202,6 +202,8 @@ fn string_length(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -220,6 +222,39 @@ mod tests {
             .replace(&format!("[\"{arn}\", \"123456789012\"]"), "[\"AIDAX\", \"123456789012\"]");
         assert_eq!(in_force(&trust), expected);
         assert!(policy(&trust).is_some());
+    }
+
+    proptest! {
+        /// Whatever the document looks like, only principals differ, and only the bound ones.
+        #[test]
+        fn binding_changes_nothing_but_principals(
+            names in proptest::collection::vec("[a-c\\\\\"é]{1,3}", 1..4),
+            sid in ".{0,8}",
+            bound in proptest::collection::btree_map("[a-c\\\\\"é]{1,3}", "[A-Z]{4}", 0..3),
+            pretty: bool,
+        ) {
+            let value = |names: &[String]| serde_json::json!({
+                "Version": "2012-10-17",
+                "Statement": [{
+                    "Sid": sid,
+                    "Effect": "Allow",
+                    "Principal": { "Service": &names[0], "AWS": names },
+                    "Action": "sts:AssumeRole",
+                }],
+            });
+            let written = value(&names);
+            let text = if pretty {
+                serde_json::to_string_pretty(&written).unwrap()
+            } else {
+                written.to_string()
+            };
+            let trust = TrustPolicy { document: text, principals: bound.clone() };
+            let read: serde_json::Value = serde_json::from_str(&in_force(&trust)).unwrap();
+            let map = |name: &String| bound.get(name).cloned().unwrap_or_else(|| name.clone());
+            let mut expected = value(&names.iter().map(map).collect::<Vec<_>>());
+            expected["Statement"][0]["Principal"]["Service"] = names[0].as_str().into();
+            prop_assert_eq!(read, expected);
+        }
     }
 
     #[test]

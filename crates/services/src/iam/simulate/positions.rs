@@ -142,6 +142,8 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn spans(text: &str) -> Vec<[i32; 4]> {
@@ -163,6 +165,15 @@ mod tests {
         let lines = "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [\n    {\n      \"Effect\": \
                      \"Allow\",\n      \"Action\": \"*\",\n      \"Resource\": \"*\"\n    }\n  ]\n}";
         assert_eq!(spans(lines), [[3, 17, 8, 6]]);
+    }
+
+    proptest! {
+        /// Any text at all is read to its end or given up.
+        #[test]
+        fn no_text_is_too_strange(text in "[\\[\\]{}\",:\\\\ aé]{0,40}", tail in ".{0,20}") {
+            statements(&text);
+            statements(&format!("{{\"Statement\":{text}{tail}"));
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::iam::role_update::{
 };
 use crate::iam::roles::{CreateRole, DeleteRole, GetRole, ListRoles};
 use crate::iam::users::{DeleteUser, UpdateUser};
-use crate::testing::House;
+use crate::testing::{House, START};
 
 pub(super) const EC2: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 
@@ -366,4 +366,35 @@ fn tags_and_boundary_of_a_role_change() {
     house.ok::<DeleteRolePermissionsBoundary>(drop());
     assert!(get(&house, "R").permissions_boundary.is_none());
     assert!(house.fails::<DeleteRolePermissionsBoundary>(drop()).starts_with("NoSuchEntity"));
+}
+
+#[test]
+fn the_last_use_of_a_role_is_told() {
+    let house = House::new();
+    let id = create_role(&house, "R").role_id.unwrap();
+    let last = |seconds| sagegate_gate::last_use::Use {
+        at: START.plus_seconds(seconds),
+        service: "sagemaker".into(),
+        region: "us-west-2".into(),
+    };
+    let told = || get(&house, "R").role_last_used.unwrap();
+    let store = |uses: Vec<(String, sagegate_gate::last_use::Use)>| {
+        house.transact(|tx| {
+            let uses = uses.clone().into_iter().collect();
+            Ok(crate::iam::credentials::store_uses(tx, &uses)?)
+        });
+    };
+    assert_eq!(told(), api::RoleLastUsed::default());
+    store(vec![(id.clone(), last(60)), ("AROAUNKNOWNUNKNOWNUNK".into(), last(60))]);
+    store(vec![(id.clone(), last(30))]);
+    let used = told();
+    assert_eq!(used.last_used_date.unwrap().as_millis(), START.plus_seconds(60).millis());
+    assert_eq!(used.region.as_deref(), Some("us-west-2"));
+    // What is not in the store yet counts as well.
+    house.gate.last_use().note(&id, START.plus_seconds(90), "sts", "eu-west-1");
+    assert_eq!(told().region.as_deref(), Some("eu-west-1"));
+    house.ok::<DeleteRole>(api::DeleteRoleRequest { role_name: "R".into() });
+    store(vec![(id, last(120))]);
+    create_role(&house, "R");
+    assert_eq!(told(), api::RoleLastUsed::default());
 }
