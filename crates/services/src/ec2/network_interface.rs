@@ -418,8 +418,16 @@ impl Operation for DescribeNetworkInterfaces {
         let filters = Filters::of(
             input.filters.as_ref(),
             &[
+                "addresses.association.owner-id",
+                "addresses.association.public-ip",
                 "addresses.primary",
                 "addresses.private-ip-address",
+                "association.allocation-id",
+                "association.association-id",
+                "association.ip-owner-id",
+                "association.public-dns-name",
+                "association.public-ip",
+                "attachment.attach-time",
                 "attachment.attachment-id",
                 "attachment.delete-on-termination",
                 "attachment.device-index",
@@ -432,8 +440,11 @@ impl Operation for DescribeNetworkInterfaces {
                 "group-id",
                 "group-name",
                 "interface-type",
+                "ipv6-addresses.ipv6-address",
                 "mac-address",
                 "network-interface-id",
+                "operator.managed",
+                "operator.principal",
                 "owner-id",
                 "private-dns-name",
                 "private-ip-address",
@@ -473,6 +484,7 @@ fn filter_values(interface: &Interface, shape: &InterfaceShape, name: &str) -> V
     match name {
         "addresses.primary" => flag(true),
         "addresses.private-ip-address" | "private-ip-address" => some(&shape.private_ip_address),
+        "attachment.attach-time" => interface.endpoint.iter().map(|at| at.time.iso8601()).collect(),
         "attachment.attachment-id" => interface.endpoint.iter().map(|at| at.id.clone()).collect(),
         "attachment.delete-on-termination" => attachment.map(|_| flag(false)).unwrap_or_default(),
         "attachment.device-index" => attachment.map(|_| "1".to_owned()).into_iter().collect(),
@@ -490,6 +502,7 @@ fn filter_values(interface: &Interface, shape: &InterfaceShape, name: &str) -> V
         "interface-type" => shape.interface_type.iter().map(ToString::to_string).collect(),
         "mac-address" => some(&shape.mac_address),
         "network-interface-id" => vec![interface.id.clone()],
+        "operator.managed" => flag(false),
         "owner-id" => some(&shape.owner_id),
         "private-dns-name" => some(&shape.private_dns_name),
         "requester-id" => some(&shape.requester_id),
@@ -498,6 +511,7 @@ fn filter_values(interface: &Interface, shape: &InterfaceShape, name: &str) -> V
         "status" => vec![status(interface).to_string()],
         "subnet-id" => vec![interface.subnet.clone()],
         "vpc-id" => vec![interface.vpc.clone()],
+        // Public and IPv6 addresses, instances and operators: no interface has any.
         _ => Vec::new(),
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Rules: Amazon VPC User Guide, "Security groups" and "Default security groups".
 
+use std::collections::BTreeMap;
+
 use sagegate_api::ec2::{
     CreateSecurityGroupRequest, CreateSecurityGroupResult, DeleteSecurityGroupRequest,
     DeleteSecurityGroupResult, DescribeSecurityGroupsRequest, DescribeSecurityGroupsResult,
@@ -304,14 +306,23 @@ fn shape(scope: &Scope, group: &SecurityGroup, tags: &Tags) -> GroupShape {
     }
 }
 
-/// The values of `ip-permission.…` and `egress.ip-permission.…` filters.
-fn permission_values(group: &SecurityGroup, egress: bool, member: &str) -> Vec<String> {
+/// The values of `ip-permission.…` and `egress.ip-permission.…` filters. `name` gives the names of
+/// groups.
+fn permission_values(
+    scope: &Scope,
+    group: &SecurityGroup,
+    egress: bool,
+    member: &str,
+    name: impl Fn(&str) -> Option<String>,
+) -> Vec<String> {
     let rules = group.rules.iter().filter(|rule| rule.egress == egress).map(|rule| &rule.rule);
     rules
         .filter_map(|rule| match (member, &rule.peer) {
             ("cidr", Peer::V4(net)) => Some(net.to_string()),
             ("ipv6-cidr", Peer::V6(net)) => Some(net.to_string()),
             ("group-id", Peer::Group(id)) => Some(id.clone()),
+            ("group-name", Peer::Group(id)) => name(id),
+            ("user-id", Peer::Group(_)) => Some(scope.account.to_string()),
             ("prefix-list-id", Peer::PrefixList(id)) => Some(id.clone()),
             ("from-port", _) => Some(rule.from.to_string()),
             ("to-port", _) => Some(rule.to.to_string()),
@@ -343,19 +354,23 @@ impl Operation for DescribeSecurityGroups {
             "egress.ip-permission.cidr",
             "egress.ip-permission.from-port",
             "egress.ip-permission.group-id",
+            "egress.ip-permission.group-name",
             "egress.ip-permission.ipv6-cidr",
             "egress.ip-permission.prefix-list-id",
             "egress.ip-permission.protocol",
             "egress.ip-permission.to-port",
+            "egress.ip-permission.user-id",
             "group-id",
             "group-name",
             "ip-permission.cidr",
             "ip-permission.from-port",
             "ip-permission.group-id",
+            "ip-permission.group-name",
             "ip-permission.ipv6-cidr",
             "ip-permission.prefix-list-id",
             "ip-permission.protocol",
             "ip-permission.to-port",
+            "ip-permission.user-id",
             "owner-id",
             "vpc-id",
         ];
@@ -372,6 +387,10 @@ impl Operation for DescribeSecurityGroups {
                 return Err(Kind::SecurityGroup.not_found(missing));
             }
         }
+        let group_names: BTreeMap<String, String> = records::all::<SecurityGroup>(tx, scope)?
+            .into_iter()
+            .map(|group| (group.id, group.name))
+            .collect();
         let mut found = Vec::new();
         for group in groups {
             let tags = tags::of(tx, scope, &group.id)?;
@@ -381,13 +400,15 @@ impl Operation for DescribeSecurityGroups {
                 "group-name" => vec![group.name.clone()],
                 "owner-id" => vec![scope.account.to_string()],
                 "vpc-id" => vec![group.vpc.clone()],
-                other => match other.strip_prefix("egress.ip-permission.") {
-                    Some(member) => permission_values(&group, true, member),
-                    None => other
-                        .strip_prefix("ip-permission.")
-                        .map(|member| permission_values(&group, false, member))
-                        .unwrap_or_default(),
-                },
+                other => {
+                    let name_of = |id: &str| group_names.get(id).cloned();
+                    let (egress, member) = match other.strip_prefix("egress.") {
+                        Some(member) => (true, member),
+                        None => (false, other),
+                    };
+                    let member = member.strip_prefix("ip-permission.").unwrap_or(member);
+                    permission_values(scope, &group, egress, member, name_of)
+                }
             });
             if pass {
                 found.push(shape(scope, &group, &tags));

@@ -349,12 +349,17 @@ impl Operation for DescribeSubnets {
             "default-for-az",
             "defaultForAz",
             "enable-dns64",
+            "enable-lni-at-device-index",
             "ipv6-cidr-block-association.association-id",
             "ipv6-cidr-block-association.ipv6-cidr-block",
+            "ipv6-cidr-block-association.state",
             "ipv6-native",
+            "map-customer-owned-ip-on-launch",
             "map-public-ip-on-launch",
             "outpost-arn",
             "owner-id",
+            "private-dns-name-options-on-launch.enable-resource-name-dns-a-record",
+            "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record",
             "private-dns-name-options-on-launch.hostname-type",
             "state",
             "subnet-arn",
@@ -382,7 +387,15 @@ impl Operation for DescribeSubnets {
                 }
                 "cidr" | "cidr-block" | "cidrBlock" => vec![subnet.cidr.to_string()],
                 "default-for-az" | "defaultForAz" => flag(subnet.default_for_az),
-                "enable-dns64" | "ipv6-native" => flag(false),
+                "enable-dns64"
+                | "ipv6-native"
+                | "map-customer-owned-ip-on-launch"
+                | "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record" => {
+                    flag(false)
+                }
+                "private-dns-name-options-on-launch.enable-resource-name-dns-a-record" => {
+                    flag(subnet.resource_name_a_record)
+                }
                 "map-public-ip-on-launch" => flag(subnet.map_public_ip),
                 "owner-id" => vec![scope.account.to_string()],
                 "private-dns-name-options-on-launch.hostname-type" => {

@@ -186,6 +186,8 @@ impl Operation for DescribeVpcs {
                 "instance-tenancy",
                 "ipv6-cidr-block-association.association-id",
                 "ipv6-cidr-block-association.ipv6-cidr-block",
+                "ipv6-cidr-block-association.ipv6-pool",
+                "ipv6-cidr-block-association.state",
                 "is-default",
                 "isDefault",
                 "owner-id",

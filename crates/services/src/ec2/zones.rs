@@ -153,6 +153,7 @@ impl Operation for DescribeAvailabilityZones {
         let filters = Filters::of(
             call.input.filters.as_ref(),
             &[
+                "group-long-name",
                 "group-name",
                 "message",
                 "opt-in-status",

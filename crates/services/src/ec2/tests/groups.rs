@@ -130,6 +130,28 @@ fn rules_are_added_shown_and_taken_away() {
 }
 
 #[test]
+fn groups_are_found_by_their_rules() {
+    let house = house();
+    let vpc = vpc(&house, "10.0.0.0/16");
+    let (id, other) = (group(&house, &vpc, "web"), group(&house, &vpc, "clients"));
+    let_in(&house, &id, https_from(&other));
+    let find = |name: &str, value: &str| {
+        let input = api::DescribeSecurityGroupsRequest {
+            filters: filter(name, &[value]),
+            ..Default::default()
+        };
+        let found = house.ok::<DescribeSecurityGroups>(input).security_groups.unwrap();
+        found.into_iter().filter_map(|group| group.group_id).collect::<Vec<_>>()
+    };
+    assert_eq!(find("ip-permission.group-name", "clients"), std::slice::from_ref(&id));
+    assert_eq!(find("ip-permission.group-id", &other), std::slice::from_ref(&id));
+    assert_eq!(find("ip-permission.from-port", "443"), [id]);
+    assert!(find("egress.ip-permission.from-port", "443").is_empty());
+    assert_eq!(find("egress.ip-permission.cidr", "0.0.0.0/0").len(), 4);
+    assert_eq!(find("group-name", "web*").len(), 1);
+}
+
+#[test]
 fn the_default_vpcs_groups_answer_unknown_rules_back() {
     let house = house();
     let input = api::CreateSecurityGroupRequest {
