@@ -231,6 +231,7 @@ impl StudioDoor {
                 NotAdmitted::Expired => "/signin?reason=expired",
                 NotAdmitted::Gone => "/signin?reason=gone",
                 NotAdmitted::NotInService => "/signin?reason=not-in-service",
+                NotAdmitted::StudioDisabled => "/signin?reason=studio-disabled",
             }),
             Turned::NoDoor => page(StatusCode::NOT_FOUND, pages::not_found(&request.request_id)),
             Turned::Refused(denial, caller) => {

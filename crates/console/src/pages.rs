@@ -150,6 +150,7 @@ pub(crate) fn sign_in(reason: Option<&str>) -> Markup {
         Some("not-in-service") => {
             Some("The domain or the user profile is not in service at the moment.")
         }
+        Some("studio-disabled") => Some("Access to Studio is disabled for this user profile."),
         Some("left") => Some("You have signed out."),
         _ => None,
     };

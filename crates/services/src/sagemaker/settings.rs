@@ -11,7 +11,8 @@ use sagegate_store::Read;
 
 use super::faults::validation;
 use super::neighbours;
-use super::shapes::{Found, texts};
+use super::records::{DomainRecord, ProfileRecord};
+use super::shapes::{Found, merged, texts};
 
 /// Security groups that a user's settings may name: one fewer than the five of a network
 /// interface, since the group for NFS is added (SPEC 2.5, cross-field rules).
@@ -182,6 +183,23 @@ fn check_storage(
         }
         _ => Ok(()),
     }
+}
+
+/// What a profile's settings come to when they are used: its own over its domain's defaults.
+pub(super) fn effective(
+    domain: &DomainRecord,
+    profile: &ProfileRecord,
+) -> Result<UserSettings, Fault> {
+    let defaults = &domain.default_user_settings.0;
+    match &profile.settings {
+        Some(own) => over(defaults, &own.0),
+        None => Ok(defaults.clone()),
+    }
+}
+
+/// The first with what the second names.
+pub(super) fn over<T: Shape>(base: &T, update: &T) -> Result<T, Fault> {
+    merged(base, update).map_err(|cause| Fault::internal(format!("merging settings: {cause}")))
 }
 
 /// The settings of a domain in the form that an update has them, so that both are merged alike.

@@ -6,9 +6,9 @@
 //! once any of the three is gone. Nothing here asks for permission: whoever serves a request decides
 //! [`Visit::needs`] anew with the caller and the network of that request.
 
-use sagegate_api::sagemaker::{DomainStatus, UserProfileStatus};
+use sagegate_api::sagemaker::{DomainStatus, StudioWebPortal, UserProfileStatus, UserSettings};
 use sagegate_gate::env::{Env, Time};
-use sagegate_gate::{Caller, Fault, Needs, Scope, Secret, Vault};
+use sagegate_gate::{AccountId, Caller, Fault, Needs, Region, Scope, Secret, Vault};
 use sagegate_store::{Read, Record, Table, Tx};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::ids::{DomainId, profile_arn};
 use super::presigned;
 use super::records::{self, DomainRecord, ProfileRecord};
-use sagegate_gate::{AccountId, Region};
+use super::settings;
 
 /// Tokens of presigned URLs that were not used yet, by digest.
 pub const TOKENS: Table<String, AdmissionRecord> = Table::new("studio.token");
@@ -112,6 +112,9 @@ pub enum NotAdmitted {
     /// The domain or the user profile is not in service.
     #[error("The domain or user profile is not in service at the moment.")]
     NotInService,
+    /// `StudioWebPortal` of the user profile, or of its domain's defaults, is DISABLED.
+    #[error("Access to Studio is disabled for this user profile.")]
+    StudioDisabled,
 }
 
 /// Either nobody is let in, or the store failed.
@@ -157,6 +160,14 @@ impl Visit {
     pub fn needs(&self, state: &dyn Read) -> Result<Needs, Fault> {
         let domain = &self.domain.id;
         Ok(presigned::need(state, &self.scope, domain, &self.profile.name)?.into())
+    }
+
+    /// The user profile's settings over the defaults of its domain.
+    ///
+    /// # Errors
+    /// An internal [`Fault`] if stored settings do not fit their shape.
+    pub fn settings(&self) -> Result<UserSettings, Fault> {
+        settings::effective(&self.domain, &self.profile)
     }
 
     /// The ARN of the user profile.
@@ -274,6 +285,10 @@ fn visit(state: &dyn Read, vault: &Vault, record: &AdmissionRecord) -> Result<Vi
     );
     if !domain_open || !profile_open {
         return Err(NotAdmitted::NotInService.into());
+    }
+    let portal = settings::effective(&domain, &profile)?.studio_web_portal;
+    if portal == Some(StudioWebPortal::Disabled) {
+        return Err(NotAdmitted::StudioDisabled.into());
     }
     let plain = vault.unseal_text(PURPOSE, &record.caller).map_err(|_| NotAdmitted::Unknown)?;
     let caller = serde_json::from_slice(&plain).map_err(|_| NotAdmitted::Unknown)?;

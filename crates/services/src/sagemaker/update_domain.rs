@@ -5,7 +5,6 @@ use sagegate_api::sagemaker::{
     UpdateDomainRequest, UpdateDomainResponse,
 };
 use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation};
-use sagegate_model::Shape;
 use sagegate_store::{Read, Tx};
 
 use super::create_domain::check_r_studio;
@@ -14,8 +13,10 @@ use super::ids::DomainId;
 use super::neighbours;
 use super::read_domain::{need, require};
 use super::records::{self, DomainRecord};
-use super::settings::{Given, as_settings, check_space_settings, check_user_settings, sharing_key};
-use super::shapes::{Stored, Word, merged};
+use super::settings::{
+    Given, as_settings, check_space_settings, check_user_settings, over, sharing_key,
+};
+use super::shapes::{Stored, Word};
 
 /// Changes a domain. What the request does not name stays as it is, at every depth.
 #[derive(Debug)]
@@ -158,8 +159,4 @@ fn apply(input: &UpdateDomainRequest, record: &mut DomainRecord) -> Result<(), F
 
 fn has_r_studio(settings: Option<&Stored<DomainSettings>>) -> bool {
     settings.is_some_and(|it| it.0.r_studio_server_pro_domain_settings.is_some())
-}
-
-pub(super) fn over<T: Shape>(base: &T, update: &T) -> Result<T, Fault> {
-    merged(base, update).map_err(|cause| Fault::internal(format!("merging settings: {cause}")))
 }

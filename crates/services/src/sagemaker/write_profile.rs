@@ -15,10 +15,9 @@ use super::neighbours;
 use super::read_domain;
 use super::read_profile::{need, require};
 use super::records::{self, DomainRecord, ProfileRecord};
-use super::settings::{Given, check_user_settings, sharing_key};
+use super::settings::{Given, check_user_settings, over, sharing_key};
 use super::shapes::{Stored, Word};
 use super::tagging;
-use super::update_domain::over;
 
 /// Makes a user profile in a domain.
 #[derive(Debug)]

@@ -287,3 +287,32 @@ fn what_has_no_url_is_told_why() {
     let text = still.house.fails::<CreatePresignedDomainUrl>(url(&id, "ann"));
     assert!(text.ends_with("is not InService; its status is Pending."), "{text}");
 }
+
+#[test]
+fn who_may_not_use_studio_is_not_let_in() {
+    use crate::sagemaker::update_domain::UpdateDomain;
+    use crate::sagemaker::write_profile::UpdateUserProfile;
+    let estate = Estate::new();
+    let id = estate.domain("team");
+    estate.profile(&id, "ann");
+    let door = estate.door(&id);
+    let made = estate.url(&estate.house.root(), &id, "ann");
+    let opened = estate.redeem(&door, token_in(&made)).unwrap();
+    let portal =
+        |portal| Some(api::UserSettings { studio_web_portal: Some(portal), ..Default::default() });
+    estate.house.ok::<UpdateDomain>(api::UpdateDomainRequest {
+        domain_id: id.clone(),
+        default_user_settings: portal(api::StudioWebPortal::Disabled),
+        ..Default::default()
+    });
+    let cookie = opened.cookie.reveal();
+    assert_eq!(estate.session(&door, cookie).unwrap_err(), NotAdmitted::StudioDisabled);
+    // The profile's own word counts before that of the domain.
+    estate.house.ok::<UpdateUserProfile>(api::UpdateUserProfileRequest {
+        domain_id: id.clone(),
+        user_profile_name: "ann".into(),
+        user_settings: portal(api::StudioWebPortal::Enabled),
+    });
+    let visit = estate.session(&door, cookie).unwrap();
+    assert_eq!(visit.settings().unwrap().execution_role.as_ref(), Some(&estate.role));
+}
