@@ -11,14 +11,20 @@ use std::thread::JoinHandle;
 
 use super::Record;
 
-/// Records that wait to be written, at most.
-const QUEUE: usize = 4_096;
-/// A file is closed and a new one begun at this size.
-const SEGMENT_BYTES: u64 = 8 << 20;
-/// Files that are kept; the oldest goes when a new one is begun.
-const SEGMENTS: usize = 8;
-/// Records that are kept without a directory (`--memory`).
-const RING: usize = 2_048;
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    /// Records that wait to be written, at most.
+    queue: usize,
+    /// A file is closed and a new one begun at this size.
+    segment_bytes: u64,
+    /// Files that are kept; the oldest goes when a new one is begun.
+    segments: usize,
+    /// Records that are kept without a directory (`--memory`).
+    ring: usize,
+}
+
+const BOUNDS: Bounds = Bounds { queue: 4_096, segment_bytes: 8 << 20, segments: 8, ring: 2_048 };
 
 /// Why the journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +68,7 @@ impl Journal {
     /// [`JournalError`] if its thread cannot be started.
     pub fn memory() -> Result<Self, JournalError> {
         let place = Place::Memory(Arc::new(Mutex::new(VecDeque::new())));
-        Self::start(place, "(memory)")
+        Self::start(place, "(memory)", BOUNDS)
     }
 
     /// A journal in a directory, which is made with mode 0700 if it is missing.
@@ -73,15 +79,15 @@ impl Journal {
         let shown = directory.display().to_string();
         let error = |source| JournalError { path: shown.clone(), source };
         make_private_directory(directory).map_err(error)?;
-        Self::start(Place::Directory(directory.to_owned()), &shown)
+        Self::start(Place::Directory(directory.to_owned()), &shown, BOUNDS)
     }
 
-    fn start(place: Place, shown: &str) -> Result<Self, JournalError> {
-        let (sender, receiver) = sync_channel(QUEUE);
+    fn start(place: Place, shown: &str, bounds: Bounds) -> Result<Self, JournalError> {
+        let (sender, receiver) = sync_channel(bounds.queue);
         let writer = place.clone();
         let thread = std::thread::Builder::new()
             .name("audit".into())
-            .spawn(move || run(&receiver, &writer))
+            .spawn(move || run(&receiver, &writer, bounds))
             .map_err(|source| JournalError { path: shown.to_owned(), source })?;
         Ok(Self { sender: Some(sender), thread: Some(thread), dropped: AtomicU64::new(0), place })
     }
@@ -174,13 +180,13 @@ impl Drop for Journal {
     }
 }
 
-fn run(receiver: &Receiver<Message>, place: &Place) {
+fn run(receiver: &Receiver<Message>, place: &Place, bounds: Bounds) {
     let mut segment: Option<Segment> = None;
     while let Ok(first) = receiver.recv() {
         let mut next = Some(first);
         while let Some(message) = next {
             match message {
-                Message::Record(record) => keep(&record(), place, &mut segment),
+                Message::Record(record) => keep(&record(), place, &mut segment, bounds),
                 Message::Flush(answer) => {
                     sync(&mut segment);
                     let _ = answer.send(());
@@ -201,17 +207,17 @@ fn sync(segment: &mut Option<Segment>) {
     }
 }
 
-fn keep(record: &Record, place: &Place, segment: &mut Option<Segment>) {
+fn keep(record: &Record, place: &Place, segment: &mut Option<Segment>, bounds: Bounds) {
     match place {
         Place::Memory(ring) => {
             let mut ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
-            if ring.len() == RING {
+            if ring.len() >= bounds.ring {
                 ring.pop_front();
             }
             ring.push_back(record.clone());
         }
         Place::Directory(directory) => {
-            if let Err(error) = append(record, directory, segment) {
+            if let Err(error) = append(record, directory, segment, bounds) {
                 tracing::error!(%error, "a record of the audit of reads could not be written");
                 *segment = None;
             }
@@ -224,9 +230,14 @@ struct Segment {
     bytes: u64,
 }
 
-fn append(record: &Record, directory: &Path, segment: &mut Option<Segment>) -> io::Result<()> {
-    if segment.as_ref().is_none_or(|open| open.bytes >= SEGMENT_BYTES) {
-        *segment = Some(begin(directory)?);
+fn append(
+    record: &Record,
+    directory: &Path,
+    segment: &mut Option<Segment>,
+    bounds: Bounds,
+) -> io::Result<()> {
+    if segment.as_ref().is_none_or(|open| open.bytes >= bounds.segment_bytes) {
+        *segment = Some(begin(directory, bounds)?);
     }
     let Some(open) = segment else { return Ok(()) };
     let mut line = serde_json::to_vec(record)?;
@@ -235,10 +246,10 @@ fn append(record: &Record, directory: &Path, segment: &mut Option<Segment>) -> i
     open.file.write_all(&line)
 }
 
-fn begin(directory: &Path) -> io::Result<Segment> {
+fn begin(directory: &Path, bounds: Bounds) -> io::Result<Segment> {
     let mut existing = segments(directory)?;
     let number = existing.last().map_or(0, |(number, _)| number + 1);
-    while existing.len() >= SEGMENTS {
+    while existing.len() >= bounds.segments {
         let (_, oldest) = existing.remove(0);
         fs::remove_file(oldest)?;
     }
@@ -298,4 +309,109 @@ fn make_private_directory(directory: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use sagegate_network::Arrival;
+
+    use super::super::Circumstances;
+    use super::*;
+    use crate::env::Time;
+
+    fn record(id: &str) -> Record {
+        let about = Circumstances {
+            service: "iam",
+            operation: "GetUser",
+            region: "us-west-2",
+            account: "123456789012",
+            arrival: &Arrival::Public { source_ip: IpAddr::from([127, 0, 0, 1]) },
+            user_agent: "test",
+            request_id: id,
+            now: Time::from_millis(0),
+            read_only: true,
+        };
+        Record::of(about, format!("event-{id}"), None)
+    }
+
+    fn ids(journal: &Journal, limit: usize) -> Vec<String> {
+        let found = journal.find(limit, &mut |_| true).unwrap();
+        found.into_iter().map(|record| record.request_id).collect()
+    }
+
+    fn fill(journal: &Journal, count: usize) {
+        for number in 0..count {
+            journal.note_refusal(record(&number.to_string()));
+        }
+    }
+
+    #[test]
+    fn the_newest_come_first_in_memory_and_in_files() {
+        let place = tempfile::tempdir().unwrap();
+        for journal in
+            [Journal::memory().unwrap(), Journal::open(&place.path().join("audit")).unwrap()]
+        {
+            fill(&journal, 3);
+            let last = record("last");
+            journal.note(move || last);
+            assert_eq!(ids(&journal, 2), ["last", "2"]);
+            let one = journal.find(9, &mut |it| it.request_id == "1").unwrap();
+            assert_eq!(one, [record("1")]);
+            assert_eq!(journal.dropped(), 0);
+            journal.clear().unwrap();
+            assert!(ids(&journal, 9).is_empty());
+            fill(&journal, 1);
+            assert_eq!(ids(&journal, 9), ["0"]);
+        }
+    }
+
+    #[test]
+    fn files_are_bounded_in_size_and_number() {
+        let place = tempfile::tempdir().unwrap();
+        let bounds = Bounds { segment_bytes: 1_500, segments: 3, ..BOUNDS };
+        let directory = Place::Directory(place.path().to_owned());
+        let journal = Journal::start(directory, "test", bounds).unwrap();
+        fill(&journal, 50);
+        let kept = ids(&journal, 50);
+        assert_eq!(kept.first().map(String::as_str), Some("49"));
+        assert!((3..50).contains(&kept.len()), "{} are kept", kept.len());
+        let files = segments(place.path()).unwrap();
+        assert!(files.len() <= 3, "{files:?}");
+        for (_, file) in files {
+            assert!(fs::metadata(file).unwrap().len() < 2 * 1_500);
+        }
+    }
+
+    #[test]
+    fn a_line_cut_short_by_a_crash_hides_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let journal = Journal::open(place.path()).unwrap();
+        fill(&journal, 2);
+        drop(journal);
+        let (_, file) = segments(place.path()).unwrap().pop().unwrap();
+        let text = fs::read(&file).unwrap();
+        fs::write(&file, &text[..text.len() - 10]).unwrap();
+        let journal = Journal::open(place.path()).unwrap();
+        fill(&journal, 1);
+        assert_eq!(ids(&journal, 9), ["0", "0"]);
+    }
+
+    #[test]
+    fn a_full_queue_drops_reads_and_counts_them_but_no_refusal() {
+        let bounds = Bounds { queue: 1, ..BOUNDS };
+        let ring = Arc::new(Mutex::new(VecDeque::new()));
+        let journal = Journal::start(Place::Memory(Arc::clone(&ring)), "test", bounds).unwrap();
+        // While the ring is held, the writer waits with one record in hand.
+        let held = ring.lock().unwrap();
+        for number in 0..10 {
+            let record = record(&number.to_string());
+            journal.note(move || record);
+        }
+        assert!(journal.dropped() >= 8, "{} were dropped", journal.dropped());
+        drop(held);
+        fill(&journal, 5);
+        assert_eq!(ids(&journal, 5), ["4", "3", "2", "1", "0"]);
+    }
 }
