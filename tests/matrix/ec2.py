@@ -161,6 +161,11 @@ def describe_vpc_endpoint_services(world):
     return {}
 
 
+@entry("ec2", "DescribePrefixLists")
+def describe_prefix_lists(world):
+    return {}
+
+
 # Network interfaces
 
 

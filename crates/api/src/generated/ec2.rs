@@ -2018,6 +2018,97 @@ impl Member for DescribeNetworkInterfacesResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribePrefixListsRequest {
+    pub dry_run: Option<bool>,
+    pub filters: Option<Vec<Filter>>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+    pub prefix_list_ids: Option<Vec<String>>,
+}
+
+impl Shape for DescribePrefixListsRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_PREFIX_LISTS_REQUEST;
+}
+
+impl Struct for DescribePrefixListsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.filters,
+            2 => &self.max_results,
+            3 => &self.next_token,
+            4 => &self.prefix_list_ids,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.filters,
+            2 => &mut self.max_results,
+            3 => &mut self.next_token,
+            4 => &mut self.prefix_list_ids,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribePrefixListsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribePrefixListsResult {
+    pub next_token: Option<String>,
+    pub prefix_lists: Option<Vec<PrefixList>>,
+}
+
+impl Shape for DescribePrefixListsResult {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_PREFIX_LISTS_RESULT;
+}
+
+impl Struct for DescribePrefixListsResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.next_token,
+            1 => &self.prefix_lists,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.next_token,
+            1 => &mut self.prefix_lists,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribePrefixListsResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeRegionsRequest {
     pub region_names: Option<Vec<String>>,
     pub all_regions: Option<bool>,
@@ -4402,6 +4493,50 @@ text_enum!(PayerResponsibilityType {
 });
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct PrefixList {
+    pub cidrs: Option<Vec<String>>,
+    pub prefix_list_id: Option<String>,
+    pub prefix_list_name: Option<String>,
+}
+
+impl Shape for PrefixList {
+    const SCHEMA: &'static StructSchema = &tables::PREFIX_LIST;
+}
+
+impl Struct for PrefixList {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.cidrs,
+            1 => &self.prefix_list_id,
+            2 => &self.prefix_list_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.cidrs,
+            1 => &mut self.prefix_list_id,
+            2 => &mut self.prefix_list_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for PrefixList {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PrefixListId {
     pub description: Option<String>,
     pub prefix_list_id: Option<String>,
@@ -6567,6 +6702,7 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "DescribeAccountAttributes" => Box::<DescribeAccountAttributesRequest>::default(),
         "DescribeAvailabilityZones" => Box::<DescribeAvailabilityZonesRequest>::default(),
         "DescribeNetworkInterfaces" => Box::<DescribeNetworkInterfacesRequest>::default(),
+        "DescribePrefixLists" => Box::<DescribePrefixListsRequest>::default(),
         "DescribeRegions" => Box::<DescribeRegionsRequest>::default(),
         "DescribeSecurityGroupRules" => Box::<DescribeSecurityGroupRulesRequest>::default(),
         "DescribeSecurityGroups" => Box::<DescribeSecurityGroupsRequest>::default(),
@@ -6608,6 +6744,7 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "DescribeAccountAttributes" => Box::<DescribeAccountAttributesResult>::default(),
         "DescribeAvailabilityZones" => Box::<DescribeAvailabilityZonesResult>::default(),
         "DescribeNetworkInterfaces" => Box::<DescribeNetworkInterfacesResult>::default(),
+        "DescribePrefixLists" => Box::<DescribePrefixListsResult>::default(),
         "DescribeRegions" => Box::<DescribeRegionsResult>::default(),
         "DescribeSecurityGroupRules" => Box::<DescribeSecurityGroupRulesResult>::default(),
         "DescribeSecurityGroups" => Box::<DescribeSecurityGroupsResult>::default(),

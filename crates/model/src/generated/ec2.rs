@@ -554,7 +554,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("DescribeNetworkingFlexCostAllocationPolicyAssociations"),
     missing("DescribeOutpostLags"),
     missing("DescribePlacementGroups"),
-    missing("DescribePrefixLists"),
+    OperationSchema {
+        name: "DescribePrefixLists",
+        implemented: true,
+        input: Some(&DESCRIBE_PREFIX_LISTS_REQUEST),
+        output: Some(&DESCRIBE_PREFIX_LISTS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DescribePrincipalIdFormat"),
     missing("DescribePublicIpv4Pools"),
     OperationSchema {
@@ -1820,6 +1827,29 @@ pub static DESCRIBE_NETWORK_INTERFACES_RESULT: StructSchema = StructSchema {
         MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
     ],
 };
+pub static DESCRIBE_PREFIX_LISTS_REQUEST: StructSchema = StructSchema {
+    name: "DescribePrefixListsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("Filters", &FILTER_LIST_SHAPE).wire("Filter", "Filter"),
+        MemberSchema::new("MaxResults", &INTEGER_SHAPE),
+        MemberSchema::new("NextToken", &STRING_SHAPE),
+        MemberSchema::new("PrefixListIds", &PREFIX_LIST_RESOURCE_ID_STRING_LIST_SHAPE)
+            .wire("PrefixListId", "PrefixListId"),
+    ],
+};
+pub static DESCRIBE_PREFIX_LISTS_RESULT: StructSchema = StructSchema {
+    name: "DescribePrefixListsResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
+        MemberSchema::new("PrefixLists", &PREFIX_LIST_SET_SHAPE)
+            .wire("PrefixListSet", "prefixListSet"),
+    ],
+};
 pub static DESCRIBE_REGIONS_REQUEST: StructSchema = StructSchema {
     name: "DescribeRegionsRequest",
     sensitive: false,
@@ -2967,6 +2997,19 @@ static PAYER_RESPONSIBILITY_TYPE_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+pub static PREFIX_LIST: StructSchema = StructSchema {
+    name: "PrefixList",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Cidrs", &VALUE_STRING_LIST_SHAPE).wire("CidrSet", "cidrSet"),
+        MemberSchema::new("PrefixListId", &STRING_SHAPE).wire("PrefixListId", "prefixListId"),
+        MemberSchema::new("PrefixListName", &STRING_SHAPE).wire("PrefixListName", "prefixListName"),
+    ],
+};
+static PREFIX_LIST_SHAPE: ShapeSchema =
+    ShapeSchema { name: "PrefixList", sensitive: false, kind: Kind::Struct(&PREFIX_LIST) };
+
 pub static PREFIX_LIST_ID: StructSchema = StructSchema {
     name: "PrefixListId",
     sensitive: false,
@@ -2994,6 +3037,28 @@ static PREFIX_LIST_RESOURCE_ID_SHAPE: ShapeSchema = ShapeSchema {
     name: "PrefixListResourceId",
     sensitive: false,
     kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static PREFIX_LIST_RESOURCE_ID_STRING_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PrefixListResourceIdStringList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &PREFIX_LIST_RESOURCE_ID_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static PREFIX_LIST_SET_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PrefixListSet",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &PREFIX_LIST_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
 };
 
 pub static PRIVATE_DNS_DETAILS: StructSchema = StructSchema {

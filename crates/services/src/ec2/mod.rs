@@ -13,6 +13,7 @@ pub(crate) mod kind;
 mod needs;
 mod network_interface;
 mod permission;
+mod prefix_lists;
 pub(crate) mod records;
 pub(crate) mod security_group;
 mod security_group_rules;
@@ -49,6 +50,7 @@ pub(crate) fn register(registry: &mut Registry) {
         .add::<network_interface::DeleteNetworkInterface>()
         .add::<network_interface::DescribeNetworkInterfaces>()
         .add::<network_interface::ModifyNetworkInterfaceAttribute>()
+        .add::<prefix_lists::DescribePrefixLists>()
         .add::<security_group::CreateSecurityGroup>()
         .add::<security_group::DeleteSecurityGroup>()
         .add::<security_group::DescribeSecurityGroups>()

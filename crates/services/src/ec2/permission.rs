@@ -107,8 +107,7 @@ fn of_permission(
         // There are no prefix lists yet: none can be made, and AWS's own belong to gateway
         // endpoints.
         let id = list.prefix_list_id.as_deref().unwrap_or_default();
-        let text = format!("The prefix list ID '{id}' does not exist");
-        return Err(bad("InvalidPrefixListID.NotFound", text));
+        return Err(super::prefix_lists::unknown(id));
     }
     if peers.is_empty() {
         let text = "A permission must name an IP range, a security group or a prefix list.";

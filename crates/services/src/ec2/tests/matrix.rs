@@ -16,6 +16,7 @@ use crate::ec2::network_interface::{
     CreateNetworkInterface, DeleteNetworkInterface, DescribeNetworkInterfaces,
     ModifyNetworkInterfaceAttribute,
 };
+use crate::ec2::prefix_lists::DescribePrefixLists;
 use crate::ec2::security_group::{
     CreateSecurityGroup, DeleteSecurityGroup, DescribeSecurityGroups,
 };
@@ -114,6 +115,7 @@ fn every_operation_needs_what_the_reference_says() {
         listing::<DescribeAccountAttributes>(&house, "ec2:DescribeAccountAttributes"),
         listing::<DescribeAvailabilityZones>(&house, "ec2:DescribeAvailabilityZones"),
         listing::<DescribeNetworkInterfaces>(&house, "ec2:DescribeNetworkInterfaces"),
+        listing::<DescribePrefixLists>(&house, "ec2:DescribePrefixLists"),
         listing::<DescribeRegions>(&house, "ec2:DescribeRegions"),
         listing::<DescribeSecurityGroupRules>(&house, "ec2:DescribeSecurityGroupRules"),
         listing::<DescribeSecurityGroups>(&house, "ec2:DescribeSecurityGroups"),
