@@ -57,21 +57,51 @@ pub fn shown(state: &dyn Read, scope: &Scope, trust: &TrustPolicy) -> Result<Str
         // A principal may have been written as an id of the role's own account.
         let account = split(arn).map_or_else(|| scope.account.clone(), |(account, ..)| account);
         let present = present_arn(state, scope, &account, id)?;
-        names.insert(arn.as_str(), present.unwrap_or_else(|| id.clone()));
+        let name = match (session(arn), present) {
+            (None, present) => present.unwrap_or_else(|| id.clone()),
+            (Some(_), Some(_)) => continue,
+            (Some((_, session)), None) => format!("{id}:{session}"),
+        };
+        names.insert(arn.as_str(), name);
     }
     Ok(rewrite(&trust.document, |value| names.get(value).map(String::as_str)))
 }
 
-/// The document that decides: every user and role named by its unique id.
-#[must_use]
-pub fn in_force(trust: &TrustPolicy) -> String {
-    rewrite(&trust.document, |value| trust.principals.get(value).map(String::as_str))
+/// The document that decides: every user and role named by its unique id, and sessions only of
+/// roles that are still those that were meant.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn in_force(state: &dyn Read, trust: &TrustPolicy) -> Result<String, StoreError> {
+    let mut names = BTreeMap::new();
+    for (arn, id) in &trust.principals {
+        let account = session(arn).and_then(|_| split(arn)).map(|(account, ..)| account);
+        let meant = match account {
+            None => id.as_str(),
+            Some(account) if entities::by_id::<RoleRecord>(state, &account, id)?.is_some() => {
+                continue;
+            }
+            Some(_) => NOBODY,
+        };
+        names.insert(arn.as_str(), meant);
+    }
+    Ok(rewrite(&trust.document, |value| names.get(value).copied()))
 }
 
 /// The policy that decides; `None` if it cannot be read, which must deny.
-#[must_use]
-pub fn policy(trust: &TrustPolicy) -> Option<Arc<Policy>> {
-    Document::parse(&in_force(trust)).ok().map(|document| Arc::new(Policy::compile(&document)))
+///
+/// # Errors
+/// [`StoreError`].
+pub fn policy(state: &dyn Read, trust: &TrustPolicy) -> Result<Option<Arc<Policy>>, StoreError> {
+    let document = Document::parse(&in_force(state, trust)?).ok();
+    Ok(document.map(|document| Arc::new(Policy::compile(&document))))
+}
+
+/// Role and session name, if a principal is a session of a role.
+fn session(arn: &str) -> Option<(&str, &str)> {
+    let (_, service, resource) = split(arn)?;
+    let (role, session) = resource.strip_prefix("assumed-role/")?.split_once('/')?;
+    (service == "sts" && !role.is_empty() && !session.is_empty()).then_some((role, session))
 }
 
 /// The values under `AWS` in `Principal` and `NotPrincipal`.
@@ -83,8 +113,8 @@ fn named(document: &Document) -> impl Iterator<Item = &str> {
         .map(|(_, text)| &*text.value)
 }
 
-/// The unique id of the user or role that a principal means; `None` for principals that are not
-/// bound: everyone, accounts, sessions.
+/// The unique id of the user or role that a principal means, of the role for a session; `None` for
+/// principals that are not bound: everyone, accounts, federated users.
 fn bind(state: &dyn Read, scope: &Scope, value: &str) -> Result<Option<String>, Fault> {
     let invalid = || malformed_policy(format!("Invalid principal in policy: \"AWS\":\"{value}\""));
     let account_number = value.len() == 12 && value.bytes().all(|byte| byte.is_ascii_digit());
@@ -105,7 +135,8 @@ fn bind(state: &dyn Read, scope: &Scope, value: &str) -> Result<Option<String>, 
     let name = path.rsplit('/').next().unwrap_or_default();
     match (service, kind) {
         ("iam", "root") if path.is_empty() => return Ok(None),
-        ("sts", "assumed-role" | "federated-user") if !name.is_empty() => return Ok(None),
+        ("sts", "federated-user") if !name.is_empty() => return Ok(None),
+        ("sts", "assumed-role") if session(value).is_some() => {}
         ("iam", "user" | "role") if !name.is_empty() => {}
         _ => return Err(invalid()),
     }
@@ -116,8 +147,11 @@ fn bind(state: &dyn Read, scope: &Scope, value: &str) -> Result<Option<String>, 
         return Ok(Some(NOBODY.to_owned()));
     }
     let there = Scope { account, region: scope.region.clone() };
-    let found = match kind {
-        "user" => id_of::<UserRecord>(state, &there, name, value)?,
+    let found = match (kind, session(value)) {
+        (_, Some((role, _))) => entities::find::<RoleRecord>(state, &there.account, role)?
+            .filter(|record| record.name == role)
+            .map(|record| record.id),
+        ("user", _) => id_of::<UserRecord>(state, &there, name, value)?,
         _ => id_of::<RoleRecord>(state, &there, name, value)?,
     };
     found.map(Some).ok_or_else(invalid)
@@ -203,6 +237,7 @@ fn string_length(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use sagegate_store::Store;
 
     use super::*;
 
@@ -220,8 +255,9 @@ mod tests {
         let expected = trust
             .document
             .replace(&format!("[\"{arn}\", \"123456789012\"]"), "[\"AIDAX\", \"123456789012\"]");
-        assert_eq!(in_force(&trust), expected);
-        assert!(policy(&trust).is_some());
+        let state = Store::memory().snapshot().unwrap();
+        assert_eq!(in_force(&state, &trust).unwrap(), expected);
+        assert!(policy(&state, &trust).unwrap().is_some());
     }
 
     proptest! {
@@ -249,7 +285,9 @@ mod tests {
                 written.to_string()
             };
             let trust = TrustPolicy { document: text, principals: bound.clone() };
-            let read: serde_json::Value = serde_json::from_str(&in_force(&trust)).unwrap();
+            let state = Store::memory().snapshot().unwrap();
+            let in_force = in_force(&state, &trust).unwrap();
+            let read: serde_json::Value = serde_json::from_str(&in_force).unwrap();
             let map = |name: &String| bound.get(name).cloned().unwrap_or_else(|| name.clone());
             let mut expected = value(&names.iter().map(map).collect::<Vec<_>>());
             expected["Statement"][0]["Principal"]["Service"] = names[0].as_str().into();

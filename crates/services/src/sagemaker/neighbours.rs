@@ -35,7 +35,8 @@ pub(super) fn trusts_sagemaker(
 ) -> Result<bool, Fault> {
     let Some(arn) = RoleArn::parse(role_arn, &scope.region) else { return Ok(false) };
     let role = arn.find(state)?.filter(|_| arn.scope.account == scope.account);
-    let Some(trust) = role.and_then(|role| trust::policy(&role.trust)) else { return Ok(false) };
+    let trust = role.map(|role| trust::policy(state, &role.trust)).transpose()?;
+    let Some(trust) = trust.flatten() else { return Ok(false) };
     let keys = Context::from_iter([
         ("aws:SourceAccount", scope.account.as_str()),
         ("aws:SourceArn", domain_arn),

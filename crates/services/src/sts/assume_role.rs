@@ -54,8 +54,8 @@ impl Operation for AssumeRole {
         let role = target.find(state)?;
         // A role that is not there trusts nobody, and neither does one whose policy cannot be read:
         // a caller cannot tell the one from the other.
-        let trust = role.as_ref().and_then(|role| trust::policy(&role.trust));
-        let trust = trust.unwrap_or_else(|| Arc::new(Policy::empty()));
+        let trust = role.as_ref().map(|role| trust::policy(state, &role.trust)).transpose()?;
+        let trust = trust.flatten().unwrap_or_else(|| Arc::new(Policy::empty()));
         let tags = role.map(|role| role.tags.to_map()).unwrap_or_default();
         let session = call.caller.session.as_ref();
         let source_identity = source_identity(call)?;

@@ -15,6 +15,7 @@ use crate::iam::role_update::{
     UpdateRoleDescription,
 };
 use crate::iam::roles::{CreateRole, DeleteRole, GetRole, ListRoles};
+use crate::iam::trust::in_force;
 use crate::iam::users::{DeleteUser, UpdateUser};
 use crate::testing::{House, START};
 
@@ -190,9 +191,34 @@ fn a_principal_made_again_under_an_old_name_inherits_no_trust() {
     let state = house.state();
     let account = house.scope().account;
     let role = crate::iam::entities::find::<crate::iam::records::RoleRecord>(&state, &account, "R");
-    let in_force = crate::iam::trust::in_force(&role.unwrap().unwrap().trust);
+    let in_force = in_force(&state, &role.unwrap().unwrap().trust).unwrap();
     assert!(in_force.contains(&user) && in_force.contains("\"210987654321\""));
     assert!(!in_force.contains("arn:aws:iam::"), "{in_force}");
+}
+
+#[test]
+fn a_session_of_a_role_is_trusted_as_long_as_it_is_that_role() {
+    let house = House::new();
+    let other = create_role(&house, "Other").role_id.unwrap();
+    let session = "arn:aws:sts::123456789012:assumed-role/Other/jo";
+    let document = trusting(&format!("\"{session}\""));
+    let input =
+        api::CreateRoleRequest { assume_role_policy_document: document.clone(), ..request("R") };
+    house.ok::<CreateRole>(input);
+    let force = || {
+        let (state, account) = (house.state(), house.scope().account);
+        let role: crate::iam::records::RoleRecord =
+            crate::iam::entities::find(&state, &account, "R").unwrap().unwrap();
+        in_force(&state, &role.trust).unwrap()
+    };
+    assert_eq!((trust(&house, "R"), force()), (document.clone(), document.clone()));
+    house.ok::<DeleteRole>(api::DeleteRoleRequest { role_name: "Other".into() });
+    create_role(&house, "Other");
+    assert_eq!(trust(&house, "R"), document.replace(session, &format!("{other}:jo")));
+    assert!(!force().contains("Other"), "{}", force());
+    let absent = trusting("\"arn:aws:sts::123456789012:assumed-role/absent/jo\"");
+    let input = api::CreateRoleRequest { assume_role_policy_document: absent, ..request("S") };
+    assert!(house.fails::<CreateRole>(input).contains("Invalid principal in policy"));
 }
 
 #[test]
