@@ -6,6 +6,8 @@ TAGS = [{"Key": "team", "Value": "research"}]
 
 
 def new_domain(world):
+    # The first domain of an account also needs iam:CreateServiceLinkedRole; this is not the first.
+    world.shared_domain()
     vpc, subnet = world.subnet()
     return {
         "DomainName": world.name("domain"),

@@ -79,6 +79,45 @@ pub fn create(
     Ok(role)
 }
 
+/// What a caller needs whose call has a service make its role first: nothing once the role is there.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn need_of_first_use(
+    state: &dyn Read,
+    scope: &Scope,
+    service: &'static str,
+) -> Result<Option<Need>, Fault> {
+    let Some(template) = table::of(service) else { return Ok(None) };
+    if find::<RoleRecord>(state, &scope.account, template.role_name)?.is_some() {
+        return Ok(None);
+    }
+    let arn = arn_of(scope, EntityKind::Role, &path(service), template.role_name);
+    let need = Need::on("iam:CreateServiceLinkedRole", arn).key("iam:AWSServiceName", service);
+    Ok(Some(need))
+}
+
+/// Makes the role of a service that is used for the first time.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn ensure(
+    tx: &mut Tx,
+    scope: &Scope,
+    env: &sagegate_gate::Env,
+    now: sagegate_gate::env::Time,
+    service: &'static str,
+) -> Result<(), Fault> {
+    if need_of_first_use(tx, scope, service)?.is_some() {
+        let input = api::CreateServiceLinkedRoleRequest {
+            aws_service_name: service.to_owned(),
+            ..Default::default()
+        };
+        create(tx, scope, env, now, &input)?;
+    }
+    Ok(())
+}
+
 /// iam:CreateServiceLinkedRole.
 #[derive(Debug)]
 pub struct CreateServiceLinkedRole;

@@ -15,6 +15,7 @@ use super::settings::{Given, check_space_settings, check_user_settings, key_arn,
 use super::shapes::{Stored, Word};
 use super::site::{self, Site};
 use super::tagging;
+use crate::iam::service_linked;
 
 /// Domains of an account in a region, unless AWS raises it (Service Quotas, Amazon SageMaker,
 /// "Total domains"). The text in SPEC 2.6 is from the time when it was one; since domains share a
@@ -44,7 +45,7 @@ impl Operation for CreateDomain {
     const NAME: &'static str = "CreateDomain";
     const ACCESS: Access = Access::Write;
 
-    fn needs(call: &Call<'_, Self::Input>, _: &dyn Read) -> Result<Needs, Fault> {
+    fn needs(call: &Call<'_, Self::Input>, state: &dyn Read) -> Result<Needs, Fault> {
         let input = call.input;
         let arn = DomainId::of_creation(call.request_id).arn(call.scope);
         let given = given(input);
@@ -62,7 +63,9 @@ impl Operation for CreateDomain {
                 sharing_key(call.scope, Some(&input.default_user_settings)),
             )
             .request_tags(tagging::pairs(input.tags.as_deref()));
-        let needs = given.pass_roles(need.into());
+        let mut needs = given.pass_roles(need.into());
+        // Service Authorization Reference, CreateDomain, dependent actions.
+        needs.0.extend(service_linked::need_of_first_use(state, call.scope, neighbours::SERVICE)?);
         Ok(tagging::and_add_tags(needs, Self::NAME, &arn, input.tags.as_deref()))
     }
 
@@ -98,6 +101,7 @@ impl Operation for CreateDomain {
         )?;
         given(input).check_roles(tx, scope, &arn)?;
 
+        service_linked::ensure(tx, scope, call.env, call.now, neighbours::SERVICE)?;
         let door = site::allot_door(tx, scope, &id)?;
         let record = DomainRecord {
             id: id.clone(),

@@ -23,6 +23,7 @@ use super::site::Site;
 use super::write_profile::CreateUserProfile;
 use crate::ec2::endpoint::EndpointListener;
 use crate::iam::roles::CreateRole;
+use crate::iam::service_linked::CreateServiceLinkedRole;
 use crate::testing::House;
 
 /// A house with a network and a role that SageMaker may assume.
@@ -41,6 +42,11 @@ impl Estate {
     /// One whose resources are brought forward as soon as work is noted.
     fn new() -> Self {
         let estate = Self::standing_still();
+        // The account is no new one: what its first domain brings is there.
+        estate.house.ok::<CreateServiceLinkedRole>(iam_api::CreateServiceLinkedRoleRequest {
+            aws_service_name: "sagemaker.amazonaws.com".into(),
+            ..Default::default()
+        });
         estate.house.gate.follow(vec![Arc::new(Lifecycle)]);
         estate
     }

@@ -130,6 +130,29 @@ fn every_role_handed_over_must_be_allowed_to_be_passed_to_sagemaker() {
 }
 
 #[test]
+fn the_first_domain_of_an_account_makes_the_service_linked_role() {
+    let estate = Estate::standing_still();
+    let most = format!("{},{}", allow("sagemaker:CreateDomain"), allow("iam:PassRole"));
+    let caller = estate.house.user_with_policy("most", &policy(&most));
+    let request = estate.domain_request("team");
+    let text = estate.house.fails_for::<CreateDomain>(&caller, request.clone());
+    assert!(
+        text.contains(
+            "iam:CreateServiceLinkedRole on resource: arn:aws:iam::123456789012:role/\
+             aws-service-role/sagemaker.amazonaws.com/AWSServiceRoleForAmazonSageMakerNotebooks"
+        ),
+        "{text}"
+    );
+    let linked = r#"{"Effect":"Allow","Action":"iam:CreateServiceLinkedRole","Resource":"*",
+        "Condition":{"StringEquals":{"iam:AWSServiceName":"sagemaker.amazonaws.com"}}}"#;
+    let all = estate.house.user_with_policy("all", &policy(&format!("{most},{linked}")));
+    assert!(estate.house.call::<CreateDomain>(&all, request).is_ok());
+    // From now on it is there.
+    let request = estate.domain_request("second");
+    assert!(estate.house.call::<CreateDomain>(&caller, request).is_ok());
+}
+
+#[test]
 fn a_role_of_another_account_cannot_be_passed() {
     let estate = Estate::new();
     let caller = estate.house.user_with_policy("ann", &policy(&allow("*")));
