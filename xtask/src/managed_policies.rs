@@ -36,6 +36,13 @@ pub(crate) struct Arguments {
     wheel: Option<PathBuf>,
 }
 
+impl Arguments {
+    /// Compares and changes nothing.
+    pub(crate) fn check() -> Self {
+        Self { check: true, wheel: None }
+    }
+}
+
 /// One policy; the names are those of the API, in moto's copy as in ours.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::Context;
 
 use crate::tools::{CHROMEDRIVER, CHROMIUM, program, python, run};
-use crate::{fuzz, generate, tidy};
+use crate::{fuzz, generate, managed_policies, tidy};
 
 /// What to run, and for how long.
 #[derive(clap::Args)]
@@ -28,7 +28,10 @@ const PARTS: &[Part] = &[
         fuzz::check_format(root)
     }),
     ("tidy", |_, _| tidy::run()),
-    ("generate", |_, _| generate::run(&generate::Arguments::check())),
+    ("generate", |_, _| {
+        generate::run(&generate::Arguments::check())?;
+        managed_policies::run(&managed_policies::Arguments::check())
+    }),
     ("clippy", |root, _| {
         run(cargo(root).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
     }),

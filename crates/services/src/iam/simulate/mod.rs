@@ -25,7 +25,7 @@ use super::records::RoleRecord;
 
 /// How many actions times resources one answer may have. More actions come with the next page (IAM
 /// API Reference: "IAM might return fewer results").
-const EVALUATIONS: usize = 10_000;
+const EVALUATIONS: usize = 2_000;
 
 /// iam:SimulateCustomPolicy.
 #[derive(Debug)]

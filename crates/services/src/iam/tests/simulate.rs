@@ -1,4 +1,5 @@
 use expect_test::expect;
+use proptest::prelude::*;
 use sagegate_api::iam as api;
 
 use super::roles::create_role;
@@ -9,6 +10,8 @@ use crate::iam::role_policies::{AttachRolePolicy, PutRolePolicy};
 use crate::iam::role_update::PutRolePermissionsBoundary;
 use crate::iam::simulate::{SimulateCustomPolicy, SimulatePrincipalPolicy};
 use crate::iam::user_policies::{AttachUserPolicy, PutUserPolicy};
+use crate::iam::user_tags::PutUserPermissionsBoundary;
+use crate::iam::users::GetUser;
 use crate::testing::House;
 
 /// As Python's `json.dumps` writes it.
@@ -17,6 +20,85 @@ const BUCKET: &str = "arn:aws:s3:::bucket";
 
 fn strings(values: &[&str]) -> Vec<String> {
     values.iter().map(ToString::to_string).collect()
+}
+
+/// A statement of a small world, in which policies meet often.
+fn statement() -> impl Strategy<Value = String> {
+    let effect = prop_oneof![3 => Just("Allow"), 1 => Just("Deny")];
+    let action = prop_oneof![
+        Just(r#""Action":"iam:GetUser""#),
+        Just(r#""Action":"iam:Get*""#),
+        Just(r#""Action":"*""#),
+        Just(r#""Action":"iam:ListUsers""#),
+        Just(r#""NotAction":"iam:GetUser""#),
+    ];
+    let resource = prop_oneof![
+        Just(r#""Resource":"*""#),
+        Just(r#""Resource":"arn:aws:iam::*:user/target""#),
+        Just(r#""Resource":"arn:aws:iam::123456789012:user/t*""#),
+        Just(r#""NotResource":"arn:aws:iam::123456789012:user/target""#),
+        Just(r#""Resource":"arn:aws:iam::123456789012:user/${aws:username}""#),
+    ];
+    (effect, action, resource).prop_map(|(effect, action, resource)| {
+        format!(r#"{{"Effect":"{effect}",{action},{resource}}}"#)
+    })
+}
+
+fn policy() -> impl Strategy<Value = String> {
+    proptest::collection::vec(statement(), 1..4).prop_map(|statements| {
+        format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// What a simulation says of a user is what becomes of the user's request.
+    #[test]
+    fn a_simulation_tells_what_would_be_decided(
+        inline in policy(),
+        group in policy(),
+        boundary in proptest::option::of(policy()),
+    ) {
+        let house = House::new();
+        create_user(&house, "target");
+        create_group(&house, "g");
+        let caller = house.user_with_policy("u", &inline);
+        house.ok::<AddUserToGroup>(api::AddUserToGroupRequest {
+            group_name: "g".into(),
+            user_name: "u".into(),
+        });
+        house.ok::<AttachGroupPolicy>(api::AttachGroupPolicyRequest {
+            group_name: "g".into(),
+            policy_arn: managed_policy(&house, "G", &group),
+        });
+        if let Some(boundary) = &boundary {
+            house.ok::<PutUserPermissionsBoundary>(api::PutUserPermissionsBoundaryRequest {
+                user_name: "u".into(),
+                permissions_boundary: managed_policy(&house, "B", boundary),
+            });
+        }
+        let target = "arn:aws:iam::123456789012:user/target";
+        let input = api::SimulatePrincipalPolicyRequest {
+            context_entries: Some(vec![entry(
+                "aws:username",
+                api::ContextKeyTypeEnum::String,
+                &["u"],
+            )]),
+            ..of("arn:aws:iam::123456789012:user/u", &["iam:GetUser"], &[target])
+        };
+        let answer = house.ok::<SimulatePrincipalPolicy>(input).evaluation_results.unwrap();
+        let told = match answer[0].eval_decision.unwrap() {
+            api::PolicyEvaluationDecisionType::Allowed => "",
+            api::PolicyEvaluationDecisionType::ExplicitDeny => "with an explicit deny",
+            api::PolicyEvaluationDecisionType::ImplicitDeny => "because no",
+        };
+        let request = api::GetUserRequest { user_name: Some("target".into()) };
+        match house.call::<GetUser>(&caller, request) {
+            Ok(_) => prop_assert_eq!(told, ""),
+            Err(fault) => prop_assert!(!told.is_empty() && fault.message.contains(told), "{}", fault),
+        }
+    }
 }
 
 /// One line for a decision, one for each matched statement and missing key.
