@@ -74,6 +74,11 @@ pub(crate) fn run_all(root: &Path, seconds: u64) -> anyhow::Result<Vec<Outcome>>
     run_targets(root, TARGETS, seconds)
 }
 
+/// How many targets there are.
+pub(crate) fn count() -> usize {
+    TARGETS.len()
+}
+
 /// `cargo fmt` does not look into another workspace.
 pub(crate) fn check_format(root: &Path) -> anyhow::Result<()> {
     let mut sources = Vec::new();

@@ -1,5 +1,8 @@
 //! Developer commands. One module per command; this file only tells them apart.
 
+mod bench;
+mod campaign;
+mod dependencies;
 mod fuzz;
 mod generate;
 mod managed_policies;
@@ -22,6 +25,10 @@ enum Command {
     Generate(generate::Arguments),
     /// Run everything that must hold before a change lands.
     Test(test::Arguments),
+    /// Print figures: decisions, writes, requests beside nginx and moto, starts, memory.
+    Bench(bench::Arguments),
+    /// Run property tests with many cases and the fuzz targets by the hour.
+    Campaign(campaign::Arguments),
     /// Run the fuzz targets, or one of them on one input.
     Fuzz(fuzz::Arguments),
     /// Check file sizes, crate arrows and words that do not belong here.
@@ -34,6 +41,8 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Test(arguments) => test::run_all(&arguments),
+        Command::Bench(arguments) => bench::run_all(&arguments),
+        Command::Campaign(arguments) => campaign::run_all(&arguments),
         Command::Fuzz(arguments) => fuzz::run_command(&arguments),
         Command::Tidy => tidy::run(),
         Command::ManagedPolicies(arguments) => managed_policies::run(&arguments),

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::Context;
 
 use crate::tools::{CHROMEDRIVER, CHROMIUM, program, python, run};
-use crate::{fuzz, generate, managed_policies, tidy};
+use crate::{dependencies, fuzz, generate, managed_policies, tidy};
 
 /// What to run, and for how long.
 #[derive(clap::Args)]
@@ -28,6 +28,7 @@ const PARTS: &[Part] = &[
         fuzz::check_format(root)
     }),
     ("tidy", |_, _| tidy::run()),
+    ("dependencies", |root, _| dependencies::check(root)),
     ("generate", |_, _| {
         generate::run(&generate::Arguments::check())?;
         managed_policies::run(&managed_policies::Arguments::check())

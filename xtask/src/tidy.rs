@@ -45,6 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "sagegate-store",
         ],
     ),
+    ("sagegate-load", &["sagegate-wire"]),
     (
         "sagegate-console",
         &["sagegate-gate", "sagegate-network", "sagegate-services", "sagegate-store"],

@@ -48,6 +48,10 @@ pub(crate) const CHROMEDRIVER: Program = Program {
 /// libFuzzer is C++.
 pub(crate) const CXX: Program =
     Program { names: &["g++", "clang++", "c++"], debian: &["g++"], homebrew: &["llvm"] };
+/// What answers a constant as fast as this machine can.
+pub(crate) const NGINX: Program =
+    Program { names: &["nginx"], debian: &["nginx-light"], homebrew: &["nginx"] };
+
 /// The program's path; installs its package where it is missing.
 pub(crate) fn program(wanted: Program) -> anyhow::Result<PathBuf> {
     if let Some(found) = find(wanted) {
@@ -92,26 +96,30 @@ fn install(packages: &[&str]) -> anyhow::Result<()> {
 /// The Python of the tests' virtual environment, made and filled where it is missing or older than
 /// the list of requirements.
 pub(crate) fn python(root: &Path) -> anyhow::Result<PathBuf> {
-    let environment = root.join(".venv");
-    let python = environment.join("bin/python");
     let requirements = root.join("tests/requirements.txt");
     let wanted = std::fs::read_to_string(&requirements)
         .with_context(|| requirements.display().to_string())?;
+    environment(&root.join(".venv"), &wanted)
+}
+
+/// The Python of a virtual environment with these requirements.
+pub(crate) fn environment(environment: &Path, wanted: &str) -> anyhow::Result<PathBuf> {
+    let python = environment.join("bin/python");
     let stamp = environment.join("requirements.stamp");
     if python.is_file() && std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
         return Ok(python);
     }
-    if !make_environment(&environment) {
+    if !make_environment(environment) {
         if cfg!(target_os = "macos") {
             bail!("python3 -m venv failed; `brew install python` brings a Python that has it");
         }
         // Debian's Python comes without the module that makes environments.
         install(&["python3", "python3-venv"])?;
-        ensure!(make_environment(&environment), "python3 -m venv {}", environment.display());
+        ensure!(make_environment(environment), "python3 -m venv {}", environment.display());
     }
     run(Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
-        .arg(&requirements))?;
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+        .args(wanted.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))))?;
     std::fs::write(&stamp, wanted)?;
     Ok(python)
 }
