@@ -113,7 +113,9 @@ impl EndpointArrival {
 /// services that integrate with AWS PrivateLink"); `None` for a service that is not served here.
 #[must_use]
 pub fn behind(service_name: &str, region: &str) -> Option<Behind> {
-    let short = if let Some(rest) = service_name.strip_prefix("com.amazonaws.") {
+    // Names are host names read backwards, and China's hosts end in amazonaws.com.cn.
+    let own = if region.starts_with("cn-") { "cn.com.amazonaws." } else { "com.amazonaws." };
+    let short = if let Some(rest) = service_name.strip_prefix(own) {
         rest.strip_prefix(region)?.strip_prefix('.')?
     } else {
         let rest = service_name.strip_prefix("aws.sagemaker.")?.strip_prefix(region)?;

@@ -8,6 +8,7 @@ use sagegate_api::ec2::{
     ServiceConnectivityType, ServiceDetail, ServiceType, ServiceTypeDetail,
 };
 use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation, Region};
+use sagegate_network::Behind;
 use sagegate_store::{Read, Tx};
 use sha2::{Digest, Sha256};
 
@@ -15,15 +16,6 @@ use super::fault::{bad, dry_run};
 use super::select::{self, Filters, flag};
 use super::tags::Tags;
 use super::{needs, zones};
-
-/// What may be served through an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Behind {
-    /// The API of one service, by its botocore name.
-    Api(&'static str),
-    /// The Studio door, where presigned URLs are opened.
-    Studio,
-}
 
 /// An endpoint service in one region.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,13 +52,6 @@ pub fn services(region: &Region) -> Vec<EndpointService> {
         api("sagemaker.api", "api.sagemaker", "sagemaker"),
         api("sts", "sts", "sts"),
     ]
-}
-
-/// What may be served through an endpoint of this service name; `None` for a name that no endpoint
-/// can have.
-#[must_use]
-pub fn service_behind(service_name: &str, region: &Region) -> Option<Behind> {
-    find(region, service_name).map(|service| service.behind)
 }
 
 /// The endpoint service of this name.
@@ -191,7 +176,14 @@ mod tests {
         assert_eq!(api.behind, Behind::Api("sagemaker"));
         assert_eq!(api.base_name, "api.sagemaker.us-west-2.vpce.amazonaws.com");
         assert_eq!(api.private_name, "api.sagemaker.us-west-2.amazonaws.com");
-        assert_eq!(service_behind("aws.sagemaker.us-west-2.studio", &region), Some(Behind::Studio));
+        // What the gate makes of an arrival and what an endpoint can be made for are one table.
+        for region in ["us-west-2", "us-gov-west-1", "cn-north-1"] {
+            let region = Region::parse(region).unwrap();
+            for service in services(&region) {
+                let behind = sagegate_network::behind(&service.name, region.as_str());
+                assert_eq!(behind, Some(service.behind), "{}", service.name);
+            }
+        }
         assert_eq!(service_behind("com.amazonaws.us-east-1.sts", &region), None);
         let china = Region::parse("cn-north-1").unwrap();
         assert!(find(&china, "cn.com.amazonaws.cn-north-1.sts").is_some());

@@ -33,7 +33,6 @@ use sagegate_store::{Read, StoreError};
 
 pub use account::bootstrap;
 pub use endpoint::{EndpointListener, Endpoints, listeners};
-pub use endpoint_services::{Behind, service_behind};
 
 use records::Resource;
 

@@ -16,11 +16,11 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use sagegate_gate::{AccountId, Fault, Region, Scope};
 use sagegate_network::security_group::{self, Group, Interface, Packet, Refusal};
-use sagegate_network::{EndpointArrival, endpoint_name};
+use sagegate_network::{Behind, EndpointArrival, behind, endpoint_name};
 use sagegate_store::{Read, StoreError, Tx};
 use sha2::{Digest, Sha256};
 
-use super::endpoint_services::{self, Behind};
+use super::endpoint_services;
 use super::records::{
     self, ENDPOINTS, Endpoint, EndpointState, GROUPS, Place, SUBNETS, SecurityGroup, Subnet, VPCS,
     Vpc,
@@ -138,8 +138,7 @@ pub fn studio_listeners(
 ) -> Result<Vec<EndpointListener>, StoreError> {
     let endpoint = records::all::<Endpoint>(state, scope)?.into_iter().find(|endpoint| {
         endpoint.vpc == vpc_id
-            && endpoint_services::service_behind(&endpoint.service, &scope.region)
-                == Some(Behind::Studio)
+            && behind(&endpoint.service, scope.region.as_str()) == Some(Behind::Studio)
     });
     endpoint.map_or(Ok(Vec::new()), |endpoint| of_endpoint(state, scope, &endpoint))
 }

@@ -20,7 +20,9 @@ use crate::ec2::security_group_rules::RevokeSecurityGroupEgress;
 use crate::ec2::subnet::DeleteSubnet;
 use crate::ec2::vpc::DescribeVpcs;
 use crate::ec2::vpc_attribute::ModifyVpcAttribute;
-use crate::ec2::{Behind, EndpointListener, listeners};
+use sagegate_network::Behind;
+
+use crate::ec2::{EndpointListener, listeners};
 use crate::testing::House;
 
 fn listening(house: &House) -> Vec<EndpointListener> {
