@@ -184,7 +184,7 @@ mod tests {
                 assert_eq!(behind, Some(service.behind), "{}", service.name);
             }
         }
-        assert_eq!(service_behind("com.amazonaws.us-east-1.sts", &region), None);
+        assert_eq!(find(&region, "com.amazonaws.us-east-1.sts"), None);
         let china = Region::parse("cn-north-1").unwrap();
         assert!(find(&china, "cn.com.amazonaws.cn-north-1.sts").is_some());
     }
