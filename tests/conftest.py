@@ -41,13 +41,15 @@ class Principal:
         self.server = server
         self.variables = variables
 
-    def client(self, service, endpoint_url=None):
+    def client(self, service, endpoint_url=None, **options):
+        """A boto3 client; `options` are members of botocore's Config."""
+        config = CONFIG.merge(botocore.config.Config(**options))
         return boto3.session.Session(
             aws_access_key_id=self.variables["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self.variables["AWS_SECRET_ACCESS_KEY"],
             aws_session_token=self.variables.get("AWS_SESSION_TOKEN"),
             region_name=REGION,
-        ).client(service, endpoint_url=endpoint_url or self.server.url, config=CONFIG)
+        ).client(service, endpoint_url=endpoint_url or self.server.url, config=config)
 
     def aws(self, *arguments, endpoint_url=None):
         """Runs the aws CLI; the finished process."""

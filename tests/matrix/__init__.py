@@ -103,11 +103,23 @@ class World:
         """Removes all VPCs and domains but those that are kept."""
         for domain in self.sagemaker.list_domains()["Domains"]:
             if domain["DomainId"] != self.kept.get("domain"):
+                self.clear_profiles(domain["DomainId"])
                 self.sagemaker.delete_domain(DomainId=domain["DomainId"])
         own = [{"Name": "is-default", "Values": ["false"]}]
         for vpc in self.ec2.describe_vpcs(Filters=own)["Vpcs"]:
             if vpc["VpcId"] != self.kept.get("vpc"):
                 self.clear_vpc(vpc["VpcId"])
+
+    def clear_profiles(self, domain):
+        of_domain = {"DomainIdEquals": domain}
+        for profile in self.sagemaker.list_user_profiles(**of_domain)["UserProfiles"]:
+            self.sagemaker.delete_user_profile(
+                DomainId=domain, UserProfileName=profile["UserProfileName"]
+            )
+        for _ in range(100):
+            if not self.sagemaker.list_user_profiles(**of_domain)["UserProfiles"]:
+                return
+        raise AssertionError(f"the user profiles of {domain} are not deleted")
 
     def clear_vpc(self, vpc):
         within = [{"Name": "vpc-id", "Values": [vpc]}]

@@ -13,6 +13,9 @@ const MOST: usize = 50;
 const LONGEST_MATCHED: usize = 16 * 1024;
 /// How many characters of a value are shown.
 const SHOWN: usize = 1024;
+/// The pattern of IAM's names. IAM looks at it after all other constraints and has a text of its own
+/// for it, which names one parameter (answers of the service as its users have reported them).
+const NAME: &str = r"[\w+=,.@-]+";
 
 /// One constraint that a request does not hold to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +104,14 @@ fn all(out: &mut String, constraints: &[Constraint]) {
 
 /// The text of a `ValidationException` (JSON) or `ValidationError` (IAM, STS).
 pub(crate) fn message(violations: &[Violation]) -> String {
+    if let [Violation { path, constraint: Constraint::Pattern(NAME), .. }, ..] = violations
+        && violations.iter().all(|it| it.constraint == Constraint::Pattern(NAME))
+    {
+        return format!(
+            "The specified value for {path} is invalid. It must contain only alphanumeric \
+             characters and/or the following: +=,.@_-"
+        );
+    }
     let count = violations.len();
     let errors = if count == 1 { "error" } else { "errors" };
     let mut out = format!("{count} validation {errors} detected: ");

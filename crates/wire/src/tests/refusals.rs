@@ -88,6 +88,14 @@ fn violations() {
         ]],
     );
     refused(
+        &IAM,
+        "AddUserToGroup",
+        "UserName=a/b&GroupName=c/d",
+        expect![
+            "400 ValidationError: The specified value for groupName is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-"
+        ],
+    );
+    refused(
         &EC2,
         "CreateVpcEndpoint",
         "ServiceName=x",
