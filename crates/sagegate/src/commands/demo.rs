@@ -52,7 +52,7 @@ const POLICIES: &[(&str, &str)] = policies![
 const USERS: [&str; 4] = ["by-vpc", "by-endpoint", "by-address", "by-private-address"];
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    serve::log();
+    serve::log()?;
     let (data, kept) = match arguments.data {
         Some(data) => {
             ensure!(

@@ -59,21 +59,30 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    log();
+    log()?;
     let running = Running::start(arguments).await?;
     running.banner();
     running.until_stopped().await
 }
 
-/// Messages for the operator go to standard error; `SAGEGATE_LOG` says which.
-pub(crate) fn log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("SAGEGATE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+/// The variable that says which messages the operator wants, such as `info` or
+/// `sagegate_server=debug`.
+const LOG: &str = "SAGEGATE_LOG";
+
+/// Messages for the operator go to standard error.
+pub(crate) fn log() -> anyhow::Result<()> {
+    use tracing_subscriber::EnvFilter;
+    let filter = match std::env::var(LOG) {
+        Ok(text) => EnvFilter::try_new(text).with_context(|| format!("{LOG} is not understood"))?,
+        Err(std::env::VarError::NotPresent) => EnvFilter::new("warn"),
+        Err(error) => return Err(error).context(LOG),
+    };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
+    Ok(())
 }
 
 /// The tables that the doors of Studio domains depend on.
