@@ -2,6 +2,7 @@
 
 import collections
 import importlib
+import pkgutil
 
 import botocore
 import botocore.exceptions
@@ -12,9 +13,9 @@ import matrix
 from test_matrix import operations
 
 SERVICES = ("ec2", "iam", "sagemaker", "sts")
-for service in SERVICES:
-    importlib.import_module(f"errors.{service}")
-    importlib.import_module(f"matrix.{service}")
+for package in (matrix, errors):
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_every_operation_has_an_error(service, operation):
         (case.service, case.operation) == (service, operation) for case in errors.CASES
     )
     reason = errors.WITHOUT.get((service, operation))
-    assert listed or reason, f"{service}:{operation} has no entry in tests/errors/{service}.py"
+    assert listed or reason, f"{service}:{operation} has no entry in tests/errors"
     assert not (
         listed and reason
     ), f"{service}:{operation} has an entry and a reason to have none"
