@@ -281,8 +281,14 @@ pub fn has_loopback_range() -> bool {
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>, way: watch::Receiver<Arc<Way>>) {
+    // One of all addresses also gets what was meant for addresses of endpoints and doors.
+    let wildcard = listener.local_addr().map_or(true, |local| local.ip().is_unspecified());
     loop {
         match listener.accept().await {
+            Ok((stream, _)) if wildcard && is_unlisted_endpoint(&stream, &way.borrow().via) => {
+                // Dropped, and so closed, before a byte of it is read.
+                drop(stream);
+            }
             Ok((stream, peer)) => admit(stream, peer, &shared, &way),
             Err(error) if is_of_the_connection(&error) => {}
             Err(error) => {
@@ -300,7 +306,7 @@ fn admit(
     shared: &Arc<Shared>,
     way: &watch::Receiver<Arc<Way>>,
 ) {
-    if !way.borrow().is_open() || is_unlisted_endpoint(&stream, &way.borrow().via) {
+    if !way.borrow().is_open() {
         // Dropped, and so closed, before a byte of it is read.
         return;
     }

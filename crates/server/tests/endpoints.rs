@@ -6,7 +6,9 @@ mod common;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering;
 
-use common::{at, bound_at, connect, endpoint, exchange, is_public, one, rest, start, status};
+use common::{
+    at, bound_at, connect, endpoint, exchange, is_public, one, rest, start, start_at, status,
+};
 use sagegate_server::{Limits, Via, has_loopback_range};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -158,4 +160,13 @@ async fn beside_a_wildcard_an_endpoint_keeps_its_arrival() {
     assert_eq!(exchange(b, GET).await, "");
     running.server.converge(vec![]).await;
     assert_eq!(exchange(a, GET).await, "");
+}
+
+#[tokio::test]
+async fn an_address_of_the_loopback_range_can_be_the_public_one() {
+    if !has_loopback_range() {
+        return;
+    }
+    let running = start_at("127.0.0.2:0", Limits::default(), true).await;
+    assert_eq!(status(&exchange(running.address, GET_ONCE).await), "200");
 }
