@@ -69,17 +69,19 @@ class Principal:
 
 
 class Server:
-    """A running `sagegate serve`."""
+    """A running `sagegate serve`; with state in memory only, if `data` is None."""
 
     def __init__(self, data, *flags):
         self.binary = os.environ["SAGEGATE"]
-        self.data = pathlib.Path(data)
-        self.flags = flags
+        self.data = data and pathlib.Path(data)
+        self.flags = flags if data else ("--memory", *flags)
         self.process = None
         self.port = 0
 
     def start(self):
-        command = [self.binary, "serve", "--data", str(self.data)]
+        command = [self.binary, "serve"]
+        if "--memory" not in self.flags:
+            command += ["--data", str(self.data)]
         # A server that is started again keeps its port, as its endpoints' URLs name it.
         command += ["--listen", f"127.0.0.1:{self.port}", *self.flags]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -87,12 +89,19 @@ class Server:
         found = re.search(r"serves (http://127\.0\.0\.1:(\d+))", first)
         assert found, f"the server did not start: {first!r}"
         self.url, self.port = found.group(1), int(found.group(2))
-        return self
+        for line in self.process.stdout:
+            if line.startswith("  commands  "):
+                # Beside the socket of a server without a data directory is all that it has.
+                self.data = pathlib.Path(line.split(maxsplit=1)[1].strip()).parent
+                return self
+        raise AssertionError("the banner does not say where commands go")
 
     def stop(self):
+        """Stops the server; the rest of what it printed."""
         if self.process and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(timeout=30)
+            return self.process.stdout.read()
 
     def kill(self):
         self.process.kill()

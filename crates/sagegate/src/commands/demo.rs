@@ -49,6 +49,9 @@ const POLICIES: &[(&str, &str)] = policies![
     "sagemaker-trust",
 ];
 
+/// The user of the commands to try: allowed through the VPC, and only there.
+const TRIED: &str = "by-vpc";
+
 const USERS: [&str; 4] = ["by-vpc", "by-endpoint", "by-address", "by-private-address"];
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -133,10 +136,14 @@ async fn print(
         print!("  {}", way.name);
     }
     println!();
+    let mut inside = "";
     for user in USERS {
         print!("  {user:width$}");
         for way in &ways {
             let allowed = allowed(running, user, way, value("domain")).await?;
+            if allowed && user == TRIED && inside.is_empty() {
+                inside = &way.url;
+            }
             let shown = if allowed { "yes" } else { "-" };
             print!("  {shown:<width$}", width = way.name.len());
         }
@@ -155,11 +162,9 @@ async fn print(
     let call = format!(
         "aws sagemaker create-presigned-domain-url --domain-id {domain} --user-profile-name alice"
     );
-    let inside = ways.iter().find(|way| way.arrival.endpoint().is_some());
-    let inside = inside.map(|way| way.url.as_str()).unwrap_or_default();
     println!("\nTry it in another terminal:\n");
     println!("  export SAGEGATE_DATA={data}");
-    println!("  eval \"$({program} env --as user/by-vpc)\"");
+    println!("  eval \"$({program} env --as user/{TRIED})\"");
     println!("  {call} --endpoint-url {inside}    # open the URL in a browser");
     println!("  {call}    # refused: not through the VPC");
     println!("  {program} explain --last");
@@ -191,6 +196,10 @@ fn ways(running: &serve::Running, saved: &BTreeMap<String, String>) -> anyhow::R
             url: site.origin(listener.addr),
             arrival: Arrival::Endpoint(endpoint),
         });
+    }
+    // By name, after the public one: the listeners come in the order of random ids.
+    if let [_, endpoints @ ..] = ways.as_mut_slice() {
+        endpoints.sort_by(|a, b| a.name.cmp(&b.name));
     }
     Ok(ways)
 }
