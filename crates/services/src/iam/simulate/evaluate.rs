@@ -16,6 +16,7 @@ pub(super) struct Simulation {
     principal: Principal,
     identity: Vec<Source>,
     resource: Option<Source>,
+    boundary: Option<Source>,
     resource_owner: Option<String>,
     context: Context,
     bundle: Bundle,
@@ -64,6 +65,7 @@ impl Simulation {
             resource_policy: policies.resource.as_ref().map(Source::attached),
             identity: policies.identity,
             resource: policies.resource,
+            boundary: policies.boundary,
             resource_owner,
             context,
         }
@@ -134,10 +136,12 @@ impl Simulation {
         matched
     }
 
-    /// The condition keys that statements on this action and resource ask for in vain.
+    /// The condition keys that statements on this action and resource ask for in vain, those of the
+    /// boundary among them: it is one of the input policies (IAM API, `MissingContextValues`).
     fn missing(&self, trace: &Trace) -> BTreeSet<String> {
         let mut missing = BTreeSet::new();
-        for (source, policy) in self.traced(trace) {
+        let boundary = self.boundary.iter().zip(of_kind(trace, PolicyKind::Boundary));
+        for (source, policy) in self.traced(trace).chain(boundary) {
             let document = source.policy.document();
             for traced in policy.statements.iter().filter(|it| it.action) {
                 let index = usize::try_from(traced.statement).unwrap_or(usize::MAX);

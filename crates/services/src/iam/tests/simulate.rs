@@ -343,6 +343,20 @@ fn a_boundary_limits_and_is_told_of() {
         .assert_eq(&house.fails::<SimulatePrincipalPolicy>(two));
 }
 
+/// The boundary is one of the input policies.
+#[test]
+fn what_a_boundary_asks_for_in_vain_is_told() {
+    let condition = r#""Resource": "*", "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}"#;
+    let input = api::SimulateCustomPolicyRequest {
+        permissions_boundary_policy_input_list: Some(vec![
+            PUT.replace(r#""Resource": "*""#, condition),
+        ]),
+        ..with(&[PUT], &["s3:PutObject"], &[])
+    };
+    let answer = House::new().ok::<SimulateCustomPolicy>(input).evaluation_results.unwrap();
+    assert_eq!(answer[0].missing_context_values, Some(strings(&["aws:SourceVpc"])));
+}
+
 /// The sixth policy of SPEC seed 1: only the keys that are given exist.
 #[test]
 fn keys_that_are_asked_for_in_vain_are_told() {
