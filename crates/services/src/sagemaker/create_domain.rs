@@ -63,7 +63,7 @@ impl Operation for CreateDomain {
                 sharing_key(call.scope, Some(&input.default_user_settings)),
             )
             .request_tags(tagging::pairs(input.tags.as_deref()));
-        let mut needs = given.pass_roles(need.into());
+        let mut needs = given.pass_roles(call.scope, need.into());
         // Service Authorization Reference, CreateDomain, dependent actions.
         needs.0.extend(service_linked::need_of_first_use(state, call.scope, neighbours::SERVICE)?);
         Ok(tagging::and_add_tags(needs, Self::NAME, &arn, input.tags.as_deref()))

@@ -24,6 +24,12 @@ pub(super) const SERVICE: &str = "sagemaker.amazonaws.com";
 /// The port of NFS.
 const NFS: i32 = 2_049;
 
+/// Whether a role of this account exists.
+pub(super) fn role_exists(state: &dyn Read, scope: &Scope, role_arn: &str) -> Result<bool, Fault> {
+    let Some(arn) = RoleArn::parse(role_arn, &scope.region) else { return Ok(false) };
+    Ok(arn.scope.account == scope.account && arn.find(state)?.is_some())
+}
+
 /// Whether a role of this account exists and its trust policy lets SageMaker assume it for this
 /// domain (IAM User Guide, "The confused deputy problem": SageMaker gives `aws:SourceAccount` and
 /// `aws:SourceArn`).

@@ -18,6 +18,13 @@ use super::shapes::{Found, merged, texts};
 /// interface, since the group for NFS is added (SPEC 2.5, cross-field rules).
 const SECURITY_GROUPS: usize = 4;
 
+/// Members whose roles SageMaker assumes, so that their trust policies must name it.
+const ASSUMED_BY_SAGEMAKER: [&str; 2] = ["ExecutionRole", "DomainExecutionRoleArn"];
+
+/// Members whose roles the execution role asks for through sts:AssumeRole, under their own trust
+/// policies, mostly in another account (SageMaker API, `EmrSettings`, `ModelRegisterSettings`).
+const ASKED_FOR: [&str; 2] = ["AssumableRoleArns", "CrossAccountModelRegisterRoleArn"];
+
 /// Settings as a request hands them over, of whatever kind, laid open.
 #[derive(Debug, Default)]
 pub(super) struct Given<'a> {
@@ -41,20 +48,25 @@ impl<'a> Given<'a> {
         unique.into_iter().map(str::to_owned).collect()
     }
 
-    /// The roles that SageMaker, or what it runs, will act as. Two members name roles that are not
-    /// handed over but asked for later by the execution role, through sts:AssumeRole and under
-    /// their own trust policies, usually in another account: `AssumableRoleArns` and
-    /// `CrossAccountModelRegisterRoleArn` (SageMaker API, `EmrSettings`, `ModelRegisterSettings`).
-    pub(super) fn passed_roles(&self) -> Vec<String> {
-        const ASKED_FOR: [&str; 2] = ["AssumableRoleArns", "CrossAccountModelRegisterRoleArn"];
+    /// The roles that are handed over (docs/decisions/0012-roles-handed-over.md): all that are
+    /// named, but for a role of another account that the execution role is only to ask for later.
+    pub(super) fn passed_roles(&self, scope: &Scope) -> Vec<String> {
         let mut roles: Vec<String> = Vec::new();
-        for found in &self.found {
-            let passed = found.shape == "RoleArn" && !ASKED_FOR.contains(&found.member);
+        for found in self.found.iter().filter(|found| found.shape == "RoleArn") {
+            let own = account_of(found.text).as_ref() == Some(&scope.account);
+            let passed = own || !ASKED_FOR.contains(&found.member);
             if passed && !roles.iter().any(|it| it == found.text) {
                 roles.push(found.text.to_owned());
             }
         }
         roles
+    }
+
+    /// Whether SageMaker itself is to assume this role, and not another service.
+    fn is_assumed(&self, role: &str) -> bool {
+        self.found
+            .iter()
+            .any(|found| found.text == role && ASSUMED_BY_SAGEMAKER.contains(&found.member))
     }
 
     /// The security groups that apps get.
@@ -80,9 +92,9 @@ impl<'a> Given<'a> {
     }
 
     /// A need of iam:PassRole for every role handed over, with the service that receives it.
-    pub(super) fn pass_roles(&self, mut needs: Needs) -> Needs {
-        for arn in self.passed_roles() {
-            let account = arn.split(':').nth(4).and_then(|it| AccountId::parse(it).ok());
+    pub(super) fn pass_roles(&self, scope: &Scope, mut needs: Needs) -> Needs {
+        for arn in self.passed_roles(scope) {
+            let account = account_of(&arn);
             let mut need =
                 Need::on("iam:PassRole", arn).key("iam:PassedToService", neighbours::SERVICE);
             need.resource_account = account;
@@ -91,7 +103,8 @@ impl<'a> Given<'a> {
         needs
     }
 
-    /// Whether every role handed over exists in this account and lets SageMaker assume it.
+    /// Whether every role handed over exists in this account and, where SageMaker is to assume it,
+    /// lets it.
     ///
     /// # Errors
     /// `ValidationException` naming the role.
@@ -101,8 +114,12 @@ impl<'a> Given<'a> {
         scope: &Scope,
         domain_arn: &str,
     ) -> Result<(), Fault> {
-        for arn in self.passed_roles() {
-            if !neighbours::trusts_sagemaker(state, scope, &arn, domain_arn)? {
+        for arn in self.passed_roles(scope) {
+            if !self.is_assumed(&arn) {
+                if !neighbours::role_exists(state, scope, &arn)? {
+                    return Err(validation(format!("The role {arn} does not exist.")));
+                }
+            } else if !neighbours::trusts_sagemaker(state, scope, &arn, domain_arn)? {
                 return Err(validation(format!(
                     "Could not assume role {arn}. Please ensure that the role exists and allows \
                      principal 'sagemaker.amazonaws.com' to assume the role."
@@ -111,6 +128,10 @@ impl<'a> Given<'a> {
         }
         Ok(())
     }
+}
+
+fn account_of(arn: &str) -> Option<AccountId> {
+    AccountId::parse(arn.split(':').nth(4)?).ok()
 }
 
 /// A key as condition keys have it, by its ARN: what is given by id or alias is in this account.
@@ -248,14 +269,16 @@ mod tests {
                     amazon_bedrock_role_arn: Some(role("bedrock")),
                 }),
                 model_register_settings: Some(ModelRegisterSettings {
-                    cross_account_model_register_role_arn: Some(role("foreign")),
+                    cross_account_model_register_role_arn: Some(
+                        "arn:aws:iam::999999999999:role/foreign".into(),
+                    ),
                     ..ModelRegisterSettings::default()
                 }),
                 ..CanvasAppSettings::default()
             }),
             jupyter_lab_app_settings: Some(JupyterLabAppSettings {
                 emr_settings: Some(EmrSettings {
-                    assumable_role_arns: Some(vec![role("asked")]),
+                    assumable_role_arns: Some(vec!["arn:aws:iam::999999999999:role/asked".into()]),
                     execution_role_arns: Some(vec![role("emr"), role("exec")]),
                 }),
                 lifecycle_config_arns: Some(vec!["arn:lc".into()]),
@@ -277,12 +300,43 @@ mod tests {
         }
     }
 
+    fn scope() -> Scope {
+        Scope {
+            account: AccountId::parse("123456789012").unwrap(),
+            region: sagegate_gate::Region::parse("us-west-2").unwrap(),
+        }
+    }
+
+    /// The documentation does not say whether a role of the own account that is only asked for has
+    /// to be passed; one of another account cannot be.
+    #[test]
+    fn a_role_of_the_own_account_is_passed_whoever_asks_for_it() {
+        let asked = |arn: &str| UserSettings {
+            jupyter_lab_app_settings: Some(JupyterLabAppSettings {
+                emr_settings: Some(EmrSettings {
+                    assumable_role_arns: Some(vec![arn.into()]),
+                    ..EmrSettings::default()
+                }),
+                ..JupyterLabAppSettings::default()
+            }),
+            ..UserSettings::default()
+        };
+        let passed =
+            |settings: &UserSettings| Given::default().and(Some(settings)).passed_roles(&scope());
+        assert_eq!(passed(&asked(&role("own"))), [role("own")]);
+        let foreign = "arn:aws:iam::999999999999:role/foreign";
+        assert!(passed(&asked(foreign)).is_empty());
+        // The same role under another member is handed over as well.
+        let both = UserSettings { execution_role: Some(foreign.into()), ..asked(foreign) };
+        assert_eq!(passed(&both), [foreign]);
+    }
+
     #[test]
     fn every_role_handed_over_is_passed_once_and_no_other() {
         let settings = settings();
         let given = Given::default().and(Some(&settings)).and(Some(&settings));
-        assert_eq!(given.passed_roles(), [role("exec"), role("bedrock"), role("emr")]);
-        let needs = given.pass_roles(Needs::nothing());
+        assert_eq!(given.passed_roles(&scope()), [role("exec"), role("bedrock"), role("emr")]);
+        let needs = given.pass_roles(&scope(), Needs::nothing());
         assert_eq!(needs.0.len(), 3);
         for need in needs.0 {
             assert_eq!(need.action, "iam:PassRole");

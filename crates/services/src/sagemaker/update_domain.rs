@@ -51,7 +51,7 @@ impl Operation for UpdateDomain {
                 "sagemaker:DomainSharingOutputKmsKeyArn",
                 sharing_key(call.scope, input.default_user_settings.as_ref()),
             );
-        Ok(given.pass_roles(need.into()))
+        Ok(given.pass_roles(call.scope, need.into()))
     }
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {

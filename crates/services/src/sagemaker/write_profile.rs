@@ -42,7 +42,7 @@ impl Operation for CreateUserProfile {
                 sharing_key(call.scope, input.user_settings.as_ref()),
             )
             .request_tags(tagging::pairs(input.tags.as_deref()));
-        let needs = given.pass_roles(need.into());
+        let needs = given.pass_roles(call.scope, need.into());
         Ok(tagging::and_add_tags(needs, Self::NAME, &arn, input.tags.as_deref()))
     }
 
@@ -155,7 +155,7 @@ impl Operation for UpdateUserProfile {
                 "sagemaker:DomainSharingOutputKmsKeyArn",
                 sharing_key(call.scope, input.user_settings.as_ref()),
             );
-        Ok(given.pass_roles(need.into()))
+        Ok(given.pass_roles(call.scope, need.into()))
     }
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {

@@ -194,6 +194,48 @@ fn a_role_must_exist_and_trust_sagemaker() {
     estate.house.ok::<CreateDomain>(request);
 }
 
+/// Roles for other services are handed over as well, but it is not SageMaker that assumes them.
+#[test]
+fn a_role_for_another_service_must_exist_and_need_not_trust_sagemaker() {
+    let estate = Estate::new();
+    let trust = |service: &str| TRUST.replace("sagemaker.amazonaws.com", service);
+    let forecast = role(&estate.house, "forecast", &trust("forecast.amazonaws.com"));
+    let bedrock = role(&estate.house, "bedrock", &trust("bedrock.amazonaws.com"));
+    let emr = role(&estate.house, "emr", &trust("ec2.amazonaws.com"));
+    let with_emr = |arn: &str| {
+        let mut request = estate.domain_request("team");
+        request.default_user_settings.jupyter_lab_app_settings = Some(api::JupyterLabAppSettings {
+            emr_settings: Some(api::EmrSettings {
+                execution_role_arns: Some(vec![arn.into()]),
+                ..Default::default()
+            }),
+            ..Default::default()
+        });
+        request.default_user_settings.canvas_app_settings = Some(api::CanvasAppSettings {
+            time_series_forecasting_settings: Some(api::TimeSeriesForecastingSettings {
+                amazon_forecast_role_arn: Some(forecast.clone()),
+                ..Default::default()
+            }),
+            generative_ai_settings: Some(api::GenerativeAiSettings {
+                amazon_bedrock_role_arn: Some(bedrock.clone()),
+            }),
+            ..Default::default()
+        });
+        request
+    };
+    let missing = "arn:aws:iam::123456789012:role/missing";
+    assert_eq!(
+        estate.house.fails::<CreateDomain>(with_emr(missing)),
+        format!("ValidationException (400): The role {missing} does not exist.")
+    );
+    // A role that is to serve both must trust SageMaker.
+    let mut both = with_emr(&emr);
+    both.default_user_settings.execution_role = Some(emr.clone());
+    let text = estate.house.fails::<CreateDomain>(both);
+    assert!(text.contains("Could not assume role"), "{text}");
+    estate.house.ok::<CreateDomain>(with_emr(&emr));
+}
+
 #[test]
 fn studio_server_asks_for_managed_security_groups() {
     let estate = Estate::new();
