@@ -1,11 +1,11 @@
 //! From a caller, an arrival and needs to a decision: gathers the condition keys and the policies,
 //! and asks the IAM language.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use sagegate_policy::{
-    Attached, Bundle, Context as Keys, Decision, PolicySet, Principal as Asker, Reason, Request,
-    ResourceRule, decide, explain,
+    Attached, Bundle, Context as Keys, Decision, Document, Policy, PolicySet, Principal as Asker,
+    Reason, Request, ResourceRule, decide, explain,
 };
 use sagegate_store::{Snapshot, StoreError};
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use crate::authenticate::session_keys;
 use crate::caller::{Caller, Principal};
 use crate::denial::{Denial, matched_statement, message};
 use crate::directory::AttachedPolicy;
+use crate::fault::Fault;
 use crate::gate::{Context, Gate, Refusal};
 use crate::ids::AccountId;
 use crate::needs::{KeyValue, Need, Needs, Resource, ResourcePolicyRole};
@@ -69,7 +70,7 @@ impl Gate {
         needs: Needs,
     ) -> Result<Granted, Refusal> {
         if needs.0.is_empty() {
-            return Ok(Granted::default());
+            return Err(Fault::internal("an operation did not say what it needs").into());
         }
         let side = self.side(context, state)?;
         let mut granted = Vec::with_capacity(needs.0.len());
@@ -104,6 +105,16 @@ impl Gate {
                 Some(ResourcePolicyRole::Grants) | None => ResourceRule::Either,
             },
             endpoint: endpoint.as_slice(),
+        };
+        let set = if need.of_the_way_only {
+            let endpoint = set.endpoint;
+            PolicySet {
+                endpoint,
+                session: Some(EVERYTHING.policies()),
+                ..PolicySet::new(&EVERYTHING)
+            }
+        } else {
+            set
         };
         let request = self.request(context, side, &need);
         let decision = decide(&request, &set);
@@ -231,6 +242,8 @@ impl Gate {
         let mut keys = side.keys.clone();
         for (name, value) in &need.keys {
             match value {
+                // Tags whose keys differ in case only are one key to a policy.
+                KeyValue::One(value) if name.contains('/') => keys.insert_tag(name, value),
                 KeyValue::One(value) => keys.insert(name, value.as_str()),
                 KeyValue::Many(values) => keys.insert(name, values.clone()),
             }
@@ -253,9 +266,17 @@ impl Gate {
     }
 }
 
+/// What stands for the caller's own policies where AWS does not ask them.
+static EVERYTHING: LazyLock<Bundle> = LazyLock::new(|| {
+    let text = r#"{"Version":"2012-10-17",
+        "Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    let policy = Document::parse(text).map_or_else(|_| Policy::empty(), |it| Policy::compile(&it));
+    Bundle::new([Attached::new("(no permission is needed)", policy)])
+});
+
 /// A policy without statements: what an endpoint that is gone has to say.
 fn nothing() -> Attached {
-    Attached::new("(the endpoint is gone)", sagegate_policy::Policy::empty())
+    Attached::new("(the endpoint is gone)", Policy::empty())
 }
 
 fn asker(caller: &Caller, standing: Option<&Standing>) -> Asker {

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use sagegate_model::Struct;
 use sagegate_network::Arrival;
@@ -69,7 +70,9 @@ pub struct Gate {
     pub(crate) region: Region,
     pub(crate) keys: SigningKeyCache,
     pub(crate) last_use: LastUse,
-    reactions: std::sync::OnceLock<Vec<Arc<dyn Reaction>>>,
+    reactions: OnceLock<Vec<Arc<dyn Reaction>>>,
+    /// Records of writes in the store, once they have been counted.
+    written: OnceLock<AtomicUsize>,
 }
 
 impl fmt::Debug for Gate {
@@ -136,7 +139,8 @@ impl Gate {
             region: parts.region,
             keys: SigningKeyCache::new(SIGNING_KEYS),
             last_use: LastUse::default(),
-            reactions: std::sync::OnceLock::new(),
+            reactions: OnceLock::new(),
+            written: OnceLock::new(),
         }
     }
 
@@ -298,6 +302,9 @@ impl Gate {
             .await;
         match done {
             Ok(Committed { value, tables, .. }) => {
+                if let Some(written) = self.written.get() {
+                    written.fetch_add(1, Ordering::Relaxed);
+                }
                 self.react(&tables).await;
                 Ok(value)
             }
@@ -334,6 +341,28 @@ impl Gate {
             TransactError::Contention => Fault::contention(),
             TransactError::Store(error) => error.into(),
         })
+    }
+
+    /// Removes the oldest records of writes past those that are kept; now and then.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the store.
+    pub async fn trim_audit(&self) -> Result<(), Fault> {
+        let written = match self.written.get() {
+            Some(written) => written,
+            None => {
+                let counted = tables::count(&self.store.snapshot()?)?;
+                self.written.get_or_init(|| AtomicUsize::new(counted))
+            }
+        };
+        loop {
+            let total = written.load(Ordering::Relaxed);
+            let removed = self.commit(|tx| Ok(tables::trim(tx, total)?)).await?.value;
+            if removed == 0 {
+                return Ok(());
+            }
+            written.fetch_sub(removed, Ordering::Relaxed);
+        }
     }
 
     /// Lets all who follow the state catch up with it; at start.

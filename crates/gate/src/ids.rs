@@ -97,13 +97,17 @@ impl Region {
     /// The partition that the region belongs to (AWS General Reference, "ARNs").
     #[must_use]
     pub fn partition(&self) -> &'static str {
-        if self.0.starts_with("cn-") {
-            "aws-cn"
-        } else if self.0.starts_with("us-gov-") {
-            "aws-us-gov"
-        } else {
-            "aws"
-        }
+        const PREFIXES: [(&str, &str); 7] = [
+            ("cn-", "aws-cn"),
+            ("us-gov-", "aws-us-gov"),
+            ("us-iso-", "aws-iso"),
+            ("us-isob-", "aws-iso-b"),
+            ("eu-isoe-", "aws-iso-e"),
+            ("us-isof-", "aws-iso-f"),
+            ("eusc-", "aws-eusc"),
+        ];
+        let own = PREFIXES.iter().find(|(prefix, _)| self.0.starts_with(prefix));
+        own.map_or("aws", |(_, partition)| partition)
     }
 }
 

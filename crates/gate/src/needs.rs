@@ -75,6 +75,8 @@ pub struct Need {
     pub endpoint_alternates: Vec<String>,
     /// The resource's own policy.
     pub resource_policy: Option<ResourcePolicy>,
+    /// Whether only an endpoint policy is asked ([`Need::no_permission`]).
+    pub of_the_way_only: bool,
     /// How error texts name the resource where it is not by its ARN: IAM writes `user jo`, which
     /// also keeps a stored path from those who may not see it.
     pub shown: Option<String>,
@@ -91,6 +93,7 @@ impl Need {
             keys: Vec::new(),
             endpoint_alternates: Vec::new(),
             resource_policy: None,
+            of_the_way_only: false,
             shown: None,
         }
     }
@@ -153,6 +156,14 @@ impl Need {
         self
     }
 
+    /// A call for which AWS asks no permission of the caller, and from whom no policy of theirs can
+    /// take it (sts:GetCallerIdentity, sts:GetSessionToken). The policy of the endpoint that it comes
+    /// through still has its say: it is about the way, not about the caller.
+    #[must_use]
+    pub fn no_permission(action: &'static str) -> Self {
+        Self { of_the_way_only: true, ..Self::any(action) }
+    }
+
     /// Names the resource for error texts otherwise than by its ARN.
     #[must_use]
     pub fn shown_as(mut self, text: impl Into<String>) -> Self {
@@ -168,14 +179,13 @@ impl Need {
     }
 }
 
-/// All that an operation must be allowed; every one of the list.
-///
-/// An empty list says that AWS asks no permission for the operation (sts:GetCallerIdentity).
+/// All that an operation must be allowed; every one of the list. An empty list is a mistake of the
+/// operation, and nothing runs on it: what asks no permission says [`Need::no_permission`].
 #[derive(Clone, Debug, Default)]
 pub struct Needs(pub Vec<Need>);
 
 impl Needs {
-    /// No permission is asked.
+    /// None yet.
     #[must_use]
     pub fn nothing() -> Self {
         Self::default()

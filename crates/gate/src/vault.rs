@@ -22,13 +22,19 @@ pub struct NotSealedHere;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
     /// Reading or writing failed.
-    #[error("the key file {path}: {source}")]
+    #[error("the key file {path}: {cause}")]
     Io {
         /// The file.
         path: String,
         /// The cause.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
+    /// There is state that was sealed with a key, and the key is gone.
+    #[error(
+        "the key file {0} is missing, and the state beside it was sealed with its key; restore it, \
+         or remove the data directory"
+    )]
+    Missing(String),
     /// The file is not 32 bytes in base64.
     #[error("the key file {0} does not hold a key; restore it, or remove the data directory")]
     Malformed(String),
@@ -56,16 +62,20 @@ impl Vault {
         Self { cipher: XChaCha20Poly1305::new(&Key::from(*key)) }
     }
 
-    /// Opens the key file, or makes one with mode 0600 and makes it durable.
+    /// Opens the key file. For a directory that is `fresh`, makes one with mode 0600 and makes it
+    /// durable.
     ///
     /// # Errors
     /// [`KeyFileError`].
-    pub fn open(path: &Path, env: &Env) -> Result<Self, KeyFileError> {
-        let io = |source| KeyFileError::Io { path: path.display().to_string(), source };
+    pub fn open(path: &Path, fresh: bool, env: &Env) -> Result<Self, KeyFileError> {
+        let io = |cause| KeyFileError::Io { path: path.display().to_string(), cause };
         let text = match std::fs::read_to_string(path) {
             Ok(text) => {
                 check_mode(path).map_err(io)?;
                 Zeroizing::new(text)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !fresh => {
+                return Err(KeyFileError::Missing(path.display().to_string()));
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let text = Zeroizing::new(STANDARD.encode(*Zeroizing::new(env.bytes::<32>())));

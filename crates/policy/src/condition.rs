@@ -106,14 +106,19 @@ impl CompiledCondition {
             let absent = value.is_none_or(is_empty_set);
             return wanted.contains(&Some(absent));
         }
-        let quantifier = self.operator.quantifier;
+        let quantifier = match value {
+            Some(Value::Conflicting(_)) => None,
+            _ => self.operator.quantifier,
+        };
         let absent = match (value, quantifier) {
             (None, _) => true,
             (Some(Value::Multi(values)), _) if values.is_empty() => true,
             _ => false,
         };
         if absent && self.operator.if_exists {
-            return true;
+            // A set operator that asks for one value among none, and a suffix that is content with none: the
+            // documentation does not say which of the two prevails.
+            return quantifier != Some(Quantifier::Any) || effect == Effect::Deny;
         }
         let value = match value {
             Some(value) if !(absent || quantifier.is_some() && is_null_set(value)) => value,
@@ -188,7 +193,7 @@ impl CompiledCondition {
 /// What `Null` takes for absent: no value, or one empty value in a list.
 fn is_empty_set(value: &Value) -> bool {
     match value {
-        Value::Single(_) => false,
+        Value::Single(_) | Value::Conflicting(_) => false,
         Value::Multi(values) => values.iter().all(|value| value.is_empty()) && values.len() <= 1,
     }
 }
@@ -197,7 +202,7 @@ fn is_empty_set(value: &Value) -> bool {
 fn is_null_set(value: &Value) -> bool {
     match value {
         Value::Single(text) => text.is_empty(),
-        Value::Multi(_) => is_empty_set(value),
+        Value::Multi(_) | Value::Conflicting(_) => is_empty_set(value),
     }
 }
 

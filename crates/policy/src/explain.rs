@@ -60,7 +60,9 @@ impl From<&Value> for Values {
     fn from(value: &Value) -> Self {
         match value {
             Value::Single(value) => Self::One(value.to_string()),
-            Value::Multi(values) => Self::Many(values.iter().map(ToString::to_string).collect()),
+            Value::Multi(values) | Value::Conflicting(values) => {
+                Self::Many(values.iter().map(ToString::to_string).collect())
+            }
         }
     }
 }

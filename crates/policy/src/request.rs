@@ -12,6 +12,10 @@ pub enum Value {
     Single(Box<str>),
     /// A multivalued key; it can be there and empty.
     Multi(Vec<Box<str>>),
+    /// A single-valued key that has several values all the same: tags whose keys differ in letter case only. Which of
+    /// them a condition means cannot be told, so an Allow applies only if all of them satisfy it and a Deny if one
+    /// does, with a set operator and without.
+    Conflicting(Vec<Box<str>>),
 }
 
 impl Value {
@@ -19,7 +23,7 @@ impl Value {
     pub fn single(&self) -> Option<&str> {
         match self {
             Self::Single(value) => Some(value),
-            Self::Multi(_) => None,
+            Self::Multi(_) | Self::Conflicting(_) => None,
         }
     }
 
@@ -27,7 +31,7 @@ impl Value {
     pub fn values(&self) -> impl Iterator<Item = &str> {
         let (one, many) = match self {
             Self::Single(value) => (Some(&**value), [].as_slice()),
-            Self::Multi(values) => (None, values.as_slice()),
+            Self::Multi(values) | Self::Conflicting(values) => (None, values.as_slice()),
         };
         one.into_iter().chain(many.iter().map(|value| &**value))
     }
@@ -72,6 +76,26 @@ impl Context {
     /// Sets a key; the last value given stays.
     pub fn insert(&mut self, key: &str, value: impl Into<Value>) {
         self.keys.insert(key.to_lowercase().into(), value.into());
+    }
+
+    /// Adds a tag's value under a key such as `aws:RequestTag/team`. A second, other value under a key that differs in
+    /// letter case only does not take the place of the first: see [`Value::Conflicting`].
+    ///
+    /// Source: "aws:RequestTag/tag-key" in the IAM User Guide: keys of tags are compared without regard to case.
+    pub fn insert_tag(&mut self, key: &str, value: &str) {
+        match self.keys.entry(key.to_lowercase().into()) {
+            Entry::Vacant(slot) => {
+                slot.insert(value.into());
+            }
+            Entry::Occupied(mut slot) => {
+                let known: Vec<Box<str>> = slot.get().values().map(Into::into).collect();
+                if known.iter().all(|other| **other == *value) {
+                    return;
+                }
+                let values = known.into_iter().chain([value.into()]).collect();
+                slot.insert(Value::Conflicting(values));
+            }
+        }
     }
 
     /// Sets a key that must not be there yet; whether it was not.

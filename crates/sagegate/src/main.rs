@@ -1,5 +1,16 @@
 //! `sagegate`: the server and the commands beside it.
 
+/// Prints a line of a command's answer.
+macro_rules! say {
+    () => { $crate::commands::say(format_args!("\n"))? };
+    ($($part:tt)*) => { $crate::commands::say(format_args!("{}\n", format_args!($($part)*)))? };
+}
+
+/// Prints a part of a line.
+macro_rules! say_part {
+    ($($part:tt)*) => { $crate::commands::say(format_args!($($part)*))? };
+}
+
 mod client;
 mod commands;
 mod node;

@@ -68,7 +68,9 @@ impl Node {
         let (store, vault, journal, directory) = match &options.data {
             Some(directory) => {
                 let store = Store::open(directory)?;
-                let vault = Vault::open(&directory.join("secret.key"), &env)?;
+                // A start that was cut short between the two makes the key again: nothing was sealed.
+                let fresh = IDENTITY.get(&store.snapshot()?, "")?.is_none();
+                let vault = Vault::open(&directory.join("secret.key"), fresh, &env)?;
                 let journal = Journal::open(&directory.join("audit"))?;
                 (store, vault, journal, directory.clone())
             }

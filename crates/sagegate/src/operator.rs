@@ -127,9 +127,9 @@ fn explain(node: &Node, arguments: &ExplainArguments) -> Result<Value, OperatorF
             let write = tables::newest(&state, 1).map_err(|error| failed(&error))?.pop();
             let other =
                 node.gate.journal().find(1, &mut |_| true).map_err(|error| failed(&error))?.pop();
-            // ISO 8601 in UTC sorts as time does; of equal ones the refusal is the more telling.
+            // Of the same millisecond the refusal is the more telling.
             match (write, other) {
-                (Some(write), Some(other)) if write.event_time > other.event_time => Some(write),
+                (Some(write), Some(other)) if write.millis > other.millis => Some(write),
                 (Some(write), None) => Some(write),
                 (_, other) => other,
             }

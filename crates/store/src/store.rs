@@ -143,7 +143,7 @@ impl Store {
         let owner = Arc::default();
         let (engine, view) = Engine::open(directory, Store::alarm(&owner))?;
         Store::over(engine, view, &owner)
-            .map_err(|source| OpenError::Io { path: directory.to_owned(), source })
+            .map_err(|source| OpenError::Io { path: directory.to_owned(), cause: source })
     }
 
     /// What the engine calls when its file fails.

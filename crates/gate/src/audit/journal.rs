@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -28,10 +28,10 @@ const BOUNDS: Bounds = Bounds { queue: 4_096, segment_bytes: 8 << 20, segments: 
 
 /// Why the journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("the audit directory {path}: {source}")]
+#[error("the audit directory {path}: {cause}")]
 pub struct JournalError {
     path: String,
-    source: io::Error,
+    cause: io::Error,
 }
 
 enum Message {
@@ -77,7 +77,7 @@ impl Journal {
     /// [`JournalError`] if the directory cannot be made or written.
     pub fn open(directory: &Path) -> Result<Self, JournalError> {
         let shown = directory.display().to_string();
-        let error = |source| JournalError { path: shown.clone(), source };
+        let error = |cause| JournalError { path: shown.clone(), cause };
         make_private_directory(directory).map_err(error)?;
         Self::start(Place::Directory(directory.to_owned()), &shown, BOUNDS)
     }
@@ -88,7 +88,7 @@ impl Journal {
         let thread = std::thread::Builder::new()
             .name("audit".into())
             .spawn(move || run(&receiver, &writer, bounds))
-            .map_err(|source| JournalError { path: shown.to_owned(), source })?;
+            .map_err(|cause| JournalError { path: shown.to_owned(), cause })?;
         Ok(Self { sender: Some(sender), thread: Some(thread), dropped: AtomicU64::new(0), place })
     }
 
@@ -202,7 +202,7 @@ fn sync(segment: &mut Option<Segment>) {
     if let Some(open) = segment
         && let Err(error) = open.file.flush()
     {
-        tracing::error!(%error, "the audit of reads cannot be written; a new file is begun");
+        tracing::error!(%error, "records of reads and refusals cannot be written");
         *segment = None;
     }
 }
@@ -237,6 +237,8 @@ fn append(
     bounds: Bounds,
 ) -> io::Result<()> {
     if segment.as_ref().is_none_or(|open| open.bytes >= bounds.segment_bytes) {
+        // Closed first, so that what it holds back counts when the newest file is measured.
+        *segment = None;
         *segment = Some(begin(directory, bounds)?);
     }
     let Some(open) = segment else { return Ok(()) };
@@ -246,19 +248,47 @@ fn append(
     open.file.write_all(&line)
 }
 
+/// Opens the newest file while it has room, and a new one otherwise. What was written goes only to
+/// make room for what is about to be: a file that stayed empty (a full disk, a short run) never
+/// pushes another one out.
 fn begin(directory: &Path, bounds: Bounds) -> io::Result<Segment> {
     let mut existing = segments(directory)?;
-    let number = existing.last().map_or(0, |(number, _)| number + 1);
-    while existing.len() >= bounds.segments {
-        let (_, oldest) = existing.remove(0);
-        fs::remove_file(oldest)?;
+    let newest = existing.last().map(|(number, path)| (*number, path.clone()));
+    let mut number = 0;
+    if let Some((last, path)) = newest {
+        let bytes = fs::metadata(&path)?.len();
+        if bytes < bounds.segment_bytes {
+            return resume(&path, bytes);
+        }
+        number = last + 1;
     }
     let path = directory.join(format!("reads-{number:08}.jsonl"));
     let mut options = OpenOptions::new();
     options.append(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    Ok(Segment { file: BufWriter::new(options.open(path)?), bytes: 0 })
+    let file = BufWriter::new(options.open(path)?);
+    while existing.len() >= bounds.segments {
+        let (_, oldest) = existing.remove(0);
+        fs::remove_file(oldest)?;
+    }
+    Ok(Segment { file, bytes: 0 })
+}
+
+/// Goes on with a file. A line that a crash or a full disk has cut short is ended first.
+fn resume(path: &Path, bytes: u64) -> io::Result<Segment> {
+    let mut file = OpenOptions::new().read(true).append(true).open(path)?;
+    let mut last = [b'\n'];
+    if bytes > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    let mut segment = Segment { file: BufWriter::new(file), bytes };
+    if last != [b'\n'] {
+        segment.file.write_all(b"\n")?;
+        segment.bytes += 1;
+    }
+    Ok(segment)
 }
 
 /// The files, oldest first.
@@ -396,6 +426,18 @@ mod tests {
         let journal = Journal::open(place.path()).unwrap();
         fill(&journal, 1);
         assert_eq!(ids(&journal, 9), ["0", "0"]);
+    }
+
+    #[test]
+    fn starting_again_goes_on_in_the_same_file() {
+        let place = tempfile::tempdir().unwrap();
+        for start in 0..20 {
+            let journal = Journal::open(place.path()).unwrap();
+            journal.note_refusal(record(&start.to_string()));
+        }
+        assert_eq!(segments(place.path()).unwrap().len(), 1);
+        let journal = Journal::open(place.path()).unwrap();
+        assert_eq!(ids(&journal, 99).len(), 20);
     }
 
     #[test]

@@ -61,6 +61,9 @@ pub struct Record {
     pub event_category: String,
     /// What the gate decided and why.
     pub sagegate: Value,
+    /// `eventTime` to the millisecond, since 1970, for the order of records.
+    #[serde(rename = "sagegateMillis", default)]
+    pub millis: i64,
 }
 
 /// CloudTrail's `userIdentity` element.
@@ -231,6 +234,7 @@ impl Record {
             vpc_endpoint_id: about.arrival.endpoint().map(|it| it.vpc_endpoint_id.clone()),
             event_category: "Management".into(),
             sagegate: Value::Null,
+            millis: about.now.millis(),
         }
     }
 }

@@ -52,15 +52,33 @@ pub fn newest(state: &dyn Read, limit: usize) -> Result<Vec<Record>, StoreError>
     Ok(RECORDS.scan_rev(state, &(), None, limit)?.into_iter().map(|(_, record)| record).collect())
 }
 
-/// Removes the oldest records past those that are kept; how many.
+/// How many records there are. Reads them all, a page at a time: for the start.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub(crate) fn count(state: &dyn Read) -> Result<usize, StoreError> {
+    let (mut total, mut after) = (0, None);
+    loop {
+        let page = RECORDS.scan(state, &(), after.as_ref(), BATCH)?;
+        total += page.len();
+        match page.into_iter().next_back() {
+            Some((last, _)) => after = Some(last),
+            None => return Ok(total),
+        }
+    }
+}
+
+/// Removes up to [`BATCH`] of the oldest records, as long as more than [`KEPT`] are left of `total`;
+/// how many.
 ///
 /// # Errors
 /// [`StoreError`] if the store cannot be read or written.
-pub fn trim(tx: &mut Tx) -> Result<usize, StoreError> {
-    let excess = RECORDS.count(tx, &())?.saturating_sub(KEPT).min(BATCH);
-    for (key, _) in RECORDS.scan(tx, &(), None, excess)? {
-        RECORDS.delete(tx, &key);
+pub(crate) fn trim(tx: &mut Tx, total: usize) -> Result<usize, StoreError> {
+    let excess = total.saturating_sub(KEPT).min(BATCH);
+    let oldest = RECORDS.scan(tx, &(), None, excess)?;
+    for (key, _) in &oldest {
+        RECORDS.delete(tx, key);
         PLACES.delete(tx, &key.1);
     }
-    Ok(excess)
+    Ok(oldest.len())
 }

@@ -362,7 +362,9 @@ impl Ask<'_> {
         let positive = operator.replace("Not", "");
         let given = value.filter(|(given, _)| !given.is_empty());
         let Some((given, _)) = given else {
-            return if_exists || set == "ForAllValues" || (set.is_empty() && negated);
+            // Of `ForAnyValue` and `IfExists` the documentation does not say which prevails.
+            let content = if_exists && (set != "ForAnyValue" || !self.allow);
+            return content || set == "ForAllValues" || (set.is_empty() && negated);
         };
         if !set.is_empty() && given == [""] {
             return set == "ForAllValues";

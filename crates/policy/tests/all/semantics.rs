@@ -209,3 +209,48 @@ fn positions_point_into_the_document() {
     assert_eq!(text.get(second.at.offset..second.at.offset + 5), Some("\"c:d\""));
     assert_eq!(second.at.to_string(), "line 4, column 21");
 }
+
+/// Whether a statement decides a request with this context: an Allow allows, a Deny denies.
+fn applies(effect: &str, condition: &Json, context: &Context) -> bool {
+    let everything = attached(&json!({"Effect": "Allow", "Action": "*", "Resource": "*"}));
+    let statement = attached(
+        &json!({"Effect": effect, "Action": "*", "Resource": "*", "Condition": condition}),
+    );
+    let deny = effect == "Deny";
+    let bundle = Bundle::new(deny.then_some(everything).into_iter().chain([statement]));
+    let request = Request::new(role(), "s3:GetObject", "arn:aws:s3:::b/k", context.clone());
+    decide(&request, &PolicySet::new(&bundle)).allowed != deny
+}
+
+#[test]
+fn tags_that_differ_in_case_only_cannot_hide_each_other() {
+    let key = "aws:RequestTag/team";
+    for pair in [["blue", "red"], ["red", "blue"]] {
+        let mut context = Context::new();
+        context.insert_tag("aws:RequestTag/team", pair[0]);
+        context.insert_tag("aws:RequestTag/TEAM", pair[1]);
+        for set in ["", "ForAnyValue:", "ForAllValues:"] {
+            for suffix in ["", "IfExists"] {
+                let is = json!({format!("{set}StringEquals{suffix}"): {key: "red"}});
+                let is_not = json!({format!("{set}StringNotEquals{suffix}"): {key: "red"}});
+                assert!(!applies("Allow", &is, &context), "{is} {pair:?}");
+                assert!(!applies("Allow", &is_not, &context), "{is_not} {pair:?}");
+                assert!(applies("Deny", &is, &context), "{is} {pair:?}");
+                assert!(applies("Deny", &is_not, &context), "{is_not} {pair:?}");
+            }
+        }
+        let exists = json!({"Null": {key: "false"}});
+        assert!(applies("Allow", &exists, &context));
+    }
+    let mut same = Context::new();
+    same.insert_tag("aws:RequestTag/team", "red");
+    same.insert_tag("aws:RequestTag/TEAM", "red");
+    assert!(applies("Allow", &json!({"StringEquals": {key: "red"}}), &same));
+}
+
+#[test]
+fn any_value_of_an_absent_key_if_it_exists() {
+    let condition = json!({"ForAnyValue:StringEqualsIfExists": {"aws:TagKeys": "Team"}});
+    assert!(!applies("Allow", &condition, &Context::new()));
+    assert!(applies("Deny", &condition, &Context::new()));
+}

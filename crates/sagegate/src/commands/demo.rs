@@ -89,7 +89,7 @@ async fn demo(listen: SocketAddr, data: PathBuf) -> anyhow::Result<ExitCode> {
         test_reset: false,
     })
     .await?;
-    running.banner();
+    running.banner()?;
     let saved = set_up(&running).await.context("examples/studio-vpc")?;
     print(&running, &saved, &data).await?;
     running.until_stopped().await
@@ -129,29 +129,29 @@ async fn print(
 ) -> anyhow::Result<()> {
     let value = |name: &str| saved.get(name).map(String::as_str).unwrap_or_default();
     let ways = ways(running, saved)?;
-    println!("\nWho may create a presigned Studio URL for alice, and from where:\n");
+    say!("\nWho may create a presigned Studio URL for alice, and from where:\n");
     let width = USERS.iter().map(|user| user.len()).max().unwrap_or(0);
-    print!("  {:width$}", "");
+    say_part!("  {:width$}", "");
     for way in &ways {
-        print!("  {}", way.name);
+        say_part!("  {}", way.name);
     }
-    println!();
-    let mut inside = "";
+    say!();
+    let mut inside = None;
     for user in USERS {
-        print!("  {user:width$}");
+        say_part!("  {user:width$}");
         for way in &ways {
             let allowed = allowed(running, user, way, value("domain")).await?;
-            if allowed && user == TRIED && inside.is_empty() {
-                inside = &way.url;
+            if allowed && user == TRIED && way.arrival.endpoint().is_some() && inside.is_none() {
+                inside = Some(way.url.as_str());
             }
             let shown = if allowed { "yes" } else { "-" };
-            print!("  {shown:<width$}", width = way.name.len());
+            say_part!("  {shown:<width$}", width = way.name.len());
         }
-        println!();
+        say!();
     }
-    println!();
+    say!();
     for way in &ways {
-        println!("  {:22} {}", way.name, way.url);
+        say!("  {:22} {}", way.name, way.url);
     }
     let program = std::env::current_exe()
         .ok()
@@ -162,13 +162,14 @@ async fn print(
     let call = format!(
         "aws sagemaker create-presigned-domain-url --domain-id {domain} --user-profile-name alice"
     );
-    println!("\nTry it in another terminal:\n");
-    println!("  export SAGEGATE_DATA={data}");
-    println!("  eval \"$({program} env --as user/{TRIED})\"");
-    println!("  {call} --endpoint-url {inside}    # open the URL in a browser");
-    println!("  {call}    # refused: not through the VPC");
-    println!("  {program} explain --last");
-    println!("\nCtrl-C stops the server.");
+    let inside = inside.context("the example lets nobody in through the VPC")?;
+    say!("\nTry it in another terminal:\n");
+    say!("  export SAGEGATE_DATA={data}");
+    say!("  eval \"$({program} env --as user/{TRIED})\"");
+    say!("  {call} --endpoint-url {inside}    # open the URL in a browser");
+    say!("  {call}    # refused: not through the VPC");
+    say!("  {program} explain --last");
+    say!("\nCtrl-C stops the server.");
     Ok(())
 }
 
@@ -196,10 +197,6 @@ fn ways(running: &serve::Running, saved: &BTreeMap<String, String>) -> anyhow::R
             url: site.origin(listener.addr),
             arrival: Arrival::Endpoint(endpoint),
         });
-    }
-    // By name, after the public one: the listeners come in the order of random ids.
-    if let [_, endpoints @ ..] = ways.as_mut_slice() {
-        endpoints.sort_by(|a, b| a.name.cmp(&b.name));
     }
     Ok(ways)
 }

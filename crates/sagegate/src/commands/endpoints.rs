@@ -32,23 +32,23 @@ struct Row {
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let answer = ask(&arguments.installation, "/endpoints", &json!({})).await?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&answer)?);
+        say!("{}", serde_json::to_string_pretty(&answer)?);
         return Ok(ExitCode::SUCCESS);
     }
     let rows: Vec<Row> = serde_json::from_value(answer)?;
     if rows.is_empty() {
-        println!("There are no interface endpoints.");
+        say!("There are no interface endpoints.");
         return Ok(ExitCode::SUCCESS);
     }
     let mut last = "";
     for row in &rows {
         if row.id != last {
-            println!("{}  {}  in {}", row.id, row.service, row.vpc);
+            say!("{}  {}  in {}", row.id, row.service, row.vpc);
             last = &row.id;
         }
-        println!("    {}  from {} ({})", row.url, row.subnet, row.vpc_source_ip);
+        say!("    {}  from {} ({})", row.url, row.subnet, row.vpc_source_ip);
         if let Some(reason) = &row.closed {
-            println!("        closed: {reason}");
+            say!("        closed: {reason}");
         }
     }
     Ok(ExitCode::SUCCESS)

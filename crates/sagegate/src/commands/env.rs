@@ -22,9 +22,9 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let variables = answer.as_object().context("the answer is no object")?;
     for (name, value) in variables {
         let value = value.as_str().context("a variable is no text")?;
-        println!("export {name}={}", quoted(value));
+        say!("export {name}={}", quoted(value));
     }
     // What is left from another session would be sent along and spoil the signature.
-    println!("unset AWS_SESSION_TOKEN AWS_PROFILE");
+    say!("unset AWS_SESSION_TOKEN AWS_PROFILE");
     Ok(ExitCode::SUCCESS)
 }

@@ -26,9 +26,9 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let id = arguments.request_id.as_deref().map(str::trim);
     let record = ask(&arguments.installation, "/explain", &json!({ "id": id })).await?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&record)?);
+        say!("{}", serde_json::to_string_pretty(&record)?);
     } else {
-        print!("{}", tell(&record));
+        say_part!("{}", tell(&record));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -40,7 +40,7 @@ fn tell(record: &Value) -> String {
     let mut row = |name: &str, value: &str| {
         if !value.is_empty() {
             // Writing to a string does not fail.
-            let _ = writeln!(out, "{name:<9} {value}");
+            let _ = writeln!(out, "{name:<9} {}", plain(value));
         }
     };
     let decision = record.get("sagegate").unwrap_or(&Value::Null);
@@ -77,6 +77,23 @@ fn tell(record: &Value) -> String {
     out
 }
 
+/// A text of which a client may have written parts, fit for a terminal: one line, and no control
+/// characters that the terminal would obey.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        // The second kind turns the direction of what follows it.
+        if letter.is_control()
+            || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
+            out.extend(letter.escape_default());
+        } else {
+            out.push(letter);
+        }
+    }
+    out
+}
+
 fn field<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
@@ -88,7 +105,7 @@ fn list<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
 fn tell_trace(trace: &Value, out: &mut String) {
     let reason = trace.get("reason").unwrap_or(&Value::Null);
     let mut line = |indent: usize, text: &str| {
-        let _ = writeln!(out, "{:indent$}{text}", "");
+        let _ = writeln!(out, "{:indent$}{}", "", plain(text));
     };
     line(0, "");
     line(0, &format!("decided   {} {}", field(reason, "decision"), named(reason)));
@@ -165,5 +182,28 @@ fn shown(value: &Value) -> String {
             format!("[{}]", values.iter().map(shown).collect::<Vec<_>>().join(", "))
         }
         _ => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_wrote_stays_on_its_line() {
+        let record = json!({
+            "eventSource": "sagemaker.amazonaws.com",
+            "eventName": "DescribeUserProfile",
+            "errorCode": "ValidationException",
+            "errorMessage": "Value 'a\u{1b}[31m\noutcome   allowed\u{202e}'",
+            "requestID": "1",
+            "sagegate": {},
+        });
+        let text = tell(&record);
+        assert!(
+            text.contains(r"answer    Value 'a\u{1b}[31m\noutcome   allowed\u{202e}'"),
+            "{text}"
+        );
+        assert_eq!(text.lines().filter(|line| line.starts_with("outcome")).count(), 1);
     }
 }

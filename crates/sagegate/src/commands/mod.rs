@@ -8,7 +8,9 @@ pub(crate) mod operations;
 pub(crate) mod policy;
 pub(crate) mod serve;
 
+use std::fmt;
 use std::future::Future;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -62,6 +64,15 @@ pub(crate) async fn ask(
         }
         Err(CallError::Failure(failure)) => Err(anyhow::Error::new(failure)),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Prints to standard output. A reader who has gone away (`| head`) is no failure: what the command is
+/// there for, serving above all, goes on.
+pub(crate) fn say(text: fmt::Arguments<'_>) -> io::Result<()> {
+    match io::stdout().write_fmt(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
     }
 }
 

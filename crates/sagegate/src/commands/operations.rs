@@ -23,11 +23,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 json!({ "service": service, "operation": operation, "writes": writes })
             })
             .collect();
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        say!("{}", serde_json::to_string_pretty(&rows)?);
         return Ok(ExitCode::SUCCESS);
     }
     for (service, operation) in operations {
-        println!("{service}:{operation}");
+        say!("{service}:{operation}");
     }
     Ok(ExitCode::SUCCESS)
 }

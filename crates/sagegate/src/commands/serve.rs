@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sagegate_console::StudioDoor;
-use sagegate_gate::audit::tables;
 use sagegate_gate::{AccountId, Env, Gate, HttpRequest, Region};
 use sagegate_server::{
     Answer, BoxFuture, Control, FindDoors, Follower, Handler, Limits, OperatorSocket, Server,
@@ -22,7 +21,7 @@ use sagegate_services::sagemaker::site;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::DEFAULT_DATA;
-use crate::node::{Node, Options, write_private};
+use crate::node::{Node, Options, fault, public_url, write_private};
 use crate::operator::Commands;
 
 #[derive(clap::Args)]
@@ -61,7 +60,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     log()?;
     let running = Running::start(arguments).await?;
-    running.banner();
+    running.banner()?;
     running.until_stopped().await
 }
 
@@ -99,6 +98,18 @@ pub(crate) struct Running {
     credentials: Option<PathBuf>,
 }
 
+/// A connection is a descriptor, and shells start programs with few of them. Raised as far as it goes
+/// without asking; connections past what is left wait for others to end.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
+        tracing::debug!(%error, "the limit of open files stays at {current:?}");
+    }
+}
+
 /// How often the audit is trimmed and the last uses of keys are put into the store.
 const TENDING: Duration = Duration::from_secs(60);
 
@@ -108,6 +119,7 @@ impl Running {
         let listener = Server::bind(arguments.listen)
             .with_context(|| format!("cannot listen on {}", arguments.listen))?;
         let address = listener.local_addr()?;
+        raise_descriptor_limit();
         let data = (!arguments.memory).then(|| arguments.data.clone());
         let options = Options { data, account: arguments.account, region: arguments.region };
         let node = Arc::new(Node::open(options, Env::system()).await?);
@@ -141,7 +153,7 @@ impl Running {
         let socket =
             OperatorSocket::open(&node.directory, Arc::new(Commands(Arc::clone(&node))), &limits)
                 .await?;
-        let credentials = node.write_root_credentials(address)?;
+        let credentials = node.write_root_credentials()?;
         server.serve(listener).await;
         tokio::spawn(tend(Arc::downgrade(&gate)));
         let Arguments { memory, test_reset, .. } = arguments;
@@ -149,35 +161,33 @@ impl Running {
     }
 
     /// Says what runs, what is enforced, and where the root credentials are.
-    pub(crate) fn banner(&self) {
+    pub(crate) fn banner(&self) -> anyhow::Result<()> {
         let node = &self.node;
         let (account, region) = (&node.scope.account, &node.scope.region);
-        println!("sagegate {} serves {}", env!("CARGO_PKG_VERSION"), self.url());
-        println!("  account   {account}, region {region}");
+        say!("sagegate {} serves {}", env!("CARGO_PKG_VERSION"), self.url());
+        say!("  account   {account}, region {region}");
         if self.memory {
-            println!("  state     in memory: gone when this server stops");
+            say!("  state     in memory: gone when this server stops");
         } else {
-            println!("  state     {}", node.directory.display());
+            say!("  state     {}", node.directory.display());
         }
         let operations = node.gate.registry().operations().len();
-        println!(
+        say!(
             "  enforced  signatures, identity policies, boundaries, session and trust policies and \
              VPC endpoint policies, on all {operations} operations"
         );
         match &self.credentials {
-            Some(file) => println!("  root      credentials in {}", file.display()),
-            None => println!("  root      has no active access key"),
+            Some(file) => say!("  root      credentials in {}", file.display()),
+            None => say!("  root      has no active access key"),
         }
-        println!("  commands  {}", self.socket.path().display());
+        say!("  commands  {}", self.socket.path().display());
         if !self.address.ip().is_loopback() {
-            println!("  WARNING   {} can be reached by other machines, unencrypted", self.address);
+            say!("  WARNING   {} can be reached by other machines, unencrypted", self.address);
         }
         if self.test_reset {
-            println!(
-                "  WARNING   --test-reset: whoever reaches {} can empty all state",
-                self.url()
-            );
+            say!("  WARNING   --test-reset: whoever reaches {} can empty all state", self.url());
         }
+        Ok(())
     }
 
     pub(crate) fn url(&self) -> String {
@@ -186,9 +196,12 @@ impl Running {
 
     pub(crate) async fn until_stopped(self) -> anyhow::Result<ExitCode> {
         let mut terminate = signal(SignalKind::terminate())?;
+        // The terminal was closed.
+        let mut hangup = signal(SignalKind::hangup())?;
         tokio::select! {
             done = tokio::signal::ctrl_c() => done?,
             _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
         }
         self.stop().await;
         Ok(ExitCode::SUCCESS)
@@ -208,12 +221,13 @@ impl Running {
 }
 
 impl Node {
-    fn write_root_credentials(&self, address: SocketAddr) -> anyhow::Result<Option<PathBuf>> {
+    fn write_root_credentials(&self) -> anyhow::Result<Option<PathBuf>> {
         let Some(root) = &self.root else { return Ok(None) };
+        let url = public_url(&self.gate.store().snapshot()?).map_err(fault)?;
         let file = self.directory.join("root-credentials.env");
         let text = format!(
             "export AWS_ACCESS_KEY_ID={}\nexport AWS_SECRET_ACCESS_KEY={}\n\
-             export AWS_DEFAULT_REGION={}\nexport AWS_ENDPOINT_URL=http://{address}\n",
+             export AWS_DEFAULT_REGION={}\nexport AWS_ENDPOINT_URL={url}\n",
             root.access_key_id,
             root.secret.reveal(),
             self.scope.region,
@@ -276,13 +290,10 @@ async fn tend(gate: std::sync::Weak<Gate>) {
 /// Puts the last uses of keys into the store and trims the audit.
 async fn tend_once(gate: &Gate) {
     let uses = gate.last_use().take();
-    let done = gate
-        .commit(|tx| {
-            credentials::store_uses(tx, &uses)?;
-            Ok(tables::trim(tx)?)
-        })
-        .await;
-    if let Err(error) = done {
+    if let Err(error) = gate.commit(|tx| Ok(credentials::store_uses(tx, &uses)?)).await {
         tracing::warn!(%error, "the last uses of access keys could not be kept");
+    }
+    if let Err(error) = gate.trim_audit().await {
+        tracing::warn!(%error, "the audit of writes could not be trimmed");
     }
 }

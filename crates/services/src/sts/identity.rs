@@ -24,7 +24,7 @@ impl Operation for GetCallerIdentity {
     /// "No permissions are required to perform this operation", and none can take it away (STS API
     /// Reference, GetCallerIdentity).
     fn needs(_: &Call<'_, Self::Input>, _: &dyn Read) -> Result<Needs, Fault> {
-        Ok(Needs::nothing())
+        Ok(Need::no_permission("sts:GetCallerIdentity").into())
     }
 
     fn run(call: &Authorized<'_, Self>, _: &mut Tx) -> Result<Self::Output, Fault> {

@@ -49,7 +49,7 @@ impl Operation for GetSessionToken {
     /// it (STS API Reference, GetSessionToken).
     fn needs(call: &Call<'_, Self::Input>, _: &dyn Read) -> Result<Needs, Fault> {
         check_caller(call.caller, Self::NAME)?;
-        Ok(Needs::nothing())
+        Ok(Need::no_permission("sts:GetSessionToken").into())
     }
 
     fn run(call: &Authorized<'_, Self>, _: &mut Tx) -> Result<Self::Output, Fault> {

@@ -24,7 +24,7 @@ impl Directory {
     pub(crate) fn open(path: &Path) -> Result<Directory, OpenError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
-            move |source| OpenError::Io { path, source }
+            move |source| OpenError::Io { path, cause: source }
         };
         if !path.is_dir() {
             DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed(path))?;
@@ -50,7 +50,7 @@ impl Directory {
                 return Err(OpenError::Locked { directory: path.to_owned(), pid });
             }
             Err(TryLockError::Error(source)) => {
-                return Err(OpenError::Io { path: lock_path, source });
+                return Err(OpenError::Io { path: lock_path, cause: source });
             }
         }
         let directory = Directory {

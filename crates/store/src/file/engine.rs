@@ -57,7 +57,7 @@ impl Engine {
         let directory = Arc::new(Directory::open(path)?);
         let file = directory.database();
         let failed = |error| match error {
-            redb::Error::Io(source) => OpenError::Io { path: file.clone(), source },
+            redb::Error::Io(source) => OpenError::Io { path: file.clone(), cause: source },
             error => OpenError::Damaged { file: file.clone(), cause: error.to_string() },
         };
         if !file.exists() {

@@ -417,3 +417,42 @@ fn services_are_listed_as_they_are_served() {
     expect!["InvalidServiceName (400): The Vpc Endpoint Service 'x' does not exist"]
         .assert_eq(&house.fails::<DescribeVpcEndpointServices>(unknown));
 }
+
+#[test]
+fn an_endpoint_policy_binds_what_asks_no_permission() {
+    use crate::sts::identity::GetCallerIdentity;
+    use crate::sts::session_token::GetSessionToken;
+    let house = house();
+    let vpc_id = vpc(&house, "10.0.0.0/16");
+    let a = subnet(&house, &vpc_id, "10.0.1.0/24", "a");
+    let policy = |action: &str| {
+        format!(
+            r#"{{"Statement":[{{"Effect":"Allow","Principal":"*","Action":"{action}","Resource":"*"}}]}}"#
+        )
+    };
+    let input = api::CreateVpcEndpointRequest {
+        policy_document: Some(policy("sts:GetCallerIdentity")),
+        ..endpoint_input(&vpc_id, "com.amazonaws.us-west-2.sts", &[&a])
+    };
+    make_endpoint(&house, input);
+    let arrival = || Arrival::Endpoint(listening(&house).remove(0).arrival());
+    let s3 =
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#;
+    let nobody = house.user_with_policy("nobody", s3);
+    for caller in [&nobody, &house.root()] {
+        assert!(
+            house.call_from::<GetCallerIdentity>(caller, arrival(), Default::default()).is_ok()
+        );
+        let refused = house
+            .call_from::<GetSessionToken>(caller, arrival(), Default::default())
+            .unwrap_err()
+            .message;
+        assert!(
+            refused
+                .ends_with("because no VPC endpoint policy allows the sts:GetSessionToken action"),
+            "{refused}"
+        );
+        // By the public way nobody asks.
+        assert!(house.call::<GetSessionToken>(caller, Default::default()).is_ok());
+    }
+}
