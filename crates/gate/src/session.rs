@@ -12,6 +12,10 @@ use crate::vault::Vault;
 
 const PURPOSE: &str = "session-token/1";
 
+/// Longest session token, in bytes, that comes through authentication. [`issue_padded`] does not
+/// hold to it: whoever hands a token out must not hand out a longer one.
+pub const MAX_TOKEN: usize = sagegate_wire::sigv4::MAX_TOKEN;
+
 /// Temporary credentials, as STS answers them.
 #[derive(Clone, Debug)]
 pub struct TemporaryCredentials {

@@ -10,7 +10,10 @@ use std::sync::Arc;
 use common::{connect, exchange, one, rest, status};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sagegate_gate::audit::Journal;
-use sagegate_gate::{AccountId, Env, Gate, Parts, Region, Scope, Vault};
+use sagegate_gate::session::{MAX_TOKEN, TemporaryCredentials, issue_padded};
+use sagegate_gate::{
+    AccountId, Env, Gate, Parts, Principal, Region, Scope, Secret, SessionFacts, Vault,
+};
 use sagegate_server::{
     Answer, BoxFuture, Control, Follower, HttpResponse, Limits, Server, ServerParts,
     has_loopback_range, places_here,
@@ -88,6 +91,18 @@ impl House {
 
     /// A signed request of the query protocol, as bytes.
     fn query(&self, to: SocketAddr, service: &str, body: &str) -> Vec<u8> {
+        let Credential { access_key_id, secret, .. } = &self.root;
+        self.query_with((access_key_id, secret, None), to, service, body)
+    }
+
+    /// As [`House::query`], with other credentials: access key id, secret and session token.
+    fn query_with(
+        &self,
+        (access_key_id, secret, token): (&str, &Secret, Option<&str>),
+        to: SocketAddr,
+        service: &str,
+        body: &str,
+    ) -> Vec<u8> {
         let at =
             Timestamp::from_unix_millis(self.gate.env().signature_clock.now().millis()).unwrap();
         let mut headers = HeaderMap::new();
@@ -98,9 +113,11 @@ impl House {
         ] {
             headers.insert(HeaderName::from_static(name), HeaderValue::try_from(value).unwrap());
         }
+        if let Some(token) = token {
+            headers.insert("x-amz-security-token", HeaderValue::try_from(token).unwrap());
+        }
         let head = Head { method: "POST", path: "/", query: "", headers: &headers };
-        let secret = SecretKey::new(self.root.secret.reveal().to_owned());
-        let access_key_id = &self.root.access_key_id;
+        let secret = SecretKey::new(secret.reveal().to_owned());
         let scope = SignScope { access_key_id, region: "us-west-2", service, at };
         let authorization = sign(&head, PayloadHash::of(body.as_bytes()), &secret, &scope);
         let mut text = "POST / HTTP/1.1\r\n".to_owned();
@@ -235,4 +252,34 @@ async fn an_address_that_cannot_be_bound_fails_its_endpoint() {
     house.ec2("Action=CreateVpc&CidrBlock=10.10.0.0%2F16").await;
     let described = house.ec2("Action=DescribeVpcEndpoints").await;
     assert_eq!(element(&described, "state"), "available", "{described}");
+}
+
+#[tokio::test]
+async fn the_longest_token_that_may_be_issued_is_taken() {
+    let house = House::open().await;
+    let account = AccountId::parse("123456789012").unwrap();
+    let env = house.gate.env();
+    let issue = |minimum| {
+        let facts = SessionFacts {
+            issued: env.now(),
+            expires: env.now().plus_seconds(900),
+            ..SessionFacts::default()
+        };
+        issue_padded(house.gate.vault(), env, &account, Principal::Root, facts, minimum)
+    };
+    // Padding is for a length of at least so much; this finds what comes to the longest.
+    let longest = (MAX_TOKEN - 64..MAX_TOKEN).map(issue).find(|it| {
+        let length = it.token.reveal().len();
+        length == MAX_TOKEN
+    });
+    let ask = async |it: &TemporaryCredentials| {
+        let with = (&*it.access_key_id, &it.secret, Some(it.token.reveal()));
+        let mut stream = connect(house.public).await;
+        stream.write_all(&house.query_with(with, house.public, "sts", WHO)).await.unwrap();
+        one(&mut stream).await
+    };
+    let answer = ask(&longest.unwrap()).await;
+    assert!(answer.contains("arn:aws:iam::123456789012:root"), "{answer}");
+    let answer = ask(&issue(MAX_TOKEN + 1)).await;
+    assert_eq!(element(&answer, "Code"), "IncompleteSignature");
 }

@@ -4,7 +4,6 @@ use sagegate_api::sts::Credentials;
 use sagegate_gate::{AccountId, Env, Fault, Principal, SessionFacts, Vault, session};
 
 use super::faults::too_large;
-use super::session_policy::TOKEN;
 
 /// What credentials are made of.
 pub(super) struct Issue<'a> {
@@ -41,7 +40,9 @@ pub(super) fn issue(issue: &Issue<'_>) -> Result<Issued, Fault> {
         minimum,
     );
     let size = made.token.reveal().len();
-    let percent = (size * 100).div_ceil(TOKEN);
+    // A token travels in a header of every request, and holds the managed policies' text beside what
+    // `session_policy` counts.
+    let percent = (size * 100).div_ceil(session::MAX_TOKEN);
     if percent > 100 {
         return Err(too_large(percent));
     }

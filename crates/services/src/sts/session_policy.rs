@@ -13,9 +13,6 @@ const MANAGED: usize = 10;
 /// Bytes that policy, ARNs and tags may take together. AWS keeps them in a packed form of its own
 /// whose size it does not publish; ours is the text without white space, and this its limit.
 const ROOM: usize = 4_096;
-/// Bytes of a session token. A token travels in a header of every request, and holds the managed
-/// policies' text beside what [`ROOM`] counts.
-pub(super) const TOKEN: usize = 16_384;
 
 /// The name under which reports call the inline session policy.
 const INLINE: &str = "session policy";

@@ -13,8 +13,9 @@ use super::{AuthFailure, Head, Timestamp};
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// More bytes of `Authorization` than this are refused unread.
 const MAX_AUTHORIZATION: usize = 8 * 1024;
-/// Longest session token. AWS names no bound and has sent up to about 4 kB.
-const MAX_TOKEN: usize = 12 * 1024;
+/// Longest session token, in bytes: who issues tokens must issue no longer ones. AWS names no bound
+/// and has sent up to about 4 kB; a token that holds its session's policies needs more.
+pub const MAX_TOKEN: usize = 16 * 1024;
 /// IAM's bound for an access key id.
 const MAX_KEY_ID: usize = 128;
 /// Longest part of a credential scope.

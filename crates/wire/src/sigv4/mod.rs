@@ -39,7 +39,7 @@ mod time;
 mod verify;
 
 pub use canonical::normalize_path;
-pub use claim::{Claim, Form, parse};
+pub use claim::{Claim, Form, MAX_TOKEN, parse};
 pub use failure::{AuthFailure, Dialect, Spelled};
 pub use key::{SecretKey, SigningKeyCache};
 pub use sign::{SignScope, sign};
