@@ -88,17 +88,13 @@ async fn answer(
     peer: std::net::IpAddr,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Closed> {
-    // Judged anew for each request: a connection outlives the rule that let it in.
-    let way = Arc::clone(&way.borrow());
-    if !way.is_open() {
-        return Err(Closed);
-    }
     let (parts, body) = request.into_parts();
     let chunked = parts.headers.contains_key(TRANSFER_ENCODING);
     let id = (shared.request_ids)();
     let header = HeaderValue::try_from(&id);
-    let mut response = match take(shared, &way, peer, id, parts, body).await {
-        Ok(response) => response,
+    let mut response = match take(shared, way, peer, id, parts, body).await {
+        Ok(None) => return Err(Closed),
+        Ok(Some(response)) => response,
         Err(refused) => refused.refusal.answer(&refused.headers, &refused.id),
     };
     if chunked {
@@ -121,36 +117,58 @@ struct Refused {
     id: String,
 }
 
+/// What a request arrives by, and whether by the public address of doors.
+fn arrival(way: &Way, peer: std::net::IpAddr) -> (Arrival, bool) {
+    match &way.via {
+        Via::Endpoint(endpoint) => (Arrival::Endpoint(endpoint.clone()), false),
+        Via::Public => (Arrival::Public { source_ip: peer }, false),
+        Via::Door => (Arrival::Public { source_ip: peer }, true),
+    }
+}
+
+/// The answer; `None` if the way in is closed.
 async fn take(
     shared: &Shared,
-    way: &Way,
+    ways: &watch::Receiver<Arc<Way>>,
     peer: std::net::IpAddr,
     request_id: String,
     parts: http::request::Parts,
     body: Incoming,
-) -> Result<HttpResponse, Refused> {
+) -> Result<Option<HttpResponse>, Refused> {
+    // Judged anew for each request: a connection outlives the rule that let it in.
+    let way = Arc::clone(&ways.borrow());
+    if !way.is_open() {
+        return Ok(None);
+    }
     let http::request::Parts { method, uri, headers, .. } = parts;
     let path_and_query = match target(uri, &headers) {
         Ok(target) => target,
         Err(refusal) => return Err(Refused { refusal, headers, id: request_id }),
     };
-    let arrival = match &way.via {
-        Via::Endpoint(endpoint) => Arrival::Endpoint(endpoint.clone()),
-        Via::Public | Via::Door => Arrival::Public { source_ip: peer },
+    let chosen = |way: &Way, headers: &HeaderMap| {
+        let (arrival, door) = arrival(way, peer);
+        let to = route(&arrival, door, &method, path_and_query.path(), headers)?;
+        Ok((arrival, to))
     };
-    let door = matches!(way.via, Via::Door);
-    let to = match route(&arrival, door, &method, path_and_query.path(), &headers) {
-        Ok(to) => to,
-        Err(refusal) => return Err(Refused { refusal, headers, id: request_id }),
-    };
+    // What goes nowhere is refused before its body is read.
+    if let Err(refusal) = chosen(&way, &headers) {
+        return Err(Refused { refusal, headers, id: request_id });
+    }
     let limit = if path_and_query.path() == "/" {
         shared.limits.body_bytes
     } else {
         shared.limits.large_body_bytes
     };
     let expects = headers.contains_key(EXPECT);
-    let (body, _memory) = match read(shared, body, limit, expects).await {
-        Ok(read) => read,
+    let read = read(shared, body, limit, expects).await;
+    // A body takes its time, and what was so when it began decides nothing.
+    let way = Arc::clone(&ways.borrow());
+    if !way.is_open() {
+        return Ok(None);
+    }
+    let read = read.and_then(|read| Ok((read, chosen(&way, &headers)?)));
+    let ((body, _memory), (arrival, to)) = match read {
+        Ok(all) => all,
         Err(refusal) => return Err(Refused { refusal, headers, id: request_id }),
     };
     let request = HttpRequest {
@@ -164,28 +182,30 @@ async fn take(
         secure: false,
         request_id,
     };
-    match to {
-        Route::Api => Ok(shared.api.serve(request).await),
-        Route::Door => Ok(shared.door.serve(request).await),
+    Ok(Some(match to {
+        Route::Api => shared.api.serve(request).await,
+        Route::Door => shared.door.serve(request).await,
         Route::Health => {
             let body = Bytes::from_static(b"{\"status\":\"ok\"}\n");
-            Ok(plain(StatusCode::OK, "application/json", body))
+            plain(StatusCode::OK, "application/json", body)
         }
         Route::Reset => match shared.control.reset() {
-            None => Err(Refused {
-                refusal: Refusal::NotHere,
-                headers: request.headers,
-                id: request.request_id,
-            }),
-            Some(reset) => Ok(match reset.await {
+            None => {
+                return Err(Refused {
+                    refusal: Refusal::NotHere,
+                    headers: request.headers,
+                    id: request.request_id,
+                });
+            }
+            Some(reset) => match reset.await {
                 Ok(()) => plain(StatusCode::OK, "application/json", Bytes::from_static(b"{}\n")),
                 Err(text) => {
                     let body = serde_json::json!({ "Message": text }).to_string();
                     plain(StatusCode::INTERNAL_SERVER_ERROR, "application/json", body.into())
                 }
-            }),
+            },
         },
-    }
+    }))
 }
 
 /// The path and query, of a request whose head can be believed (RFC 9112, section 3.2).

@@ -170,3 +170,40 @@ async fn an_address_of_the_loopback_range_can_be_the_public_one() {
     let running = start_at("127.0.0.2:0", Limits::default(), true).await;
     assert_eq!(status(&exchange(running.address, GET_ONCE).await), "200");
 }
+
+#[tokio::test]
+async fn a_rule_taken_away_while_a_body_is_on_its_way_closes() {
+    if !has_loopback_range() {
+        return;
+    }
+    let running = start(Limits::default()).await;
+    let address = beside(running.address, 12);
+    running.server.converge(vec![at(address, endpoint(API), None)]).await;
+    let mut open = connect(address).await;
+    open.write_all(HALF).await.unwrap();
+    assert!(one(&mut open).await.starts_with("HTTP/1.1 100 "));
+    running.server.converge(vec![at(address, endpoint(API), Some("no rule"))]).await;
+    let _ = open.write_all(b"ab").await;
+    assert_eq!(rest(&mut open).await, "");
+}
+
+#[tokio::test]
+async fn the_arrival_is_that_of_the_moment_when_the_body_is_there() {
+    if !has_loopback_range() {
+        return;
+    }
+    let running = start(Limits::default()).await;
+    let address = beside(running.address, 13);
+    running.server.converge(vec![at(address, Via::Door, None)]).await;
+    let mut open = connect(address).await;
+    open.write_all(HALF).await.unwrap();
+    assert!(one(&mut open).await.starts_with("HTTP/1.1 100 "));
+    running.server.converge(vec![at(address, endpoint(API), None)]).await;
+    open.write_all(b"ab").await.unwrap();
+    let answer = one(&mut open).await;
+    assert!(answer.contains("api POST") && answer.contains("vpce-1"), "{answer}");
+}
+
+/// The server asks for the body when it has read the head: the test waits for that.
+const HALF: &[u8] =
+    b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n";
