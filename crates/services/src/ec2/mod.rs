@@ -11,7 +11,7 @@ pub mod endpoint_services;
 mod fault;
 pub(crate) mod kind;
 mod needs;
-mod network_interface;
+pub(crate) mod network_interface;
 mod permission;
 mod prefix_lists;
 pub(crate) mod records;

@@ -17,7 +17,7 @@ use sagegate_store::{Read, StoreError, Tx};
 
 use super::fault::{bad, dry_run, invalid_value, missing, refuse};
 use super::kind::Kind;
-use super::records::{self, EndpointAttachment, Interface, SecurityGroup, Subnet, Vpc};
+use super::records::{self, Attachment, Holder, Interface, SecurityGroup, Subnet, Vpc};
 use super::select::{self, Filters, flag};
 use super::subnet::{free_address, take_address};
 use super::tags::{self, Tags};
@@ -34,7 +34,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) description: String,
     pub(crate) groups: Vec<String>,
     pub(crate) address: Option<&'a str>,
-    pub(crate) endpoint: Option<EndpointAttachment>,
+    pub(crate) attachment: Option<Attachment>,
 }
 
 /// Makes an interface with an address of the subnet. The groups must have been checked.
@@ -66,7 +66,7 @@ pub(crate) fn make(
         description: plan.description,
         groups: plan.groups,
         source_dest_check: true,
-        endpoint: plan.endpoint,
+        attachment: plan.attachment,
     };
     records::put(tx, scope, &interface)?;
     Ok(interface)
@@ -110,7 +110,7 @@ impl Around {
         let address = Some(interface.address.to_string());
         let named = self.dns_hostnames.get(&interface.vpc).copied().unwrap_or_default();
         let dns_name = named.then(|| private_dns_name(scope, interface.address));
-        let attachment = interface.endpoint.as_ref();
+        let attachment = interface.attachment.as_ref();
         InterfaceShape {
             attachment: attachment.map(|attachment| NetworkInterfaceAttachment {
                 attach_time: Some(attachment.time.into()),
@@ -134,9 +134,9 @@ impl Around {
                     })
                     .collect(),
             ),
-            interface_type: Some(match attachment {
-                Some(_) => NetworkInterfaceType::VpcEndpoint,
-                None => NetworkInterfaceType::Interface,
+            interface_type: Some(match attachment.map(|attachment| attachment.kind) {
+                Some(Holder::VpcEndpoint) => NetworkInterfaceType::VpcEndpoint,
+                Some(Holder::MountTarget) | None => NetworkInterfaceType::Interface,
             }),
             ipv6_addresses: Some(Vec::new()),
             mac_address: Some(interface.mac.clone()),
@@ -163,7 +163,7 @@ impl Around {
 }
 
 fn status(interface: &Interface) -> NetworkInterfaceStatus {
-    match interface.endpoint {
+    match interface.attachment {
         Some(_) => NetworkInterfaceStatus::InUse,
         None => NetworkInterfaceStatus::Available,
     }
@@ -269,7 +269,7 @@ impl Operation for CreateNetworkInterface {
             description,
             groups: groups(tx, scope, &subnet.vpc, input.groups.as_ref())?,
             address,
-            endpoint: None,
+            attachment: None,
         };
         let interface = make(tx, scope, call.env, &subnet, plan)?;
         tags::put(tx, scope, &interface.id, &tags)?;
@@ -310,7 +310,7 @@ impl Operation for DeleteNetworkInterface {
         dry_run(call.input.dry_run)?;
         let id = &call.input.network_interface_id;
         let interface = records::find::<Interface>(tx, call.scope, id)?;
-        if interface.endpoint.is_some() {
+        if interface.attachment.is_some() {
             let text = format!("Network interface '{id}' is currently in use.");
             return Err(invalid_value(text));
         }
@@ -378,7 +378,7 @@ impl Operation for ModifyNetworkInterfaceAttribute {
         dry_run(input.dry_run)?;
         let (name, value) = change(input)?;
         let mut interface = records::find::<Interface>(tx, scope, &input.network_interface_id)?;
-        if interface.endpoint.is_some() {
+        if interface.attachment.is_some() {
             let text = "You do not have permission to access the specified resource.";
             return Err(bad("AuthFailure", text));
         }
@@ -484,8 +484,10 @@ fn filter_values(interface: &Interface, shape: &InterfaceShape, name: &str) -> V
     match name {
         "addresses.primary" => flag(true),
         "addresses.private-ip-address" | "private-ip-address" => some(&shape.private_ip_address),
-        "attachment.attach-time" => interface.endpoint.iter().map(|at| at.time.iso8601()).collect(),
-        "attachment.attachment-id" => interface.endpoint.iter().map(|at| at.id.clone()).collect(),
+        "attachment.attach-time" => {
+            interface.attachment.iter().map(|at| at.time.iso8601()).collect()
+        }
+        "attachment.attachment-id" => interface.attachment.iter().map(|at| at.id.clone()).collect(),
         "attachment.delete-on-termination" => attachment.map(|_| flag(false)).unwrap_or_default(),
         "attachment.device-index" => attachment.map(|_| "1".to_owned()).into_iter().collect(),
         "attachment.instance-owner-id" => {
@@ -506,7 +508,7 @@ fn filter_values(interface: &Interface, shape: &InterfaceShape, name: &str) -> V
         "owner-id" => some(&shape.owner_id),
         "private-dns-name" => some(&shape.private_dns_name),
         "requester-id" => some(&shape.requester_id),
-        "requester-managed" => flag(interface.endpoint.is_some()),
+        "requester-managed" => flag(interface.attachment.is_some()),
         "source-dest-check" => flag(interface.source_dest_check),
         "status" => vec![status(interface).to_string()],
         "subnet-id" => vec![interface.subnet.clone()],

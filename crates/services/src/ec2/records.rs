@@ -103,14 +103,29 @@ pub(crate) struct Interface {
     pub(crate) description: String,
     pub(crate) groups: Vec<String>,
     pub(crate) source_dest_check: bool,
-    /// What it serves, if AWS made it for an endpoint.
-    pub(crate) endpoint: Option<EndpointAttachment>,
+    /// What holds it, if AWS made it: then only its holder changes or removes it.
+    #[serde(default, alias = "endpoint")]
+    pub(crate) attachment: Option<Attachment>,
 }
 
-/// How an endpoint holds its interface.
+/// What an interface that AWS manages is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Holder {
+    #[default]
+    VpcEndpoint,
+    /// A mount target of a file system of Amazon EFS.
+    MountTarget,
+}
+
+/// How what AWS made an interface for holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct EndpointAttachment {
-    pub(crate) endpoint: String,
+pub(crate) struct Attachment {
+    #[serde(default)]
+    pub(crate) kind: Holder,
+    /// The holder's id.
+    #[serde(alias = "endpoint")]
+    pub(crate) holder: String,
     /// `ela-attach-…`.
     pub(crate) id: String,
     pub(crate) time: Time,

@@ -18,6 +18,7 @@ use sagegate_gate::{AccountId, Fault, Gate, Reaction, Region, Scope};
 use sagegate_store::Tx;
 
 use super::ids::{DomainId, profile_arn};
+use super::mount_targets;
 use super::neighbours;
 use super::records::{
     self, DOMAIN_NAMES, DOMAINS, DOORS, DomainRecord, EFS_UIDS, HOME_FILE_SYSTEMS,
@@ -121,8 +122,17 @@ fn equip(tx: &mut Tx, env: &Env, scope: &Scope, record: &mut DomainRecord) -> Re
         .and(record.default_space_settings.as_ref().map(|it| &it.0))
         .and(record.domain_settings.as_ref().map(|it| &it.0))
         .security_groups();
-    // The network may have changed between the call and this moment.
-    neighbours::check_network(tx, scope, record.vpc_id.as_deref(), &record.subnet_ids, &groups)?;
+    // The network may have changed between the call and this moment. Of a domain that was in service
+    // only what its update named has to be there, and that call has seen to it.
+    if record.status.0 == DomainStatus::Pending {
+        neighbours::check_network(
+            tx,
+            scope,
+            record.vpc_id.as_deref(),
+            &record.subnet_ids,
+            &groups,
+        )?;
+    }
     let arn = record.id.arn(scope);
     let efs = record.home_efs_creation.0 == HomeEfsFileSystemCreation::Enabled;
     if efs && record.home_efs_id.is_none() {
@@ -132,6 +142,7 @@ fn equip(tx: &mut Tx, env: &Env, scope: &Scope, record: &mut DomainRecord) -> Re
             created: env.now(),
             kms_key_id: record.kms_key_id.clone(),
             retained: false,
+            mount_targets: Vec::new(),
         };
         let key = (scope.account.as_str(), scope.region.as_str(), id.as_str());
         HOME_FILE_SYSTEMS.put(tx, &key, &file_system)?;
@@ -150,6 +161,7 @@ fn equip(tx: &mut Tx, env: &Env, scope: &Scope, record: &mut DomainRecord) -> Re
         let groups = neighbours::make_nfs_groups(tx, env, scope, &vpc, &record.id)?;
         record.nfs_groups = Some(groups);
     }
+    mount_targets::settle(tx, env, scope, record)?;
     let vpc_only = record.app_network_access_type.0 == AppNetworkAccessType::VpcOnly;
     let managed = record.app_security_group_management.map(|it| it.0)
         == Some(AppSecurityGroupManagement::Service);
@@ -170,11 +182,13 @@ fn remove_domain(tx: &mut Tx, scope: &Scope, record: &DomainRecord) -> Result<()
     let keep = record.retention.map(|it| it.0) != Some(RetentionType::Delete);
     if let Some(id) = &record.home_efs_id {
         let key = (account, region, id.as_str());
-        if !keep {
-            HOME_FILE_SYSTEMS.delete(tx, &key);
-        } else if let Some(mut file_system) = HOME_FILE_SYSTEMS.get(tx, &key)? {
+        if let Some(mut file_system) = HOME_FILE_SYSTEMS.get(tx, &key)? {
+            mount_targets::remove(tx, scope, &mut file_system)?;
             file_system.retained = true;
             HOME_FILE_SYSTEMS.put(tx, &key, &file_system)?;
+        }
+        if !keep {
+            HOME_FILE_SYSTEMS.delete(tx, &key);
         }
     }
     // The groups of a file system that is kept stay with it.

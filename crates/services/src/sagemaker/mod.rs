@@ -9,6 +9,7 @@ pub mod delete_domain;
 mod faults;
 pub mod ids;
 pub mod lifecycle;
+mod mount_targets;
 mod neighbours;
 pub mod presigned;
 pub mod read_domain;

@@ -172,6 +172,20 @@ pub struct HomeFileSystemRecord {
     /// Whether its domain is gone and the data were to be kept.
     #[serde(default)]
     pub retained: bool,
+    /// Where it is reached.
+    #[serde(default)]
+    pub mount_targets: Vec<MountTarget>,
+}
+
+/// Where a file system is reached in an Availability Zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountTarget {
+    /// The id, `fsmt-…`.
+    pub id: String,
+    /// Its subnet.
+    pub subnet: String,
+    /// Its network interface.
+    pub interface: String,
 }
 
 impl Record for HomeFileSystemRecord {}

@@ -64,18 +64,14 @@ impl Operation for UpdateDomain {
             return Err(busy("update", "Domain", &arn, status.as_str()));
         }
         apply(input, &mut record)?;
-        let groups = Given::default()
-            .and(Some(&record.default_user_settings.0))
-            .and(record.default_space_settings.as_ref().map(|it| &it.0))
-            .and(record.domain_settings.as_ref().map(|it| &it.0))
-            .security_groups();
-        neighbours::check_network(
-            tx,
-            scope,
-            record.vpc_id.as_deref(),
-            &record.subnet_ids,
-            &groups,
-        )?;
+        // What the request does not name is not asked again: something that the domain has had may be
+        // gone, and would bar every other change.
+        let vpc = record.vpc_id.as_deref();
+        if input.vpc_id.is_some() || input.subnet_ids.is_some() {
+            neighbours::check_network(tx, scope, vpc, &record.subnet_ids, &[])?;
+        }
+        let groups = given(input).security_groups();
+        neighbours::check_security_groups(tx, scope, vpc, &groups)?;
         given(input).check_roles(tx, scope, &arn)?;
         record.status = Word(DomainStatus::Updating);
         record.failure_reason = None;

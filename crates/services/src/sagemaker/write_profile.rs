@@ -129,7 +129,8 @@ fn check<O: Operation>(
              domain, when the domain's AppNetworkAccessType is VpcOnly.",
         ));
     }
-    neighbours::check_security_groups(state, call.scope, domain.vpc_id.as_deref(), &groups)?;
+    let named = Given::default().and(new).security_groups();
+    neighbours::check_security_groups(state, call.scope, domain.vpc_id.as_deref(), &named)?;
     Given::default().and(new).check_roles(state, call.scope, &domain.id.arn(call.scope))
 }
 

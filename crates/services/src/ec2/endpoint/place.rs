@@ -11,7 +11,7 @@ use sagegate_store::{StoreError, Tx};
 use super::super::fault::{bad, invalid_parameter};
 use super::super::network_interface::{self, Plan};
 use super::super::records::{
-    self, EndpointAttachment, Interface, LAST_LOOPBACK, LOOPBACKS, Loopback, Place, Subnet,
+    self, Attachment, Holder, Interface, LAST_LOOPBACK, LOOPBACKS, Loopback, Place, Subnet,
 };
 use super::super::subnet::client_address;
 
@@ -92,8 +92,9 @@ pub(crate) fn place(
         description: format!("VPC Endpoint Interface {}", placing.endpoint),
         groups: placing.groups.to_vec(),
         address,
-        endpoint: Some(EndpointAttachment {
-            endpoint: placing.endpoint.to_owned(),
+        attachment: Some(Attachment {
+            kind: Holder::VpcEndpoint,
+            holder: placing.endpoint.to_owned(),
             id: format!("ela-attach-0{}", placing.env.hex(16)),
             time: placing.now,
         }),

@@ -123,7 +123,7 @@ proptest! {
             let zones: BTreeSet<_> = endpoint.places.iter().map(|place| &place.zone).collect();
             prop_assert_eq!(zones.len(), endpoint.places.len());
         }
-        let attached = interfaces.iter().filter(|(_, other)| other.endpoint.is_some()).count();
+        let attached = interfaces.iter().filter(|(_, other)| other.attachment.is_some()).count();
         prop_assert_eq!(attached, places);
     }
 }

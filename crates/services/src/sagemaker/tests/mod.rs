@@ -2,6 +2,7 @@
 
 mod domains;
 mod laws;
+mod network;
 mod permissions;
 mod profiles;
 mod studio;

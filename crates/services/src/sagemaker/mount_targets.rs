@@ -1,0 +1,98 @@
+//! The mount targets of home file systems: a network interface in a subnet of each Availability Zone
+//! of the domain, made and held by Amazon EFS. While it is there, neither the subnet nor the file
+//! system's security group can be deleted (Amazon EFS User Guide, "Managing mount targets").
+
+use sagegate_gate::env::Env;
+use sagegate_gate::{Fault, Scope};
+use sagegate_store::Tx;
+
+use super::records::{DomainRecord, HOME_FILE_SYSTEMS, HomeFileSystemRecord, MountTarget};
+use crate::ec2::network_interface::{self, Plan};
+use crate::ec2::records::{Attachment, Holder, Interface, Subnet, get};
+
+/// Makes the mount targets that the domain's subnets lack and removes those of subnets that it no
+/// longer has. Without a file system, or without a VPC, there is nothing to do.
+///
+/// # Errors
+/// That of a subnet that has no address left. What was done before is noted.
+pub(super) fn settle(
+    tx: &mut Tx,
+    env: &Env,
+    scope: &Scope,
+    domain: &DomainRecord,
+) -> Result<(), Fault> {
+    let (Some(id), Some((group, _))) = (&domain.home_efs_id, &domain.nfs_groups) else {
+        return Ok(());
+    };
+    let key = (scope.account.as_str(), scope.region.as_str(), id.as_str());
+    let Some(mut file_system) = HOME_FILE_SYSTEMS.get(tx, &key)? else { return Ok(()) };
+    let targets = std::mem::take(&mut file_system.mount_targets);
+    let (kept, left): (Vec<_>, Vec<_>) =
+        targets.into_iter().partition(|it| domain.subnet_ids.contains(&it.subnet));
+    file_system.mount_targets = kept;
+    for target in &left {
+        unmount(tx, scope, target)?;
+    }
+    let made = make_missing(tx, env, scope, domain, (id, group), &mut file_system.mount_targets);
+    HOME_FILE_SYSTEMS.put(tx, &key, &file_system)?;
+    made
+}
+
+/// EFS takes one mount target for an Availability Zone (Amazon EFS API, CreateMountTarget): that of
+/// the first subnet there. The others are held by nobody, so one of them may be gone.
+fn make_missing(
+    tx: &mut Tx,
+    env: &Env,
+    scope: &Scope,
+    domain: &DomainRecord,
+    (file_system, group): (&str, &str),
+    targets: &mut Vec<MountTarget>,
+) -> Result<(), Fault> {
+    let mut zones = Vec::new();
+    for target in targets.iter() {
+        zones.extend(get::<Subnet>(tx, scope, &target.subnet)?.map(|subnet| subnet.zone));
+    }
+    for subnet in &domain.subnet_ids {
+        let Some(subnet) = get::<Subnet>(tx, scope, subnet)? else { continue };
+        if zones.contains(&subnet.zone) {
+            continue;
+        }
+        let id = format!("fsmt-0{}", env.hex(16));
+        let plan = Plan {
+            description: format!("EFS mount target for {file_system} ({id})"),
+            groups: vec![group.to_owned()],
+            address: None,
+            attachment: Some(Attachment {
+                kind: Holder::MountTarget,
+                holder: id.clone(),
+                id: format!("ela-attach-0{}", env.hex(16)),
+                time: env.now(),
+            }),
+        };
+        let interface = network_interface::make(tx, scope, env, &subnet, plan)?.id;
+        zones.push(subnet.zone);
+        targets.push(MountTarget { id, subnet: subnet.id, interface });
+    }
+    Ok(())
+}
+
+/// Removes all mount targets of a file system whose domain goes. So it is too where the data are
+/// kept: EFS would leave them to the account, but without EFS's own API nobody could ever remove
+/// them, nor the VPC that they are in.
+pub(super) fn remove(
+    tx: &mut Tx,
+    scope: &Scope,
+    file_system: &mut HomeFileSystemRecord,
+) -> Result<(), Fault> {
+    for target in std::mem::take(&mut file_system.mount_targets) {
+        unmount(tx, scope, &target)?;
+    }
+    Ok(())
+}
+
+fn unmount(tx: &mut Tx, scope: &Scope, target: &MountTarget) -> Result<(), Fault> {
+    if let Some(interface) = get::<Interface>(tx, scope, &target.interface)? {
+        network_interface::remove(tx, scope, &interface)?;
+    }
+    Ok(())
+}
