@@ -158,7 +158,14 @@ impl Gate {
             _ => None,
         };
         let standing = match identity_of {
-            Some(id) => self.principals.standing(state, &caller.account, id)?,
+            Some(id) => {
+                let standing = self.principals.standing(state, &caller.account, id)?;
+                if standing.is_none() {
+                    // Deleted since the signature was checked.
+                    return Err(Fault::unknown_key().into());
+                }
+                standing
+            }
             None => None,
         };
         let session = match &caller.session {

@@ -61,6 +61,18 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// Credentials that are not good (any more), or not for this service.
+    #[must_use]
+    pub fn unknown_key() -> Self {
+        Self::client(
+            "InvalidClientTokenId",
+            403,
+            "The security token included in the request is invalid",
+        )
+    }
+}
+
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         Self::internal(format!("store: {error}"))

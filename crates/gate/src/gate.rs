@@ -388,11 +388,7 @@ impl Gate {
         tx: &mut Tx,
     ) -> Result<(O::Output, Granted), Refusal> {
         if context.caller.session.as_ref().is_some_and(|session| !session.good_for(O::SERVICE)) {
-            return Err(Refusal::Fault(Fault::client(
-                "InvalidClientTokenId",
-                403,
-                "The security token included in the request is invalid",
-            )));
+            return Err(Fault::unknown_key().into());
         }
         let needs = O::needs(call, tx)?;
         let granted = self.decide(context, state, needs)?;
@@ -433,7 +429,7 @@ impl Gate {
             Refusal::Fault(fault) => {
                 record.error_code = Some(fault.code.clone().into_owned());
                 record.error_message = Some(fault.message.clone());
-                record.sagegate = json!({ "decision": "not reached or allowed" });
+                record.sagegate = json!({ "decision": "not denied: the operation itself failed" });
             }
         }
         self.journal.note_refusal(record);

@@ -160,14 +160,18 @@ fn check_mode(path: &Path) -> std::io::Result<()> {
     ))
 }
 
+/// Writes a file that only its owner can read, whole or not at all.
 #[cfg(unix)]
 fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let fresh = path.with_extension("new");
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&fresh)?;
     file.write_all(bytes)?;
     file.sync_all()?;
+    std::fs::rename(&fresh, path)?;
     // The name of the file must survive a crash as well as its bytes.
     if let Some(parent) = path.parent() {
         std::fs::File::open(parent)?.sync_all()?;

@@ -29,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) account: Option<AccountId>,
     /// The region, if it is named; it must be the directory's.
     pub(crate) region: Option<Region>,
+    /// Whether to make an installation where there is none.
+    pub(crate) make: bool,
 }
 
 /// What an installation is, fixed when its directory is made.
@@ -41,6 +43,10 @@ struct Identity {
 impl Record for Identity {}
 
 const IDENTITY: Table<String, Identity> = Table::new("site.identity");
+
+/// The root user's keys, while a reset is under way: one that is cut short is ended by the next
+/// start.
+const KEPT: Table<String, RootKeys> = Table::new("site.kept-root-keys");
 
 /// How clients reach the public listener, as of the last start.
 const PUBLIC_URL: Table<String, String> = Table::new("site.public-url");
@@ -67,6 +73,11 @@ impl Node {
     pub(crate) async fn open(options: Options, env: Env) -> anyhow::Result<Self> {
         let (store, vault, journal, directory) = match &options.data {
             Some(directory) => {
+                anyhow::ensure!(
+                    options.make || directory.join("secret.key").is_file(),
+                    "{} is no data directory; `sagegate serve` makes one, and --data names another",
+                    directory.display()
+                );
                 let store = Store::open(directory)?;
                 // A start that was cut short between the two makes the key again: nothing was sealed.
                 let fresh = IDENTITY.get(&store.snapshot()?, "")?.is_none();
@@ -93,16 +104,33 @@ impl Node {
         });
         let scope = Scope { account: identity.account, region: identity.region };
         let mut node = Self { gate: Arc::new(gate), scope, directory, root: None };
-        node.root = node.bootstrap(None).await?;
+        node.root = node.bootstrap().await?;
         Ok(node)
     }
 
-    /// Makes what every account has from its beginning. `keep` are the root user's keys that a reset
-    /// leaves in force.
-    pub(crate) async fn bootstrap(
-        &self,
-        keep: Option<&RootKeys>,
-    ) -> anyhow::Result<Option<Credential>> {
+    /// Empties all state but the account, the region and the root user's keys, and makes again what
+    /// every account has.
+    pub(crate) async fn reset(&self) -> anyhow::Result<()> {
+        let gate = &self.gate;
+        gate.commit(|tx| {
+            if KEPT.get(tx, "")?.is_none() {
+                let keys = credentials::root_keys(tx, &self.scope.account)?;
+                KEPT.put(tx, "", &keys)?;
+            }
+            Ok(())
+        })
+        .await
+        .map_err(fault)?;
+        gate.store().clear(&[IDENTITY.name(), KEPT.name()]).await?;
+        let journal = Arc::clone(gate);
+        tokio::task::spawn_blocking(move || journal.journal().clear()).await??;
+        self.bootstrap().await?;
+        Ok(())
+    }
+
+    /// Makes what every account has from its beginning, with the root user's keys that a reset has
+    /// kept.
+    async fn bootstrap(&self) -> anyhow::Result<Option<Credential>> {
         let gate = &self.gate;
         let identity =
             Identity { account: self.scope.account.clone(), region: self.scope.region.clone() };
@@ -110,7 +138,9 @@ impl Node {
             .transact(|tx| {
                 IDENTITY.put(tx, "", &identity)?;
                 let maker = Maker { env: gate.env(), vault: gate.vault(), now: gate.env().now() };
-                let root = credentials::bootstrap(tx, maker, &self.scope.account, keep)?;
+                let kept = KEPT.get(tx, "")?;
+                let root = credentials::bootstrap(tx, maker, &self.scope.account, kept.as_ref())?;
+                KEPT.delete(tx, "");
                 ec2::bootstrap(tx, &self.scope)?;
                 Ok::<_, Fault>(root)
             })

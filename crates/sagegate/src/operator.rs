@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sagegate_gate::audit::{Record, tables};
-use sagegate_gate::{Env, Fault};
+use sagegate_gate::{Env, Fault, Gate};
 use sagegate_server::{BoxFuture, Operator, OperatorFailure};
 use sagegate_services::ec2;
 use sagegate_services::iam::credentials::{self, Maker};
@@ -36,7 +36,7 @@ pub(crate) async fn answer(
     match path {
         "/env" => env(node, &read(arguments)?).await,
         "/endpoints" => endpoints(node),
-        "/explain" => explain(node, &read(arguments)?),
+        "/explain" => explain(node, read(arguments)?).await,
         _ => Err(OperatorFailure::NotFound(format!("there is no command {path}"))),
     }
 }
@@ -83,7 +83,7 @@ async fn env(node: &Node, arguments: &EnvArguments) -> Result<Value, OperatorFai
 }
 
 fn endpoints(node: &Node) -> Result<Value, OperatorFailure> {
-    let state = snapshot(node)?;
+    let state = snapshot(&node.gate)?;
     let site = Site::read(&state).map_err(failure)?;
     let listeners =
         ec2::listeners(&state).map_err(|error| OperatorFailure::Failed(error.to_string()))?;
@@ -110,14 +110,20 @@ struct ExplainArguments {
     id: Option<String>,
 }
 
-fn explain(node: &Node, arguments: &ExplainArguments) -> Result<Value, OperatorFailure> {
-    let state = snapshot(node)?;
+/// Looking through the files of the journal takes a while, so it is not for a thread that serves.
+async fn explain(node: &Node, arguments: ExplainArguments) -> Result<Value, OperatorFailure> {
+    let gate = Arc::clone(&node.gate);
+    let found = tokio::task::spawn_blocking(move || find_record(&gate, &arguments)).await;
+    found.map_err(|error| OperatorFailure::Failed(error.to_string()))?
+}
+
+fn find_record(gate: &Gate, arguments: &ExplainArguments) -> Result<Value, OperatorFailure> {
+    let state = snapshot(gate)?;
     let failed = |error: &dyn std::fmt::Display| OperatorFailure::Failed(error.to_string());
     let found: Option<Record> = match &arguments.id {
         Some(id) => match tables::find(&state, id).map_err(|error| failed(&error))? {
             Some(record) => Some(record),
-            None => node
-                .gate
+            None => gate
                 .journal()
                 .find(1, &mut |record| record.request_id == *id)
                 .map_err(|error| failed(&error))?
@@ -126,7 +132,7 @@ fn explain(node: &Node, arguments: &ExplainArguments) -> Result<Value, OperatorF
         None => {
             let write = tables::newest(&state, 1).map_err(|error| failed(&error))?.pop();
             let other =
-                node.gate.journal().find(1, &mut |_| true).map_err(|error| failed(&error))?.pop();
+                gate.journal().find(1, &mut |_| true).map_err(|error| failed(&error))?.pop();
             // Of the same millisecond the refusal is the more telling.
             match (write, other) {
                 (Some(write), Some(other)) if write.millis > other.millis => Some(write),
@@ -146,6 +152,6 @@ fn explain(node: &Node, arguments: &ExplainArguments) -> Result<Value, OperatorF
     serde_json::to_value(record).map_err(|error| failed(&error))
 }
 
-fn snapshot(node: &Node) -> Result<impl Read + use<>, OperatorFailure> {
-    node.gate.store().snapshot().map_err(|error| OperatorFailure::Failed(error.to_string()))
+fn snapshot(gate: &Gate) -> Result<impl Read + use<>, OperatorFailure> {
+    gate.store().snapshot().map_err(|error| OperatorFailure::Failed(error.to_string()))
 }

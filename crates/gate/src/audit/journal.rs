@@ -34,41 +34,62 @@ pub struct JournalError {
     cause: io::Error,
 }
 
+/// A record, still to be made: that is not the request's work.
+type Pending = Box<dyn FnOnce() -> Record + Send>;
+
 enum Message {
     /// A record, still to be made into text: that work is not the request's.
-    Record(Box<dyn FnOnce() -> Record + Send>),
+    Record(Pending),
     /// Answer when all that came before is where [`Journal::find`] looks.
     Flush(SyncSender<()>),
 }
 
-/// The journal of one running Sagegate. Dropping it writes out what waits.
-pub struct Journal {
+/// One queue with its thread and its place. Dropping it writes out what waits.
+struct Log {
     sender: Option<SyncSender<Message>>,
     thread: Option<JoinHandle<()>>,
     dropped: AtomicU64,
     place: Place,
 }
 
-impl std::fmt::Debug for Journal {
+impl std::fmt::Debug for Log {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Journal").field("dropped", &self.dropped).finish_non_exhaustive()
+        f.debug_struct("Log").field("dropped", &self.dropped).finish_non_exhaustive()
     }
+}
+
+/// The files of one log in a directory.
+#[derive(Clone, Debug)]
+struct Files {
+    directory: PathBuf,
+    name: &'static str,
 }
 
 #[derive(Clone)]
 enum Place {
     Memory(Arc<Mutex<VecDeque<Record>>>),
-    Directory(PathBuf),
+    Directory(Files),
+}
+
+/// The journal of one running Sagegate. Reads and refusals are kept apart, each within bounds of its
+/// own, so that no number of reads, or of requests that nobody signed for, pushes a refusal out.
+#[derive(Debug)]
+pub struct Journal {
+    reads: Log,
+    refusals: Log,
 }
 
 impl Journal {
     /// A journal that keeps its last records in memory.
     ///
     /// # Errors
-    /// [`JournalError`] if its thread cannot be started.
+    /// [`JournalError`] if a thread cannot be started.
     pub fn memory() -> Result<Self, JournalError> {
-        let place = Place::Memory(Arc::new(Mutex::new(VecDeque::new())));
-        Self::start(place, "(memory)", BOUNDS)
+        let log = || {
+            let place = Place::Memory(Arc::new(Mutex::new(VecDeque::new())));
+            Log::start(place, "(memory)", BOUNDS)
+        };
+        Ok(Self { reads: log()?, refusals: log()? })
     }
 
     /// A journal in a directory, which is made with mode 0700 if it is missing.
@@ -79,9 +100,60 @@ impl Journal {
         let shown = directory.display().to_string();
         let error = |cause| JournalError { path: shown.clone(), cause };
         make_private_directory(directory).map_err(error)?;
-        Self::start(Place::Directory(directory.to_owned()), &shown, BOUNDS)
+        let log = |name| {
+            let place = Place::Directory(Files { directory: directory.to_owned(), name });
+            Log::start(place, &shown, BOUNDS)
+        };
+        Ok(Self { reads: log("reads")?, refusals: log("refusals")? })
     }
 
+    /// Hands over the record of an allowed read, or of a request that nobody signed for. Never waits:
+    /// where the queue is full, the record is dropped and counted.
+    pub fn note(&self, record: impl FnOnce() -> Record + Send + 'static) {
+        self.reads.offer(Box::new(record));
+    }
+
+    /// Hands over the record of a refused request, waiting for room in the queue: why somebody was
+    /// refused must not get lost.
+    pub fn note_refusal(&self, record: Record) {
+        self.refusals.put(Box::new(move || record));
+    }
+
+    /// Records of reads that were dropped because the queue was full.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.reads.dropped.load(Ordering::Relaxed)
+    }
+
+    /// The newest `limit` records that `wanted` accepts, newest first. Reads files: not for a thread
+    /// that serves requests.
+    ///
+    /// # Errors
+    /// An I/O error of reading the files.
+    pub fn find(
+        &self,
+        limit: usize,
+        wanted: &mut dyn FnMut(&Record) -> bool,
+    ) -> io::Result<Vec<Record>> {
+        // Of the same millisecond, a refusal comes first: it is the more telling.
+        let mut found = self.refusals.find(limit, wanted)?;
+        found.extend(self.reads.find(limit, wanted)?);
+        found.sort_by_key(|record| std::cmp::Reverse(record.millis));
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// Forgets every record (test reset).
+    ///
+    /// # Errors
+    /// An I/O error of emptying the files.
+    pub fn clear(&self) -> io::Result<()> {
+        self.reads.clear()?;
+        self.refusals.clear()
+    }
+}
+
+impl Log {
     fn start(place: Place, shown: &str, bounds: Bounds) -> Result<Self, JournalError> {
         let (sender, receiver) = sync_channel(bounds.queue);
         let writer = place.clone();
@@ -92,35 +164,21 @@ impl Journal {
         Ok(Self { sender: Some(sender), thread: Some(thread), dropped: AtomicU64::new(0), place })
     }
 
-    /// Hands over the record of an allowed read. Never waits: where the queue is full, the record
-    /// is dropped and counted.
-    pub fn note(&self, record: impl FnOnce() -> Record + Send + 'static) {
+    fn offer(&self, record: Pending) {
         let Some(sender) = &self.sender else { return };
-        if let Err(TrySendError::Full(_)) = sender.try_send(Message::Record(Box::new(record))) {
+        if let Err(TrySendError::Full(_)) = sender.try_send(Message::Record(record)) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Hands over the record of a refused request, waiting for room in the queue: why somebody was
-    /// refused must not get lost.
-    pub fn note_refusal(&self, record: Record) {
+    fn put(&self, record: Pending) {
         if let Some(sender) = &self.sender {
-            // The thread ends only with the journal itself.
-            let _ = sender.send(Message::Record(Box::new(move || record)));
+            // The thread ends only with the log itself.
+            let _ = sender.send(Message::Record(record));
         }
     }
 
-    /// Records of allowed reads that were dropped because the queue was full.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-
-    /// The newest `limit` records that `wanted` accepts, newest first.
-    ///
-    /// # Errors
-    /// An I/O error of reading the files.
-    pub fn find(
+    fn find(
         &self,
         limit: usize,
         wanted: &mut dyn FnMut(&Record) -> bool,
@@ -136,23 +194,19 @@ impl Journal {
                 .take(limit)
                 .cloned()
                 .collect()),
-            Place::Directory(directory) => find_in_files(directory, limit, wanted),
+            Place::Directory(files) => find_in_files(files, limit, wanted),
         }
     }
 
-    /// Forgets every record (test reset).
-    ///
-    /// # Errors
-    /// An I/O error of removing the files.
-    pub fn clear(&self) -> io::Result<()> {
+    fn clear(&self) -> io::Result<()> {
         self.flush();
         match &self.place {
             Place::Memory(ring) => {
                 ring.lock().unwrap_or_else(PoisonError::into_inner).clear();
                 Ok(())
             }
-            Place::Directory(directory) => {
-                for (_, path) in segments(directory)? {
+            Place::Directory(files) => {
+                for (_, path) in files.segments()? {
                     // The writer has the newest open: emptied, not removed, it stays in use.
                     OpenOptions::new().write(true).truncate(true).open(path)?;
                 }
@@ -171,7 +225,7 @@ impl Journal {
     }
 }
 
-impl Drop for Journal {
+impl Drop for Log {
     fn drop(&mut self) {
         self.sender = None;
         if let Some(thread) = self.thread.take() {
@@ -216,9 +270,9 @@ fn keep(record: &Record, place: &Place, segment: &mut Option<Segment>, bounds: B
             }
             ring.push_back(record.clone());
         }
-        Place::Directory(directory) => {
-            if let Err(error) = append(record, directory, segment, bounds) {
-                tracing::error!(%error, "a record of the audit of reads could not be written");
+        Place::Directory(files) => {
+            if let Err(error) = append(record, files, segment, bounds) {
+                tracing::error!(%error, "a record of a read or refusal could not be written");
                 *segment = None;
             }
         }
@@ -232,14 +286,14 @@ struct Segment {
 
 fn append(
     record: &Record,
-    directory: &Path,
+    files: &Files,
     segment: &mut Option<Segment>,
     bounds: Bounds,
 ) -> io::Result<()> {
     if segment.as_ref().is_none_or(|open| open.bytes >= bounds.segment_bytes) {
         // Closed first, so that what it holds back counts when the newest file is measured.
         *segment = None;
-        *segment = Some(begin(directory, bounds)?);
+        *segment = Some(begin(files, bounds)?);
     }
     let Some(open) = segment else { return Ok(()) };
     let mut line = serde_json::to_vec(record)?;
@@ -251,8 +305,8 @@ fn append(
 /// Opens the newest file while it has room, and a new one otherwise. What was written goes only to
 /// make room for what is about to be: a file that stayed empty (a full disk, a short run) never
 /// pushes another one out.
-fn begin(directory: &Path, bounds: Bounds) -> io::Result<Segment> {
-    let mut existing = segments(directory)?;
+fn begin(files: &Files, bounds: Bounds) -> io::Result<Segment> {
+    let mut existing = files.segments()?;
     let newest = existing.last().map(|(number, path)| (*number, path.clone()));
     let mut number = 0;
     if let Some((last, path)) = newest {
@@ -262,7 +316,7 @@ fn begin(directory: &Path, bounds: Bounds) -> io::Result<Segment> {
         }
         number = last + 1;
     }
-    let path = directory.join(format!("reads-{number:08}.jsonl"));
+    let path = files.directory.join(format!("{}-{number:08}.jsonl", files.name));
     let mut options = OpenOptions::new();
     options.append(true).create_new(true);
     #[cfg(unix)]
@@ -291,30 +345,32 @@ fn resume(path: &Path, bytes: u64) -> io::Result<Segment> {
     Ok(segment)
 }
 
-/// The files, oldest first.
-fn segments(directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
-    let mut out = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        let number = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .and_then(|name| name.strip_prefix("reads-")?.strip_suffix(".jsonl")?.parse().ok());
-        if let Some(number) = number {
-            out.push((number, path));
+impl Files {
+    /// The files, oldest first.
+    fn segments(&self) -> io::Result<Vec<(u64, PathBuf)>> {
+        let mut out = Vec::new();
+        for entry in fs::read_dir(&self.directory)? {
+            let path = entry?.path();
+            let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| {
+                let rest = name.strip_prefix(self.name)?.strip_prefix('-')?;
+                rest.strip_suffix(".jsonl")?.parse().ok()
+            });
+            if let Some(number) = number {
+                out.push((number, path));
+            }
         }
+        out.sort();
+        Ok(out)
     }
-    out.sort();
-    Ok(out)
 }
 
 fn find_in_files(
-    directory: &Path,
+    files: &Files,
     limit: usize,
     wanted: &mut dyn FnMut(&Record) -> bool,
 ) -> io::Result<Vec<Record>> {
     let mut out = Vec::new();
-    for (_, path) in segments(directory)?.into_iter().rev() {
+    for (_, path) in files.segments()?.into_iter().rev() {
         let mut found = Vec::new();
         for line in BufReader::new(File::open(path)?).split(b'\n') {
             // The last line of a file may be cut short by a crash.
@@ -384,7 +440,8 @@ mod tests {
             [Journal::memory().unwrap(), Journal::open(&place.path().join("audit")).unwrap()]
         {
             fill(&journal, 3);
-            let last = record("last");
+            let mut last = record("last");
+            last.millis = 1;
             journal.note(move || last);
             assert_eq!(ids(&journal, 2), ["last", "2"]);
             let one = journal.find(9, &mut |it| it.request_id == "1").unwrap();
@@ -401,13 +458,17 @@ mod tests {
     fn files_are_bounded_in_size_and_number() {
         let place = tempfile::tempdir().unwrap();
         let bounds = Bounds { segment_bytes: 1_500, segments: 3, ..BOUNDS };
-        let directory = Place::Directory(place.path().to_owned());
-        let journal = Journal::start(directory, "test", bounds).unwrap();
-        fill(&journal, 50);
-        let kept = ids(&journal, 50);
+        let files = Files { directory: place.path().to_owned(), name: "refusals" };
+        let log = Log::start(Place::Directory(files.clone()), "test", bounds).unwrap();
+        for number in 0..50 {
+            let record = record(&number.to_string());
+            log.put(Box::new(move || record));
+        }
+        let kept = log.find(50, &mut |_| true).unwrap();
+        let kept: Vec<String> = kept.into_iter().map(|record| record.request_id).collect();
         assert_eq!(kept.first().map(String::as_str), Some("49"));
         assert!((3..50).contains(&kept.len()), "{} are kept", kept.len());
-        let files = segments(place.path()).unwrap();
+        let files = files.segments().unwrap();
         assert!(files.len() <= 3, "{files:?}");
         for (_, file) in files {
             assert!(fs::metadata(file).unwrap().len() < 2 * 1_500);
@@ -420,7 +481,8 @@ mod tests {
         let journal = Journal::open(place.path()).unwrap();
         fill(&journal, 2);
         drop(journal);
-        let (_, file) = segments(place.path()).unwrap().pop().unwrap();
+        let files = Files { directory: place.path().to_owned(), name: "refusals" };
+        let (_, file) = files.segments().unwrap().pop().unwrap();
         let text = fs::read(&file).unwrap();
         fs::write(&file, &text[..text.len() - 10]).unwrap();
         let journal = Journal::open(place.path()).unwrap();
@@ -435,25 +497,44 @@ mod tests {
             let journal = Journal::open(place.path()).unwrap();
             journal.note_refusal(record(&start.to_string()));
         }
-        assert_eq!(segments(place.path()).unwrap().len(), 1);
+        let files = Files { directory: place.path().to_owned(), name: "refusals" };
+        assert_eq!(files.segments().unwrap().len(), 1);
         let journal = Journal::open(place.path()).unwrap();
         assert_eq!(ids(&journal, 99).len(), 20);
+    }
+
+    #[test]
+    fn reads_never_push_refusals_out() {
+        let journal = Journal::memory().unwrap();
+        fill(&journal, 1);
+        for number in 0..BOUNDS.ring + 10 {
+            let record = record(&format!("read-{number}"));
+            journal.reads.put(Box::new(move || record));
+        }
+        let found = journal.find(1, &mut |record| record.request_id == "0").unwrap();
+        assert_eq!(found.len(), 1);
     }
 
     #[test]
     fn a_full_queue_drops_reads_and_counts_them_but_no_refusal() {
         let bounds = Bounds { queue: 1, ..BOUNDS };
         let ring = Arc::new(Mutex::new(VecDeque::new()));
-        let journal = Journal::start(Place::Memory(Arc::clone(&ring)), "test", bounds).unwrap();
+        let log = Log::start(Place::Memory(Arc::clone(&ring)), "test", bounds).unwrap();
         // While the ring is held, the writer waits with one record in hand.
         let held = ring.lock().unwrap();
         for number in 0..10 {
             let record = record(&number.to_string());
-            journal.note(move || record);
+            log.offer(Box::new(move || record));
         }
-        assert!(journal.dropped() >= 8, "{} were dropped", journal.dropped());
+        let dropped = log.dropped.load(Ordering::Relaxed);
+        assert!(dropped >= 8, "{dropped} were dropped");
         drop(held);
-        fill(&journal, 5);
-        assert_eq!(ids(&journal, 5), ["4", "3", "2", "1", "0"]);
+        for number in 0..5 {
+            let record = record(&number.to_string());
+            log.put(Box::new(move || record));
+        }
+        let found = log.find(5, &mut |_| true).unwrap();
+        let ids: Vec<String> = found.into_iter().map(|record| record.request_id).collect();
+        assert_eq!(ids, ["4", "3", "2", "1", "0"]);
     }
 }

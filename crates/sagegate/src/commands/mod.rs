@@ -53,12 +53,12 @@ pub(crate) async fn ask(
     match sagegate_server::call(directory, path, arguments).await {
         Ok(answer) => Ok(answer),
         Err(CallError::NotRunning(_)) => {
-            anyhow::ensure!(
-                directory.is_dir(),
-                "there is no data directory {}; `sagegate serve` makes one, and --data names another",
-                directory.display()
-            );
-            let options = Options { data: Some(directory.to_owned()), account: None, region: None };
+            let options = Options {
+                data: Some(directory.to_owned()),
+                account: None,
+                region: None,
+                make: false,
+            };
             let node = Node::open(options, Env::system()).await?;
             Ok(crate::operator::answer(&node, path, arguments).await?)
         }

@@ -19,6 +19,7 @@ use sagegate_services::sagemaker::lifecycle::Lifecycle;
 use sagegate_services::sagemaker::records::DOORS;
 use sagegate_services::sagemaker::site;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Mutex;
 
 use super::DEFAULT_DATA;
 use crate::node::{Node, Options, fault, public_url, write_private};
@@ -121,7 +122,8 @@ impl Running {
         let address = listener.local_addr()?;
         raise_descriptor_limit();
         let data = (!arguments.memory).then(|| arguments.data.clone());
-        let options = Options { data, account: arguments.account, region: arguments.region };
+        let options =
+            Options { data, account: arguments.account, region: arguments.region, make: true };
         let node = Arc::new(Node::open(options, Env::system()).await?);
         node.note_address(address, arguments.studio_names).await?;
         let limits = Limits::default();
@@ -131,6 +133,7 @@ impl Running {
             address,
             studio_names: arguments.studio_names,
             allowed: arguments.test_reset,
+            turn: Mutex::new(()),
         };
         let ids = node.gate.env().clone();
         let server = Arc::new(Server::new(ServerParts {
@@ -252,6 +255,7 @@ struct Reset {
     address: SocketAddr,
     studio_names: bool,
     allowed: bool,
+    turn: Mutex<()>,
 }
 
 impl Control for Reset {
@@ -264,15 +268,11 @@ impl Control for Reset {
 
 impl Reset {
     async fn reset_all(&self) -> anyhow::Result<()> {
-        let gate = &self.node.gate;
-        let state = gate.store().snapshot()?;
-        let keys = credentials::root_keys(&state, &self.node.scope.account)?;
-        drop(state);
-        gate.store().clear(&[]).await?;
-        gate.journal().clear()?;
-        self.node.bootstrap(Some(&keys)).await?;
+        // One at a time: what the first has kept must not be cleared by the second.
+        let _turn = self.turn.lock().await;
+        self.node.reset().await?;
         self.node.note_address(self.address, self.studio_names).await?;
-        gate.catch_up().await;
+        self.node.gate.catch_up().await;
         Ok(())
     }
 }

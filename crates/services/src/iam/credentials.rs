@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use sagegate_gate::env::Time;
 use sagegate_gate::last_use::Use;
 use sagegate_gate::{AccountId, Env, Fault, Scope, Secret, Vault, session};
-use sagegate_store::{Read, StoreError, Tx};
+use sagegate_store::{Read, Record, StoreError, Tx};
+use serde::{Deserialize, Serialize};
 
 use super::entities::{self, Named};
 use super::faults::{invalid_input, no_such_entity};
@@ -127,8 +128,10 @@ pub(crate) fn delete(tx: &mut Tx, account: &AccountId, owner_id: &str, access_ke
 
 /// The root user's access keys, sealed as they rest, with the operator's credential for root. What
 /// a reset leaves in force.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RootKeys(Vec<(String, AccessKeyRecord)>);
+
+impl Record for RootKeys {}
 
 /// Takes the root user's keys before a reset.
 ///
