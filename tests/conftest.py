@@ -71,10 +71,11 @@ class Principal:
 class Server:
     """A running `sagegate serve`; with state in memory only, if `data` is None."""
 
-    def __init__(self, data, *flags):
+    def __init__(self, data, *flags, host="127.0.0.1"):
         self.binary = os.environ["SAGEGATE"]
         self.data = data and pathlib.Path(data)
         self.flags = flags if data else ("--memory", *flags)
+        self.host = host
         self.process = None
         self.port = 0
 
@@ -83,10 +84,10 @@ class Server:
         if "--memory" not in self.flags:
             command += ["--data", str(self.data)]
         # A server that is started again keeps its port, as its endpoints' URLs name it.
-        command += ["--listen", f"127.0.0.1:{self.port}", *self.flags]
+        command += ["--listen", f"{self.host}:{self.port}", *self.flags]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         first = self.process.stdout.readline()
-        found = re.search(r"serves (http://127\.0\.0\.1:(\d+))", first)
+        found = re.search(rf"serves (http://{re.escape(self.host)}:(\d+))", first)
         assert found, f"the server did not start: {first!r}"
         self.url, self.port = found.group(1), int(found.group(2))
         for line in self.process.stdout:

@@ -96,8 +96,10 @@ fn endpoints(node: &Node) -> Result<Value, OperatorFailure> {
             "vpcSourceIp": it.vpc_source_ip,
             "url": site.origin(it.addr),
         });
-        if let (Err(reason), Some(row)) = (it.admitted, row.as_object_mut()) {
-            row.insert("closed".to_owned(), reason.to_string().into());
+        let refused = it.admitted.err().map(|reason| reason.to_string());
+        let closed = it.binding.closed().map(str::to_owned).or(refused);
+        if let (Some(reason), Some(row)) = (closed, row.as_object_mut()) {
+            row.insert("closed".to_owned(), reason.into());
         }
         row
     });

@@ -6,10 +6,15 @@ use std::sync::Arc;
 
 use sagegate_gate::{Fault, Gate, Reaction};
 use sagegate_network::Places;
+use sagegate_services::binding::Binding;
 use sagegate_services::ec2::endpoint;
+use sagegate_services::sagemaker::lifecycle::Lifecycle;
+use sagegate_services::sagemaker::records::DOORS;
+use sagegate_services::sagemaker::site;
+use tokio::sync::Mutex;
 
 use crate::exchange::BoxFuture;
-use crate::listeners::{ListenAddress, Server, Via, has_loopback_range};
+use crate::listeners::{Convergence, ListenAddress, Server, Via, has_loopback_range};
 
 /// The places of this machine.
 #[must_use]
@@ -17,14 +22,23 @@ pub fn places_here(port: u16) -> Places {
     Places { port, range: has_loopback_range() }
 }
 
-/// Finds the loopback addresses of Studio domains.
-pub type FindDoors = Box<dyn Fn(&Gate) -> Result<Vec<Ipv4Addr>, Fault> + Send + Sync>;
+/// The tables that doors of Studio domains depend on.
+const DOOR_TABLES: &[&str] = &[DOORS.name()];
 
-/// Keeps a server's listeners to what the state says.
+/// Keeps a server's listeners to what the state says, and the state to what became of them.
 pub struct Follower {
     server: Arc<Server>,
     places: Places,
-    doors: FindDoors,
+    /// Held from binding addresses to writing what became of them, so that what was found later is
+    /// also written later.
+    turn: Mutex<Turn>,
+}
+
+/// What one turn leaves to the next.
+#[derive(Default)]
+struct Turn {
+    /// The addresses that could not be bound. The log tells of each once.
+    failed: HashSet<SocketAddr>,
 }
 
 impl std::fmt::Debug for Follower {
@@ -34,17 +48,12 @@ impl std::fmt::Debug for Follower {
 }
 
 impl Follower {
-    /// The reactions to register with the gate: on writes to the tables of endpoints, and to
-    /// `door_tables`, all listeners are brought into line before the write is answered.
+    /// The reactions to register with the gate: on writes to the tables of endpoints and doors, all
+    /// listeners are brought into line before the write is answered.
     #[must_use]
-    pub fn reactions(
-        server: Arc<Server>,
-        places: Places,
-        door_tables: &'static [&'static str],
-        doors: FindDoors,
-    ) -> Vec<Arc<dyn Reaction>> {
-        let follower = Arc::new(Self { server, places, doors });
-        [endpoint::LISTENER_TABLES, door_tables]
+    pub fn reactions(server: Arc<Server>, places: Places) -> Vec<Arc<dyn Reaction>> {
+        let follower = Arc::new(Self { server, places, turn: Mutex::default() });
+        [endpoint::LISTENER_TABLES, DOOR_TABLES]
             .into_iter()
             .map(|tables| -> Arc<dyn Reaction> {
                 Arc::new(Watch { tables, follower: Arc::clone(&follower) })
@@ -59,7 +68,7 @@ impl Follower {
             via: Via::Endpoint(listener.arrival()),
             denied: listener.admitted.as_ref().err().map(ToString::to_string),
         });
-        let doors = (self.doors)(gate)?.into_iter().map(|address| ListenAddress {
+        let doors = site::doors(&state)?.into_iter().map(|(address, _)| ListenAddress {
             address: self.places.socket(address),
             via: Via::Door,
             denied: None,
@@ -68,49 +77,67 @@ impl Follower {
     }
 
     async fn follow(&self, gate: &Gate) {
+        let mut turn = self.turn.lock().await;
         let done = match self.server.converge_with(|| self.desired(gate)).await {
             Ok(done) => done,
             Err(fault) => {
-                // The listeners stay as they were; the next write tries again.
+                // The listeners stay as they were; the next write, or the next round, tries again.
                 tracing::error!(?fault, "cannot read which addresses to listen on");
                 return;
             }
         };
-        let failures: HashMap<SocketAddr, String> = done
-            .failures
-            .into_iter()
-            .map(|(address, error)| (address, format!("cannot listen on {address}: {error}")))
-            .collect();
-        for text in failures.values() {
-            tracing::warn!("{text}");
+        for (address, error) in &done.failures {
+            if !turn.failed.contains(address) {
+                tracing::warn!("cannot listen on {address}: {error}");
+            }
         }
-        if let Err(fault) = self.settle(gate, &done.listening, &failures).await {
-            tracing::error!(?fault, "cannot write that endpoints are bound");
+        turn.failed = done.failures.iter().map(|(address, _)| *address).collect();
+        let settled = self.settle(gate, &Outcome::of(&done, self.places)).await;
+        drop(turn);
+        match settled {
+            // A domain waits for its door.
+            Ok(true) => Lifecycle.react(gate).await,
+            Ok(false) => {}
+            Err(fault) => tracing::error!(?fault, "cannot write which addresses are bound"),
         }
     }
 
-    /// Writes of the endpoints that wait for it whether their addresses are bound.
-    async fn settle(
-        &self,
-        gate: &Gate,
-        listening: &HashSet<SocketAddr>,
-        failures: &HashMap<SocketAddr, String>,
-    ) -> Result<(), Fault> {
+    /// Writes of all endpoints and doors of which it has changed whether they are bound. True when a
+    /// door was among them.
+    async fn settle(&self, gate: &Gate, outcome: &Outcome) -> Result<bool, Fault> {
         let state = gate.store().snapshot()?;
-        for (scope, id) in endpoint::unsettled(&state)? {
-            let wanted: Vec<Ipv4Addr> = endpoint::listeners_of(&state, &scope, &id)?
-                .into_iter()
-                .map(|listener| listener.addr)
-                .collect();
-            let socket = |address: &Ipv4Addr| self.places.socket(*address);
-            let failure = wanted.iter().find_map(|address| failures.get(&socket(address)));
-            // What came into the state since the listeners were brought into line is not bound yet.
-            let bound: Vec<Ipv4Addr> =
-                wanted.iter().filter(|at| listening.contains(&socket(at))).copied().collect();
-            let outcome = || failure.map_or(Ok(&*bound), |text| Err(text.clone()));
-            gate.commit(|tx| endpoint::settle(tx, &scope, &id, outcome())).await?;
+        let binding = |address| outcome.binding(address);
+        for (scope, id) in endpoint::unsettled(&state, &binding)? {
+            gate.commit(|tx| endpoint::settle(tx, &scope, &id, &binding)).await?;
         }
-        Ok(())
+        let mut doors = site::doors(&state)?;
+        doors.retain(|(address, door)| door.binding != binding(*address));
+        for (address, _) in &doors {
+            let binding = binding(*address);
+            gate.commit(|tx| site::settle(tx, *address, &binding)).await?;
+        }
+        Ok(!doors.is_empty())
+    }
+}
+
+/// What became of addresses.
+struct Outcome {
+    places: Places,
+    found: HashMap<SocketAddr, Binding>,
+}
+
+impl Outcome {
+    fn of(done: &Convergence, places: Places) -> Self {
+        let listening = done.listening.iter().map(|address| (*address, Binding::Bound));
+        let failures = done.failures.iter().map(|(address, error)| {
+            (*address, Binding::Failed(format!("cannot listen on {address}: {error}")))
+        });
+        Self { places, found: listening.chain(failures).collect() }
+    }
+
+    /// What came into the state since is not bound yet.
+    fn binding(&self, address: Ipv4Addr) -> Binding {
+        self.found.get(&self.places.socket(address)).cloned().unwrap_or_default()
     }
 }
 

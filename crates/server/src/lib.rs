@@ -15,7 +15,7 @@ mod route;
 mod wire_io;
 
 pub use exchange::{Answer, BoxFuture, Handler, HttpResponse};
-pub use follow::{FindDoors, Follower, places_here};
+pub use follow::{Follower, places_here};
 pub use limits::Limits;
 pub use listeners::{Convergence, ListenAddress, Server, ServerParts, Via, has_loopback_range};
 pub use operator::{

@@ -3,6 +3,7 @@
 //! Invariant: nothing here sees bytes, sockets, the machine's clock or its randomness; an operation
 //! is run by the gate with all of them passed in.
 
+pub mod binding;
 pub mod ec2;
 pub mod iam;
 pub mod paging;

@@ -11,13 +11,11 @@ use anyhow::Context;
 use sagegate_console::StudioDoor;
 use sagegate_gate::{AccountId, Env, Gate, HttpRequest, Region};
 use sagegate_server::{
-    Answer, BoxFuture, Control, FindDoors, Follower, Handler, Limits, OperatorSocket, Server,
-    ServerParts, places_here,
+    Answer, BoxFuture, Control, Follower, Handler, Limits, OperatorSocket, Server, ServerParts,
+    places_here,
 };
 use sagegate_services::iam::credentials;
 use sagegate_services::sagemaker::lifecycle::Lifecycle;
-use sagegate_services::sagemaker::records::DOORS;
-use sagegate_services::sagemaker::site;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
 
@@ -85,9 +83,6 @@ pub(crate) fn log() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The tables that the doors of Studio domains depend on.
-const DOOR_TABLES: &[&str] = &[DOORS.name()];
-
 /// A running server.
 pub(crate) struct Running {
     pub(crate) node: Arc<Node>,
@@ -111,7 +106,8 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// How often the audit is trimmed and the last uses of keys are put into the store.
+/// How often the audit is trimmed, the last uses of keys are put into the store, and addresses that
+/// could not be bound are tried again.
 const TENDING: Duration = Duration::from_secs(60);
 
 impl Running {
@@ -143,12 +139,8 @@ impl Running {
             control: Arc::new(control),
             request_ids: Arc::new(move || ids.uuid()),
         }));
-        let doors: FindDoors = Box::new(|gate| {
-            let state = gate.store().snapshot()?;
-            Ok(site::doors(&state)?.into_iter().map(|(address, _)| address).collect())
-        });
         let places = places_here(address.port());
-        let mut reactions = Follower::reactions(Arc::clone(&server), places, DOOR_TABLES, doors);
+        let mut reactions = Follower::reactions(Arc::clone(&server), places);
         // Behind the listeners: a domain is in service once its door is open.
         reactions.push(Arc::new(Lifecycle));
         gate.follow(reactions);
@@ -284,6 +276,8 @@ async fn tend(gate: std::sync::Weak<Gate>) {
         ticks.tick().await;
         let Some(gate) = gate.upgrade() else { return };
         tend_once(&gate).await;
+        // An address that somebody else held may be free by now.
+        gate.catch_up().await;
     }
 }
 

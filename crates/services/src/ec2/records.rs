@@ -9,6 +9,8 @@ use sagegate_network::security_group::Rule;
 use sagegate_store::{Read, Record, StoreError, Table, Tx};
 use serde::{Deserialize, Serialize};
 
+use crate::binding::Binding;
+
 use super::kind::Kind;
 use super::tags;
 
@@ -174,6 +176,9 @@ pub(crate) struct Place {
     pub(crate) address: Ipv4Addr,
     /// The address of this machine that stands for it.
     pub(crate) loopback: Ipv4Addr,
+    /// Whether that is listened on.
+    #[serde(default)]
+    pub(crate) binding: Binding,
 }
 
 /// A loopback address in use.

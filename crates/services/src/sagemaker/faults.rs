@@ -2,6 +2,8 @@
 
 use sagegate_gate::Fault;
 
+use super::records::DomainRecord;
+
 /// `ValidationException`.
 #[must_use]
 pub(super) fn validation(message: impl Into<String>) -> Fault {
@@ -51,6 +53,22 @@ pub(super) fn associated(kind: &str, arn: &str, dependents: &str) -> Fault {
 #[must_use]
 pub(super) fn busy(verb: &str, kind: &str, arn: &str, status: &str) -> Fault {
     in_use(format!("Unable to {verb} {kind} [{arn}] while its status is {status}."))
+}
+
+/// Studio cannot be opened by the domain's address, which this machine could not give it. The
+/// caller did nothing wrong, and later it may go well.
+#[must_use]
+pub(super) fn not_open(domain: &DomainRecord, reason: &str) -> Fault {
+    Fault {
+        code: "ServiceUnavailable".into(),
+        message: format!(
+            "Domain [{}] cannot be opened: the address of its URL, {}, is not ours: {reason}.",
+            domain.id, domain.door
+        ),
+        status: 503,
+        sender: false,
+        detail: None,
+    }
 }
 
 /// The token of a page was not made by the operation that it was given to.

@@ -26,6 +26,8 @@ use super::records::{
 };
 use super::settings::Given;
 use super::shapes::Word;
+use super::site::{self, Site};
+use crate::binding::Binding;
 
 /// Pieces of work that one transaction does.
 const BATCH: usize = 32;
@@ -96,11 +98,28 @@ fn advance_domain(
     mut record: DomainRecord,
 ) -> Result<(), Fault> {
     let updating = match record.status.0 {
-        DomainStatus::Pending => false,
+        // One that failed comes back when what became of its address has changed: nothing else
+        // notes work for it but its deletion.
+        DomainStatus::Pending | DomainStatus::Failed => false,
         DomainStatus::Updating => true,
         DomainStatus::Deleting => return remove_domain(tx, scope, &record),
         _ => return Ok(()),
     };
+    if !updating {
+        let reason = match site::public_door(tx, &Site::read(tx)?, &record)? {
+            Binding::Bound => None,
+            // Work is noted again when it has been tried.
+            Binding::Waiting => return Ok(()),
+            Binding::Failed(reason) => Some(reason),
+        };
+        if let Some(reason) = reason {
+            record.status = Word(DomainStatus::Failed);
+            record.failure_reason =
+                Some(format!("The address of the domain's URL cannot be opened: {reason}"));
+            record.modified = env.now();
+            return Ok(records::put_domain(tx, scope, &record)?);
+        }
+    }
     let (status, reason) = match equip(tx, env, scope, &mut record) {
         Ok(()) => (DomainStatus::InService, None),
         Err(fault) if fault.sender => {

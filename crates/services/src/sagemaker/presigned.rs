@@ -7,9 +7,9 @@ use sagegate_api::sagemaker::{
 use sagegate_gate::{Access, Authorized, Call, Fault, Need, Needs, Operation, Scope};
 use sagegate_store::{Read, Tx};
 
-use super::faults::{not_found, validation};
+use super::faults::{not_found, not_open, validation};
 use super::ids::DomainId;
-use super::site::Site;
+use super::site::{self, Site};
 use super::studio::{self, NewToken};
 use super::{neighbours, read_domain, read_profile};
 
@@ -92,6 +92,19 @@ impl Operation for CreatePresignedDomainUrl {
                 profile.name, profile.status.0
             )));
         }
+        let site = Site::read(tx)?;
+        let endpoint = match call.arrival.endpoint() {
+            Some(endpoint) => neighbours::studio_address(tx, endpoint)?,
+            None => None,
+        };
+        // Before the token: it must not be sent to an address that somebody else may hold.
+        let address = match endpoint {
+            Some(address) => address,
+            None => match site::public_door(tx, &site, &domain)?.closed() {
+                None => domain.door,
+                Some(reason) => return Err(not_open(&domain, reason)),
+            },
+        };
         let token = studio::issue(
             tx,
             call.env,
@@ -110,12 +123,7 @@ impl Operation for CreatePresignedDomainUrl {
                 landing,
             },
         )?;
-        let endpoint = match call.arrival.endpoint() {
-            Some(endpoint) => neighbours::studio_address(tx, endpoint)?,
-            None => None,
-        };
-        let address = endpoint.unwrap_or(domain.door);
-        let origin = Site::read(tx)?.studio_origin(scope, &id, address);
+        let origin = site.studio_origin(scope, &id, address);
         Ok(CreatePresignedDomainUrlResponse {
             authorized_url: Some(format!("{origin}/auth?token={}", token.reveal())),
         })

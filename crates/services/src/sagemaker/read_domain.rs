@@ -11,7 +11,7 @@ use sagegate_store::{Read, Tx};
 use super::faults::{bad_token, not_found};
 use super::ids::DomainId;
 use super::records::{self, DOMAINS, DomainRecord};
-use super::site::Site;
+use super::site::{self, Site};
 use crate::paging;
 
 /// Items on a page where the request does not say (SageMaker API, `MaxResults`).
@@ -61,6 +61,7 @@ impl Operation for DescribeDomain {
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
         let id = DomainId::of_request(&call.input.domain_id)?;
         let record = require(tx, call.scope, &id)?;
+        let url = site::url(tx, &Site::read(tx)?, call.scope, &record)?;
         let subnets = record.subnet_ids;
         Ok(DescribeDomainResponse {
             domain_arn: Some(id.arn(call.scope)),
@@ -81,7 +82,7 @@ impl Operation for DescribeDomain {
             app_network_access_type: Some(record.app_network_access_type.0),
             home_efs_file_system_kms_key_id: record.kms_key_id.clone(),
             subnet_ids: (!subnets.is_empty()).then_some(subnets),
-            url: Some(Site::read(tx)?.studio_origin(call.scope, &record.id, record.door)),
+            url,
             vpc_id: record.vpc_id,
             kms_key_id: record.kms_key_id,
             app_security_group_management: record.app_security_group_management.map(|it| it.0),
@@ -125,18 +126,19 @@ impl Operation for ListDomains {
         let next_token =
             found.last().filter(|_| more).map(|last| paging::token_after(&place(last)));
         let site = Site::read(tx)?;
-        let domains = found
-            .into_iter()
-            .map(|it| DomainDetails {
+        let mut domains = Vec::with_capacity(found.len());
+        for it in found {
+            let url = site::url(tx, &site, scope, &it)?;
+            domains.push(DomainDetails {
                 domain_arn: Some(it.id.arn(scope)),
                 domain_id: Some(it.id.to_string()),
                 domain_name: Some(it.name),
                 status: Some(it.status.0),
                 creation_time: Some(it.created.into()),
                 last_modified_time: Some(it.modified.into()),
-                url: Some(site.studio_origin(call.scope, &it.id, it.door)),
-            })
-            .collect();
+                url,
+            });
+        }
         Ok(ListDomainsResponse { domains: Some(domains), next_token })
     }
 }

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::DomainId;
 use super::shapes::{Stored, Word};
+use crate::binding::Binding;
 
 /// Domains by `(account, region, domain id)`.
 pub const DOMAINS: Table<(String, String, String), DomainRecord> = Table::new("sagemaker.domain");
@@ -155,6 +156,9 @@ pub struct DoorRecord {
     pub region: Region,
     /// The domain.
     pub domain: DomainId,
+    /// Whether the address is listened on.
+    #[serde(default)]
+    pub binding: Binding,
 }
 
 impl Record for DoorRecord {}

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::faults;
 use super::ids::DomainId;
-use super::records::{DOORS, DOORS_GIVEN, DoorRecord};
+use super::records::{self, DOORS, DOORS_GIVEN, DomainRecord, DoorRecord};
+use crate::binding::Binding;
 
 /// The one record, under `""`. Written at every start, before the first request, and after a reset.
 pub const SITE: Table<String, Site> = Table::new("site.config");
@@ -68,6 +69,54 @@ impl Site {
     }
 }
 
+/// Whether a domain can be opened by its own address. Where Studio has its documented names, they
+/// lead to the public listener and the address is not needed.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub(super) fn public_door(
+    state: &dyn Read,
+    site: &Site,
+    record: &DomainRecord,
+) -> Result<Binding, Fault> {
+    if site.studio_names {
+        return Ok(Binding::Bound);
+    }
+    let door = DOORS.get(state, record.door.to_string().as_str())?;
+    Ok(door.map_or(Binding::Waiting, |door| door.binding))
+}
+
+/// The URL of a domain, as answers name it: nothing while its address is not listened on by us.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub(super) fn url(
+    state: &dyn Read,
+    site: &Site,
+    scope: &Scope,
+    record: &DomainRecord,
+) -> Result<Option<String>, Fault> {
+    let bound = public_door(state, site, record)? == Binding::Bound;
+    Ok(bound.then(|| site.studio_origin(scope, &record.id, record.door)))
+}
+
+/// Writes what became of a door's address and has the domain's life-cycle look at it. Where nothing
+/// has changed, or the door is gone, nothing is written.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn settle(tx: &mut Tx, address: Ipv4Addr, binding: &Binding) -> Result<(), Fault> {
+    let address = address.to_string();
+    let Some(mut door) = DOORS.get(tx, address.as_str())? else { return Ok(()) };
+    if door.binding == *binding {
+        return Ok(());
+    }
+    door.binding = binding.clone();
+    DOORS.put(tx, address.as_str(), &door)?;
+    let scope = Scope { account: door.account, region: door.region };
+    Ok(records::put_work(tx, &scope, &door.domain, "")?)
+}
+
 /// Door addresses are those of 127.66.0.0/16 whose last part is 1 to 254.
 const LAST_PARTS: u64 = 254;
 const ADDRESSES: u64 = 256 * LAST_PARTS;
@@ -104,6 +153,7 @@ pub(super) fn allot_door(tx: &mut Tx, scope: &Scope, id: &DomainId) -> Result<Ip
         account: scope.account.clone(),
         region: scope.region.clone(),
         domain: id.clone(),
+        binding: Binding::Waiting,
     };
     DOORS.put(tx, free.to_string().as_str(), &record)?;
     Ok(free)

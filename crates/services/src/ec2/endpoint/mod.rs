@@ -28,6 +28,8 @@ use super::records::{
 
 pub use policy::Endpoints;
 
+use crate::binding::Binding;
+
 /// A loopback address that stands for an endpoint in one of its subnets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointListener {
@@ -58,6 +60,8 @@ pub struct EndpointListener {
     pub dns_names: Vec<String>,
     /// Whether security groups let the client in, by the rules as they are now.
     pub admitted: Result<(), Refusal>,
+    /// Whether the address is listened on.
+    pub binding: Binding,
 }
 
 impl EndpointListener {
@@ -127,7 +131,8 @@ pub fn listeners_of(
     }
 }
 
-/// The listeners of a VPC's endpoint for Studio, if it has one.
+/// The listeners of a VPC's endpoint for Studio, if it has one that is available: presigned URLs
+/// name them, and a token must not be sent to an address that somebody else may hold.
 ///
 /// # Errors
 /// [`StoreError`] if the store cannot be read.
@@ -138,6 +143,7 @@ pub fn studio_listeners(
 ) -> Result<Vec<EndpointListener>, StoreError> {
     let endpoint = records::all::<Endpoint>(state, scope)?.into_iter().find(|endpoint| {
         endpoint.vpc == vpc_id
+            && endpoint.state == EndpointState::Available
             && behind(&endpoint.service, scope.region.as_str()) == Some(Behind::Studio)
     });
     endpoint.map_or(Ok(Vec::new()), |endpoint| of_endpoint(state, scope, &endpoint))
@@ -204,6 +210,7 @@ fn of_endpoint(
             dns_names,
             // No prefix list exists yet, so no rule can name one.
             admitted: security_group::admits(&client, &own, Packet::HTTPS, &|_| Vec::new()),
+            binding: place.binding.clone(),
         });
     }
     Ok(listeners)
@@ -217,11 +224,12 @@ fn as_group(group: &SecurityGroup) -> Group {
     Group { id: group.id.clone(), ingress: rules(false), egress: rules(true) }
 }
 
-/// Ends a change of an endpoint: these addresses are bound, or one could not be.
+/// Writes what became of an endpoint's addresses, and what that makes of the endpoint: `available`
+/// with all of them bound; `failed`, with the reason as its last error, where one could not be;
+/// `pending` as long as one waits. An endpoint that was available fails, too, when a start cannot
+/// bind it, and one that failed is available again once it is bound.
 ///
-/// With all of its addresses among them, the endpoint is `available`; with an error it is
-/// `failed`, and the error's text is its last error. Where it got further addresses meanwhile it
-/// stays `pending`, and where it is gone nothing happens.
+/// Where nothing has changed, or the endpoint is gone, nothing is written.
 ///
 /// # Errors
 /// An internal [`Fault`] if the store cannot be read or written.
@@ -229,35 +237,48 @@ pub fn settle(
     tx: &mut Tx,
     scope: &Scope,
     vpc_endpoint_id: &str,
-    bound: Result<&[Ipv4Addr], String>,
+    binding: &dyn Fn(Ipv4Addr) -> Binding,
 ) -> Result<(), Fault> {
     let Some(mut endpoint) = records::get::<Endpoint>(tx, scope, vpc_endpoint_id)? else {
         return Ok(());
     };
-    let (state, last_error) = match bound {
-        Ok(bound) if endpoint.places.iter().all(|place| bound.contains(&place.loopback)) => {
-            (EndpointState::Available, None)
-        }
-        Ok(_) => (EndpointState::Pending, None),
-        Err(reason) => (EndpointState::Failed, Some(("AddressNotBound".to_owned(), reason))),
-    };
-    if (endpoint.state, &endpoint.last_error) == (state, &last_error) {
-        return Ok(());
+    if bring_up_to_date(&mut endpoint, binding) {
+        records::put(tx, scope, &endpoint)?;
     }
-    endpoint.state = state;
-    endpoint.last_error = last_error;
-    records::put(tx, scope, &endpoint)?;
     Ok(())
 }
 
-/// The endpoints whose addresses wait to be bound, to be settled.
+/// Whether that changed anything.
+fn bring_up_to_date(endpoint: &mut Endpoint, binding: &dyn Fn(Ipv4Addr) -> Binding) -> bool {
+    let before = endpoint.clone();
+    for place in &mut endpoint.places {
+        place.binding = binding(place.loopback);
+    }
+    let failure = endpoint.places.iter().find_map(|place| match &place.binding {
+        Binding::Failed(reason) => Some(reason.clone()),
+        Binding::Waiting | Binding::Bound => None,
+    });
+    let all_bound = endpoint.places.iter().all(|place| place.binding == Binding::Bound);
+    endpoint.state = match &failure {
+        Some(_) => EndpointState::Failed,
+        None if all_bound => EndpointState::Available,
+        None => EndpointState::Pending,
+    };
+    endpoint.last_error = failure.map(|reason| ("AddressNotBound".to_owned(), reason));
+    *endpoint != before
+}
+
+/// The endpoints whose records say otherwise than this of their addresses, to be settled.
 ///
 /// # Errors
 /// [`StoreError`] if the store cannot be read.
-pub fn unsettled(state: &dyn Read) -> Result<Vec<(Scope, String)>, StoreError> {
+pub fn unsettled(
+    state: &dyn Read,
+    binding: &dyn Fn(Ipv4Addr) -> Binding,
+) -> Result<Vec<(Scope, String)>, StoreError> {
     let mut found = Vec::new();
-    for ((account, region, id), endpoint) in ENDPOINTS.scan(state, &(), None, usize::MAX)? {
-        if endpoint.state == EndpointState::Available {
+    for ((account, region, id), mut endpoint) in ENDPOINTS.scan(state, &(), None, usize::MAX)? {
+        if !bring_up_to_date(&mut endpoint, binding) {
             continue;
         }
         if let (Ok(account), Ok(region)) = (AccountId::parse(&account), Region::parse(&region)) {

@@ -14,6 +14,7 @@ use super::super::records::{
     self, Attachment, Holder, Interface, LAST_LOOPBACK, LOOPBACKS, Loopback, Place, Subnet,
 };
 use super::super::subnet::client_address;
+use crate::binding::Binding;
 
 /// The endpoint that is placed.
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +108,7 @@ pub(crate) fn place(
         interface: interface.id,
         address: interface.address,
         loopback,
+        binding: Binding::Waiting,
     })
 }
 

@@ -1,3 +1,4 @@
+use crate::binding::Binding;
 use expect_test::expect;
 use sagegate_api::ec2 as api;
 use sagegate_gate::directory::EndpointPolicies;
@@ -43,6 +44,10 @@ fn enable_dns_hostnames(house: &House, vpc: &str) {
         enable_dns_hostnames: Some(api::AttributeBooleanValue { value: Some(true) }),
         ..Default::default()
     });
+}
+
+fn bound(_: std::net::Ipv4Addr) -> Binding {
+    Binding::Bound
 }
 
 #[test]
@@ -94,18 +99,30 @@ fn an_endpoint_stands_in_its_subnets() {
     let keys = Arrival::Endpoint(found[0].arrival()).keys();
     assert_eq!(keys[2], ("aws:VpcSourceIp", "10.0.1.254".to_owned()));
 
-    house.transact(|tx| settle(tx, &house.scope(), &id, Err("in use".into())));
+    let addresses: Vec<_> = found.iter().map(|listener| listener.addr).collect();
+    let in_use = Binding::Failed("in use".into());
+    let second_fails = |at| if at == addresses[1] { in_use.clone() } else { Binding::Bound };
+    house.transact(|tx| settle(tx, &house.scope(), &id, &second_fails));
+    assert!(endpoint::unsettled(&house.state(), &second_fails).unwrap().is_empty());
+    // It is told of the address that it is about.
+    let found = listening(&house);
+    assert_eq!((&found[0].binding, &found[1].binding), (&Binding::Bound, &in_use));
     let failed = describe_endpoint(&house, &id);
     assert_eq!(failed.state, Some(api::State::Failed));
     assert_eq!(failed.last_error.unwrap().message.as_deref(), Some("in use"));
-    assert_eq!(endpoint::unsettled(&house.state()).unwrap().len(), 1);
-    let addresses: Vec<_> = found.iter().map(|listener| listener.addr).collect();
-    house.transact(|tx| settle(tx, &house.scope(), &id, Ok(&addresses[..1])));
+    assert_eq!(endpoint::unsettled(&house.state(), &bound).unwrap().len(), 1);
+    let second_waits = |at| if at == addresses[1] { Binding::Waiting } else { Binding::Bound };
+    house.transact(|tx| settle(tx, &house.scope(), &id, &second_waits));
     assert_eq!(describe_endpoint(&house, &id).state, Some(api::State::Pending));
-    house.transact(|tx| settle(tx, &house.scope(), &id, Ok(&addresses)));
+    house.transact(|tx| settle(tx, &house.scope(), &id, &bound));
     let settled = describe_endpoint(&house, &id);
     assert_eq!((settled.state, settled.last_error), (Some(api::State::Available), None));
-    assert!(endpoint::unsettled(&house.state()).unwrap().is_empty());
+    assert!(endpoint::unsettled(&house.state(), &bound).unwrap().is_empty());
+    // A start that cannot bind it takes it back.
+    house.transact(|tx| settle(tx, &house.scope(), &id, &second_fails));
+    assert_eq!(describe_endpoint(&house, &id).state, Some(api::State::Failed));
+    house.transact(|tx| settle(tx, &house.scope(), &id, &bound));
+    assert_eq!(describe_endpoint(&house, &id).state, Some(api::State::Available));
 
     // What it holds stays as long as it lives.
     let input = api::DescribeNetworkInterfacesRequest {
@@ -191,7 +208,12 @@ fn the_groups_of_both_sides_decide_who_gets_in() {
     delete(&house, &[&id]);
     assert_eq!(endpoint::admission(&house.state(), &gone).unwrap(), None);
     // By default an endpoint has the VPC's default group, which lets itself in.
-    make_endpoint(&house, endpoint_input(&vpc, STUDIO, &[&a]));
+    let id = make_endpoint(&house, endpoint_input(&vpc, STUDIO, &[&a])).vpc_endpoint_id.unwrap();
+    let listeners = || endpoint::studio_listeners(&house.state(), &house.scope(), &vpc).unwrap();
+    assert!(listeners().is_empty(), "it is not available yet");
+    house.transact(|tx| settle(tx, &house.scope(), &id, &|_| Binding::Failed("in use".into())));
+    assert!(listeners().is_empty(), "somebody else may hold its address");
+    house.transact(|tx| settle(tx, &house.scope(), &id, &bound));
     let studio = endpoint::studio_listeners(&house.state(), &house.scope(), &vpc).unwrap();
     assert_eq!(studio[0].behind, Behind::Studio);
     // The next address, not the one that was given back; the client stays who it was.
@@ -296,8 +318,7 @@ fn endpoints_change() {
     let b = subnet(&house, &vpc, "10.0.2.0/24", "b");
     let (one, two) = (default_group(&house, &vpc), group(&house, &vpc, "two"));
     let id = make_endpoint(&house, endpoint_input(&vpc, API, &[&a])).vpc_endpoint_id.unwrap();
-    let addresses = [listening(&house)[0].addr];
-    house.transact(|tx| settle(tx, &house.scope(), &id, Ok(&addresses)));
+    house.transact(|tx| settle(tx, &house.scope(), &id, &bound));
     let modify =
         || api::ModifyVpcEndpointRequest { vpc_endpoint_id: id.clone(), ..Default::default() };
     let list = |id: &String| Some(vec![id.clone()]);

@@ -9,19 +9,23 @@ mod studio;
 mod tags;
 mod updates;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use sagegate_api::{ec2 as ec2_api, iam as iam_api, sagemaker as api};
-use sagegate_gate::Fault;
 use sagegate_gate::directory::EndpointPolicies;
+use sagegate_gate::{Fault, Gate, Reaction};
 use sagegate_network::Arrival;
+use sagegate_store::Tx;
 
 use super::create_domain::CreateDomain;
 use super::lifecycle::{self, Lifecycle};
 use super::read_domain::DescribeDomain;
 use super::read_profile::DescribeUserProfile;
-use super::site::Site;
+use super::records::DOORS;
+use super::site::{self, Site};
 use super::write_profile::CreateUserProfile;
+use crate::binding::Binding;
 use crate::ec2::endpoint::EndpointListener;
 use crate::iam::roles::CreateRole;
 use crate::iam::service_linked::CreateServiceLinkedRole;
@@ -39,6 +43,28 @@ struct Estate {
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow",
     "Principal":{"Service":"sagemaker.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
 
+/// Binds doors as a server does, each as soon as it is there.
+struct Bind;
+
+impl Reaction for Bind {
+    fn tables(&self) -> &'static [&'static str] {
+        const TABLES: &[&str] = &[DOORS.name()];
+        TABLES
+    }
+
+    fn react<'a>(&'a self, gate: &'a Gate) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(async { drop(gate.commit(|tx| bind_all(tx, &Binding::Bound)).await.unwrap()) })
+    }
+}
+
+/// Has all doors come to this.
+fn bind_all(tx: &mut Tx, binding: &Binding) -> Result<(), Fault> {
+    for (address, _) in site::doors(tx)? {
+        site::settle(tx, address, binding)?;
+    }
+    Ok(())
+}
+
 impl Estate {
     /// One whose resources are brought forward as soon as work is noted.
     fn new() -> Self {
@@ -48,7 +74,7 @@ impl Estate {
             aws_service_name: "sagemaker.amazonaws.com".into(),
             ..Default::default()
         });
-        estate.house.gate.follow(vec![Arc::new(Lifecycle)]);
+        estate.house.gate.follow(vec![Arc::new(Bind), Arc::new(Lifecycle)]);
         estate
     }
 
@@ -120,13 +146,19 @@ impl Estate {
         self.house.ok::<DescribeUserProfile>(describe_profile(domain, name))
     }
 
-    /// Does what is noted.
+    /// Binds the doors and does what is noted.
     fn advance(&self) -> usize {
+        self.house.transact(|tx| bind_all(tx, &Binding::Bound));
+        self.advance_only()
+    }
+
+    /// Does what is noted.
+    fn advance_only(&self) -> usize {
         let env = self.house.gate.env().clone();
         self.house.transact(|tx| lifecycle::advance(tx, &env)).done
     }
 
-    /// Makes an endpoint in the estate's subnet that listens; its listener there.
+    /// Makes an endpoint in the estate's subnet whose address is bound; its listener there.
     fn endpoint(&self, service: &str) -> EndpointListener {
         let made = self.house.ok::<crate::ec2::endpoint::create::CreateVpcEndpoint>(
             ec2_api::CreateVpcEndpointRequest {
@@ -140,6 +172,8 @@ impl Estate {
         );
         let id = made.vpc_endpoint.unwrap().vpc_endpoint_id.unwrap();
         let scope = self.house.scope();
+        self.house
+            .transact(|tx| crate::ec2::endpoint::settle(tx, &scope, &id, &|_| Binding::Bound));
         let state = self.house.state();
         let found = crate::ec2::endpoint::listeners_of(&state, &scope, &id).unwrap();
         found.into_iter().next().unwrap()

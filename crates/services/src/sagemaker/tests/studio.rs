@@ -316,3 +316,55 @@ fn who_may_not_use_studio_is_not_let_in() {
     let visit = estate.session(&door, cookie).unwrap();
     assert_eq!(visit.settings().unwrap().execution_role.as_ref(), Some(&estate.role));
 }
+
+#[test]
+fn an_address_that_is_not_ours_is_not_named() {
+    let estate = Estate::standing_still();
+    let id = estate.domain("team");
+    estate.advance_only();
+    let shown = estate.describe(&id);
+    assert_eq!((shown.status, shown.url), (Some(api::DomainStatus::Pending), None));
+
+    let taken = Binding::Failed("cannot listen on 127.66.0.1:4566: Address already in use".into());
+    estate.house.transact(|tx| bind_all(tx, &taken));
+    estate.advance_only();
+    let shown = estate.describe(&id);
+    assert_eq!((shown.status, shown.url), (Some(api::DomainStatus::Failed), None));
+    assert_eq!(
+        shown.failure_reason.as_deref(),
+        Some(
+            "The address of the domain's URL cannot be opened: cannot listen on \
+             127.66.0.1:4566: Address already in use"
+        )
+    );
+
+    estate.advance();
+    let shown = estate.describe(&id);
+    assert_eq!((shown.status, shown.failure_reason), (Some(api::DomainStatus::InService), None));
+    assert_eq!(shown.url.as_deref(), Some("http://127.66.0.1:4566"));
+    estate.profile(&id, "ann");
+    estate.advance();
+
+    // A start that cannot bind it: the domain and its sessions are there, its URL is not.
+    estate.house.transact(|tx| bind_all(tx, &taken));
+    estate.advance_only();
+    let shown = estate.describe(&id);
+    assert_eq!((shown.status, shown.url), (Some(api::DomainStatus::InService), None));
+    let text = estate.house.fails::<CreatePresignedDomainUrl>(url(&id, "ann"));
+    assert_eq!(
+        text,
+        format!(
+            "ServiceUnavailable (503): Domain [{id}] cannot be opened: the address of its URL, \
+             127.66.0.1, is not ours: cannot listen on 127.66.0.1:4566: Address already in use."
+        )
+    );
+    assert_eq!(TOKENS.count(&estate.house.state(), &()).unwrap(), 0);
+    // By the VPC's own endpoint it can be opened.
+    let through_vpc = through(&estate.endpoint("com.amazonaws.us-west-2.sagemaker.api"));
+    let studio = estate.endpoint("aws.sagemaker.us-west-2.studio");
+    let root = estate.house.root();
+    let made =
+        estate.house.call_from::<CreatePresignedDomainUrl>(&root, through_vpc, url(&id, "ann"));
+    let made = made.unwrap().authorized_url.unwrap();
+    assert!(made.starts_with(&format!("http://{}:4566/", studio.addr)), "{made}");
+}
