@@ -11,8 +11,9 @@ use sagegate_policy::{
     ResourceRule, decide, explain, validate,
 };
 
-const TYPES: [PolicyType; 8] = [
+const TYPES: [PolicyType; 9] = [
     PolicyType::Identity,
+    PolicyType::Inline,
     PolicyType::Boundary,
     PolicyType::Session,
     PolicyType::Resource,

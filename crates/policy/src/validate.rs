@@ -15,8 +15,11 @@ use crate::value::{Decimal, parse_bool, parse_instant, parse_range};
 /// What a document is for. The rules differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PolicyType {
-    /// Attached to a user, group or role.
+    /// A managed policy, to be attached to users, groups and roles.
     Identity,
+    /// Inline in a user, group or role: it may be in the older language, or not say in which (IAM
+    /// User Guide, "IAM JSON policy elements: Version"), where managed policies may not.
+    Inline,
     /// A role's trust policy.
     Trust,
     /// Attached to a resource.
@@ -136,7 +139,10 @@ impl Found {
             self.conditions(statement);
             match kind {
                 PolicyType::Trust => self.trust(statement),
-                PolicyType::Identity | PolicyType::Boundary | PolicyType::Session => {
+                PolicyType::Identity
+                | PolicyType::Inline
+                | PolicyType::Boundary
+                | PolicyType::Session => {
                     self.actions(statement);
                     self.resources(statement, true);
                     self.no_principal(statement);

@@ -64,6 +64,13 @@ fn documents() {
             "{document}"
         );
     }
+    for inline in [
+        json!({"Statement": usual}),
+        json!({"Version": "2008-10-17", "Statement": usual}),
+        json!({"Version": "2012-10-17", "Statement": usual}),
+    ] {
+        assert_eq!(first(&inline.to_string(), PolicyType::Inline), None, "{inline}");
+    }
     assert_eq!(first("not JSON", PolicyType::Identity).as_deref(), SYNTAX);
     let twice = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Effect":"Allow","Action":"*","Resource":"*"}}"#;
     let violation = &validate(twice, PolicyType::Identity).unwrap_err()[0];

@@ -90,12 +90,12 @@ pub fn check(document: &str, kind: PolicyType) -> Result<(), Fault> {
     }
 }
 
-/// Checks that IAM would keep this document as a policy of a user, group or role.
+/// Checks that IAM would keep this document inline in a user, group or role.
 ///
 /// # Errors
 /// As [`check`].
-pub fn check_identity_policy(document: &str) -> Result<(), Fault> {
-    check(document, PolicyType::Identity)
+pub fn check_inline_policy(document: &str) -> Result<(), Fault> {
+    check(document, PolicyType::Inline)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub fn put<E: Named>(
     document: &str,
     now: Time,
 ) -> Result<(), Fault> {
-    documents::check_identity_policy(document)?;
+    documents::check_inline_policy(document)?;
     let mut total = documents::size(document);
     let mut created = now;
     for (other, policy) in all(tx, account, owner.id())? {

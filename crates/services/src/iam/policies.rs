@@ -1,12 +1,12 @@
 //! Managed policies: CreatePolicy, GetPolicy, ListPolicies, DeletePolicy, and what the operations
 //! on managed policies share.
 
-use sagegate_policy::{Document, Version};
+use sagegate_policy::PolicyType;
 use sagegate_store::StoreError;
 
 use super::case_tags::CaseTags;
 use super::entities::arn_of;
-use super::faults::{invalid_input, malformed_policy, no_such_policy, validation};
+use super::faults::{invalid_input, no_such_policy, validation};
 use super::managed::Managed;
 use super::prelude::*;
 use super::records::{
@@ -110,13 +110,7 @@ pub fn listed(policy: &Managed, (attached, bounding): (i32, i32)) -> api::Policy
 /// `MalformedPolicyDocument`, `LimitExceeded`.
 pub fn check_document(text: &str) -> Result<(), Fault> {
     documents::check_managed_size(text)?;
-    documents::check_identity_policy(text)?;
-    let document = Document::parse(text).map_err(|error| malformed_policy(error.to_string()))?;
-    // Inline policies may leave the version out, managed ones may not.
-    if document.version == Version::V2012 {
-        return Ok(());
-    }
-    Err(malformed_policy("Policy document must be version 2012-10-17 or greater."))
+    documents::check(text, PolicyType::Identity)
 }
 
 /// The account's own policies, as every managed policy is seen.
