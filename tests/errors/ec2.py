@@ -451,6 +451,7 @@ for operation in (
     "DescribeVpcEndpointServices",
     "DescribeTags",
     "DescribeAvailabilityZones",
+    "DescribePrefixLists",
     "DescribeRegions",
 ):
     wrong = [{"Name": "colour", "Values": ["red"]}]
