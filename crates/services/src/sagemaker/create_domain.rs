@@ -50,7 +50,7 @@ impl Operation for CreateDomain {
         let arn = DomainId::of_creation(call.request_id).arn(call.scope);
         let given = given(input);
         let need = given
-            .keys(Need::on("sagemaker:CreateDomain", arn.clone()))
+            .keys(call.scope, Need::on("sagemaker:CreateDomain", arn.clone()))
             .key("sagemaker:AuthMode", input.auth_mode.as_str())
             .key_if(
                 "sagemaker:AppNetworkAccessType",

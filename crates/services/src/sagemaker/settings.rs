@@ -6,13 +6,13 @@ use sagegate_api::sagemaker::{
     DefaultSpaceSettings, DomainSettings, DomainSettingsForUpdate, StudioWebPortal, UserSettings,
 };
 use sagegate_gate::{AccountId, Fault, Need, Needs, Scope};
-use sagegate_model::Shape;
+use sagegate_model::{Shape, View};
 use sagegate_store::Read;
 
 use super::faults::validation;
 use super::neighbours;
 use super::records::{DomainRecord, ProfileRecord};
-use super::shapes::{Found, merged, texts};
+use super::shapes::{Found, member, merged, structs, texts};
 
 /// Security groups that a user's settings may name: one fewer than the five of a network
 /// interface, since the group for NFS is added (SPEC 2.5, cross-field rules).
@@ -29,12 +29,24 @@ const ASKED_FOR: [&str; 2] = ["AssumableRoleArns", "CrossAccountModelRegisterRol
 #[derive(Debug, Default)]
 pub(super) struct Given<'a> {
     found: Vec<Found<'a>>,
+    /// Custom images: the name, and the version if one is named.
+    images: Vec<(&'a str, Option<i32>)>,
 }
 
 impl<'a> Given<'a> {
     /// Adds settings.
     pub(super) fn and<T: Shape>(mut self, settings: Option<&'a T>) -> Self {
-        self.found.extend(settings.map(texts).unwrap_or_default());
+        let Some(settings) = settings else { return self };
+        self.found.extend(texts(settings));
+        for image in structs(settings, "CustomImage") {
+            let version = match member(image, "ImageVersionNumber") {
+                Some(View::Int(version)) => Some(version),
+                _ => None,
+            };
+            if let Some(View::Text(name)) = member(image, "ImageName") {
+                self.images.push((name, version));
+            }
+        }
         self
     }
 
@@ -74,14 +86,34 @@ impl<'a> Given<'a> {
         self.of_shape("SecurityGroupId")
     }
 
+    /// The ARNs of images and of image versions that apps get. Custom images are named by name and
+    /// number and lie in this account; SageMaker has names in ARNs in lower case (SageMaker API,
+    /// `ImageVersionArn`).
+    fn images(&self, scope: &Scope) -> (Vec<String>, Vec<String>) {
+        let (mut images, mut versions) =
+            (self.of_shape("ImageArn"), self.of_shape("ImageVersionArn"));
+        for (name, version) in &self.images {
+            let name = name.to_ascii_lowercase();
+            images.push(scope.arn("sagemaker", &format!("image/{name}")));
+            let version = version.map(|version| format!("image-version/{name}/{version}"));
+            versions.extend(version.map(|version| scope.arn("sagemaker", &version)));
+        }
+        for arns in [&mut images, &mut versions] {
+            arns.sort();
+            arns.dedup();
+        }
+        (images, versions)
+    }
+
     /// Adds the condition keys that settings give their operation (SPEC 3.1). A key is absent where
     /// the request names nothing of it.
-    pub(super) fn keys(&self, mut need: Need) -> Need {
+    pub(super) fn keys(&self, scope: &Scope, mut need: Need) -> Need {
+        let (images, image_versions) = self.images(scope);
         for (key, values) in [
             ("sagemaker:VpcSecurityGroupIds", self.security_groups()),
             ("sagemaker:InstanceTypes", self.of_shape("AppInstanceType")),
-            ("sagemaker:ImageArns", self.of_shape("ImageArn")),
-            ("sagemaker:ImageVersionArns", self.of_shape("ImageVersionArn")),
+            ("sagemaker:ImageArns", images),
+            ("sagemaker:ImageVersionArns", image_versions),
             ("sagemaker:StudioLifecycleConfigArns", self.of_shape("StudioLifecycleConfigArn")),
         ] {
             if !values.is_empty() {
@@ -248,8 +280,8 @@ pub(super) fn as_settings(update: &DomainSettingsForUpdate) -> DomainSettings {
 #[cfg(test)]
 mod tests {
     use sagegate_api::sagemaker::{
-        CanvasAppSettings, DefaultEbsStorageSettings, DefaultSpaceStorageSettings, EmrSettings,
-        GenerativeAiSettings, JupyterLabAppSettings, KernelGatewayAppSettings,
+        CanvasAppSettings, CustomImage, DefaultEbsStorageSettings, DefaultSpaceStorageSettings,
+        EmrSettings, GenerativeAiSettings, JupyterLabAppSettings, KernelGatewayAppSettings,
         ModelRegisterSettings, ResourceSpec, StudioWebPortalSettings,
     };
     use sagegate_gate::needs::KeyValue;
@@ -353,7 +385,9 @@ mod tests {
     #[test]
     fn keys_hold_what_is_used_and_not_what_is_hidden() {
         let settings = settings();
-        let need = Given::default().and(Some(&settings)).keys(Need::any("sagemaker:CreateDomain"));
+        let need = Given::default()
+            .and(Some(&settings))
+            .keys(&scope(), Need::any("sagemaker:CreateDomain"));
         let many =
             |values: &[&str]| KeyValue::Many(values.iter().map(|it| (*it).to_owned()).collect());
         assert_eq!(
@@ -365,8 +399,38 @@ mod tests {
                 ("sagemaker:StudioLifecycleConfigArns".to_owned(), many(&["arn:lc"])),
             ]
         );
-        let nothing = Given::default().keys(Need::any("sagemaker:CreateDomain"));
+        let nothing = Given::default().keys(&scope(), Need::any("sagemaker:CreateDomain"));
         assert!(nothing.keys.is_empty());
+    }
+
+    /// A Deny of an image holds however the image is named.
+    #[test]
+    fn custom_images_are_images_too() {
+        let image = |name: &str, version| CustomImage {
+            image_name: name.into(),
+            image_version_number: version,
+            app_image_config_name: "c".into(),
+        };
+        let settings = UserSettings {
+            jupyter_lab_app_settings: Some(JupyterLabAppSettings {
+                custom_images: Some(vec![image("My.Image", Some(3)), image("other", None)]),
+                ..JupyterLabAppSettings::default()
+            }),
+            kernel_gateway_app_settings: Some(KernelGatewayAppSettings {
+                custom_images: Some(vec![image("my.image", None)]),
+                ..KernelGatewayAppSettings::default()
+            }),
+            ..UserSettings::default()
+        };
+        let given = Given::default().and(Some(&settings));
+        let at = "arn:aws:sagemaker:us-west-2:123456789012";
+        assert_eq!(
+            given.images(&scope()),
+            (
+                vec![format!("{at}:image/my.image"), format!("{at}:image/other")],
+                vec![format!("{at}:image-version/my.image/3")]
+            )
+        );
     }
 
     #[test]

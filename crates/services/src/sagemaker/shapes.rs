@@ -211,6 +211,40 @@ pub fn texts<T: Shape>(shape: &T) -> Vec<Found<'_>> {
     found
 }
 
+/// Every structure of this name in a structure, at any depth.
+#[must_use]
+pub fn structs<'a, T: Shape>(shape: &'a T, name: &str) -> Vec<&'a dyn Struct> {
+    fn look<'a>(view: View<'a>, name: &str, found: &mut Vec<&'a dyn Struct>) {
+        match view {
+            View::Struct(inner) => {
+                if inner.schema().name == name {
+                    found.push(inner);
+                }
+                let members = 0..inner.schema().members.len();
+                for view in members.filter_map(|index| inner.member(index)?.view()) {
+                    look(view, name, found);
+                }
+            }
+            View::List(list) => {
+                for view in (0..list.len()).filter_map(|index| list.item(index)?.view()) {
+                    look(view, name, found);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    look(View::Struct(shape), name, &mut found);
+    found
+}
+
+/// The member of this name, if it is set.
+#[must_use]
+pub fn member<'a>(shape: &'a dyn Struct, name: &str) -> Option<View<'a>> {
+    let index = shape.schema().members.iter().position(|member| member.name == name)?;
+    shape.member(index)?.view()
+}
+
 fn collect<'a>(shape: &'a dyn Struct, found: &mut Vec<Found<'a>>) {
     for (index, member) in shape.schema().members.iter().enumerate() {
         if let Some(view) = shape.member(index).and_then(Member::view) {

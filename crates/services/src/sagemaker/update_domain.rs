@@ -41,7 +41,7 @@ impl Operation for UpdateDomain {
         let id = DomainId::of_request(&input.domain_id)?;
         let given = given(input);
         let need = given
-            .keys(need("sagemaker:UpdateDomain", call.scope, &id, state)?)
+            .keys(call.scope, need("sagemaker:UpdateDomain", call.scope, &id, state)?)
             .key_if(
                 "sagemaker:AppNetworkAccessType",
                 input.app_network_access_type.map(AppNetworkAccessType::as_str),

@@ -36,7 +36,7 @@ impl Operation for CreateUserProfile {
         let arn = profile_arn(call.scope, &domain, &input.user_profile_name);
         let given = Given::default().and(input.user_settings.as_ref());
         let need = given
-            .keys(Need::on("sagemaker:CreateUserProfile", arn.clone()))
+            .keys(call.scope, Need::on("sagemaker:CreateUserProfile", arn.clone()))
             .key_if(
                 "sagemaker:DomainSharingOutputKmsKeyArn",
                 sharing_key(call.scope, input.user_settings.as_ref()),
@@ -151,7 +151,10 @@ impl Operation for UpdateUserProfile {
         let given = Given::default().and(input.user_settings.as_ref());
         let name = &input.user_profile_name;
         let need = given
-            .keys(need("sagemaker:UpdateUserProfile", call.scope, &domain, name, state)?)
+            .keys(
+                call.scope,
+                need("sagemaker:UpdateUserProfile", call.scope, &domain, name, state)?,
+            )
             .key_if(
                 "sagemaker:DomainSharingOutputKmsKeyArn",
                 sharing_key(call.scope, input.user_settings.as_ref()),

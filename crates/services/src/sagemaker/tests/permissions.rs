@@ -237,6 +237,29 @@ fn conditions_see_what_the_request_and_the_resource_are() {
 }
 
 #[test]
+fn a_deny_of_an_image_holds_for_custom_images() {
+    let estate = Estate::new();
+    let text = policy(&format!(
+        r#"{},{{"Effect":"Deny","Action":"sagemaker:*","Resource":"*","Condition":{{"ForAnyValue:ArnLike":
+        {{"sagemaker:ImageArns":"arn:aws:sagemaker:us-west-2:123456789012:image/bad"}}}}}}"#,
+        allow("*")
+    ));
+    let caller = estate.house.user_with_policy("ann", &text);
+    for (name, right) in [("Bad", false), ("good", true)] {
+        let mut request = estate.domain_request(name);
+        request.default_user_settings.jupyter_lab_app_settings = Some(api::JupyterLabAppSettings {
+            custom_images: Some(vec![api::CustomImage {
+                image_name: name.into(),
+                app_image_config_name: "c".into(),
+                ..Default::default()
+            }]),
+            ..Default::default()
+        });
+        assert_eq!(estate.house.call::<CreateDomain>(&caller, request).is_ok(), right, "{name}");
+    }
+}
+
+#[test]
 fn a_deny_by_name_holds_in_every_case_of_the_name() {
     let estate = Estate::new();
     let id = estate.domain("team");
