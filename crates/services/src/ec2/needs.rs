@@ -14,6 +14,73 @@ pub(crate) fn listing(scope: &Scope, action: &'static str) -> Needs {
     Need::any(action).key("ec2:Region", scope.region.as_str()).into()
 }
 
+/// Whether the Service Authorization Reference lists a key for this action on this kind. It lists
+/// all that are made of what is stored, with these exceptions; a key that AWS does not have must not
+/// be there for a condition to meet.
+fn listed(action: &str, kind: Kind, key: &str) -> bool {
+    match (action, kind) {
+        ("ec2:CreateVpcEndpoint", Kind::Vpc) => key != "ec2:Tenancy",
+        ("ec2:CreateVpcEndpoint", Kind::Subnet) => key == "ec2:SubnetID",
+        ("ec2:CreateVpcEndpoint", Kind::SecurityGroup) => key == "ec2:SecurityGroupID",
+        ("ec2:ModifyVpcEndpoint", Kind::VpcEndpoint) => key != "ec2:VpceServiceName",
+        ("ec2:CreateTags", Kind::VpcEndpoint) | ("ec2:DeleteTags", _) => false,
+        _ => true,
+    }
+}
+
+/// The keys that are made of a resource's id and of what is stored of it.
+fn stored_keys(
+    state: &dyn Read,
+    scope: &Scope,
+    kind: Kind,
+    id: &str,
+) -> Result<Vec<(&'static str, String)>, Fault> {
+    let vpc_key = |vpc: &str| ("ec2:Vpc", Kind::Vpc.arn(scope, vpc));
+    let own = |key| vec![(key, id.to_owned())];
+    Ok(match kind {
+        Kind::Vpc => {
+            let mut keys = own("ec2:VpcID");
+            if let Some(vpc) = records::get::<Vpc>(state, scope, id)? {
+                keys.push(("ec2:Tenancy", vpc.tenancy));
+            }
+            keys
+        }
+        Kind::Subnet => {
+            let mut keys = own("ec2:SubnetID");
+            if let Some(subnet) = records::get::<Subnet>(state, scope, id)? {
+                let zone_id = zones::zone_id(&scope.region, &subnet.zone);
+                keys.push(vpc_key(&subnet.vpc));
+                keys.push(("ec2:AvailabilityZone", subnet.zone));
+                keys.push(("ec2:AvailabilityZoneId", zone_id));
+            }
+            keys
+        }
+        Kind::SecurityGroup => {
+            let mut keys = own("ec2:SecurityGroupID");
+            let group = records::get::<SecurityGroup>(state, scope, id)?;
+            keys.extend(group.map(|group| vpc_key(&group.vpc)));
+            keys
+        }
+        Kind::NetworkInterface => {
+            let mut keys = own("ec2:NetworkInterfaceID");
+            if let Some(interface) = records::get::<Interface>(state, scope, id)? {
+                keys.push(vpc_key(&interface.vpc));
+                keys.push(("ec2:Subnet", Kind::Subnet.arn(scope, &interface.subnet)));
+                keys.push(("ec2:AvailabilityZone", interface.zone));
+            }
+            keys
+        }
+        Kind::VpcEndpoint => match records::get::<Endpoint>(state, scope, id)? {
+            Some(endpoint) => vec![
+                ("ec2:VpceServiceName", endpoint.service),
+                ("ec2:VpceServiceRegion", scope.region.to_string()),
+            ],
+            None => Vec::new(),
+        },
+        Kind::SecurityGroupRule => Vec::new(),
+    })
+}
+
 /// A need on a resource that there may or may not be, with what is stored of it as keys.
 ///
 /// # Errors
@@ -26,51 +93,29 @@ pub(crate) fn on(
     id: &str,
 ) -> Result<Need, Fault> {
     kind.check(id)?;
-    let vpc_arn = |vpc: &str| Kind::Vpc.arn(scope, vpc);
-    let zone_keys = |need: Need, zone: &str| {
-        need.key("ec2:AvailabilityZone", zone)
-            .key("ec2:AvailabilityZoneId", zones::zone_id(&scope.region, zone))
-    };
     let mut need = Need::on(action, kind.arn(scope, id)).key("ec2:Region", scope.region.as_str());
-    match kind {
-        Kind::Vpc => {
-            need = need.key("ec2:VpcID", id);
-            if let Some(vpc) = records::get::<Vpc>(state, scope, id)? {
-                need = need.key("ec2:Tenancy", vpc.tenancy);
-            }
+    for (key, value) in stored_keys(state, scope, kind, id)? {
+        if listed(action, kind, key) {
+            need = need.key(key, value);
         }
-        Kind::Subnet => {
-            need = need.key("ec2:SubnetID", id);
-            if let Some(subnet) = records::get::<Subnet>(state, scope, id)? {
-                need = zone_keys(need, &subnet.zone).key("ec2:Vpc", vpc_arn(&subnet.vpc));
-            }
-        }
-        Kind::SecurityGroup => {
-            need = need.key("ec2:SecurityGroupID", id);
-            if let Some(group) = records::get::<SecurityGroup>(state, scope, id)? {
-                need = need.key("ec2:Vpc", vpc_arn(&group.vpc));
-            }
-        }
-        Kind::NetworkInterface => {
-            need = need.key("ec2:NetworkInterfaceID", id);
-            if let Some(interface) = records::get::<Interface>(state, scope, id)? {
-                need = need
-                    .key("ec2:AvailabilityZone", interface.zone)
-                    .key("ec2:Subnet", Kind::Subnet.arn(scope, &interface.subnet))
-                    .key("ec2:Vpc", vpc_arn(&interface.vpc));
-            }
-        }
-        Kind::VpcEndpoint => {
-            if let Some(endpoint) = records::get::<Endpoint>(state, scope, id)? {
-                need = need
-                    .key("ec2:VpceServiceName", endpoint.service)
-                    .key("ec2:VpceServiceRegion", scope.region.as_str());
-            }
-        }
-        Kind::SecurityGroupRule => {}
     }
     let tags = tags::of(state, scope, id)?;
     Ok(need.resource_tags("ec2", tags.iter().map(|(key, value)| (key.as_str(), value.as_str()))))
+}
+
+/// A need on the VPC's default group, which an interface gets where the request names no group. If
+/// there is no such VPC, it is on any group: what is asked must not tell.
+pub(crate) fn on_default_group(
+    action: &'static str,
+    state: &dyn Read,
+    scope: &Scope,
+    vpc: Option<&str>,
+) -> Result<Need, Fault> {
+    let vpc = vpc.map(|vpc| records::get::<Vpc>(state, scope, vpc)).transpose()?.flatten();
+    match vpc {
+        Some(vpc) => on(action, state, scope, Kind::SecurityGroup, &vpc.default_group),
+        None => Ok(new(action, scope, Kind::SecurityGroup, &Tags::new())),
+    }
 }
 
 /// A need on a resource that is to be made: its id is not known yet, so the ARN ends in `/*`.

@@ -220,6 +220,11 @@ impl Operation for CreateNetworkInterface {
         for id in input.groups.iter().flatten() {
             needs = needs.and(needs::on(ACTION, state, scope, Kind::SecurityGroup, id)?);
         }
+        if input.groups.as_ref().is_none_or(Vec::is_empty) {
+            let subnet = records::get::<Subnet>(state, scope, &input.subnet_id)?;
+            let vpc = subnet.as_ref().map(|subnet| subnet.vpc.as_str());
+            needs = needs.and(needs::on_default_group(ACTION, state, scope, vpc)?);
+        }
         Ok(needs::with_tags(needs, scope, kind, &tags, Self::NAME))
     }
 
@@ -369,6 +374,11 @@ impl Operation for ModifyNetworkInterfaceAttribute {
         let mut needs = Needs::from(needs::attribute(need, name, value));
         for id in input.groups.iter().flatten() {
             needs = needs.and(needs::on(ACTION, state, scope, Kind::SecurityGroup, id)?);
+        }
+        if input.groups.as_ref().is_some_and(Vec::is_empty) {
+            let interface = records::get::<Interface>(state, scope, &input.network_interface_id)?;
+            let vpc = interface.as_ref().map(|interface| interface.vpc.as_str());
+            needs = needs.and(needs::on_default_group(ACTION, state, scope, vpc)?);
         }
         Ok(needs)
     }

@@ -230,11 +230,17 @@ impl Operation for DeleteTags {
     const ACCESS: Access = Access::Write;
 
     fn needs(call: &Call<'_, Self::Input>, state: &dyn Read) -> Result<Needs, Fault> {
-        let tags = call.input.tags.as_deref().unwrap_or_default();
         let mut needs = Needs::nothing();
         for (kind, id) in resources(&call.input.resources)? {
             let need = needs::on("ec2:DeleteTags", state, call.scope, kind, id)?;
-            needs = needs.and(with_request_tags(need, tags));
+            needs = needs.and(match &call.input.tags {
+                Some(tags) => with_request_tags(need, tags),
+                // All tags are to go: a condition on aws:TagKeys is about their keys then.
+                None => {
+                    let own: Vec<String> = of(state, call.scope, id)?.into_keys().collect();
+                    if own.is_empty() { need } else { need.key("aws:TagKeys", own) }
+                }
+            });
         }
         named(needs)
     }

@@ -127,6 +127,10 @@ impl Operation for CreateVpcEndpoint {
         for id in input.security_group_ids.iter().flatten() {
             needs = needs.and(needs::on(ACTION, state, scope, Kind::SecurityGroup, id)?);
         }
+        if input.security_group_ids.as_ref().is_none_or(Vec::is_empty) {
+            let vpc = Some(input.vpc_id.as_str());
+            needs = needs.and(needs::on_default_group(ACTION, state, scope, vpc)?);
+        }
         Ok(needs::with_tags(needs, scope, Kind::VpcEndpoint, &tags, Self::NAME))
     }
 

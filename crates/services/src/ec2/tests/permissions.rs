@@ -2,9 +2,11 @@
 
 use sagegate_api::ec2 as api;
 
-use super::{API, endpoint_input, group, house, named, subnet, vpc};
+use super::{API, default_group, endpoint_input, group, house, named, subnet, tag, vpc};
 use crate::ec2::endpoint::create::CreateVpcEndpoint;
+use crate::ec2::network_interface::{CreateNetworkInterface, ModifyNetworkInterfaceAttribute};
 use crate::ec2::subnet::CreateSubnet;
+use crate::ec2::tags::{CreateTags, DeleteTags};
 use crate::ec2::vpc::{CreateVpc, DescribeVpcs};
 
 pub(super) const ARN: &str = "arn:aws:ec2:us-west-2:123456789012";
@@ -39,12 +41,12 @@ fn an_endpoint_needs_all_that_it_touches() {
         (
             action,
             format!("{ARN}:subnet/{subnet_id}"),
-            r#"{"StringEquals":{"ec2:AvailabilityZone":"us-west-2a"}}"#,
+            r#"{"StringLike":{"ec2:SubnetID":"subnet-*"},"Null":{"ec2:Vpc":"true"}}"#,
         ),
         (
             action,
             format!("{ARN}:security-group/{group_id}"),
-            r#"{"ArnLike":{"ec2:Vpc":"arn:aws:ec2:us-west-2:123456789012:vpc/*"}}"#,
+            r#"{"StringLike":{"ec2:SecurityGroupID":"sg-*"},"Null":{"ec2:Vpc":"true"}}"#,
         ),
         (
             "ec2:CreateTags",
@@ -102,4 +104,85 @@ fn making_in_a_vpc_needs_the_vpc() {
     assert!(text.starts_with("UnauthorizedOperation (403)"), "{text}");
     let text = house.fails_for::<DescribeVpcs>(&nobody, Default::default());
     assert!(text.contains("ec2:DescribeVpcs"), "{text}");
+}
+
+/// The group that an interface gets where none is named is asked for like one that is named.
+#[test]
+fn the_default_group_is_asked_for_where_no_group_is_named() {
+    let house = house();
+    let vpc_id = vpc(&house, "10.0.0.0/16");
+    let subnet_id = subnet(&house, &vpc_id, "10.0.0.0/24", "a");
+    let own = group(&house, &vpc_id, "own");
+    let default = format!("{ARN}:security-group/{}", default_group(&house, &vpc_id));
+    let denied = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"ec2:*","Resource":"*"}},
+            {{"Effect":"Deny","Action":"ec2:*","Resource":"{default}"}}]}}"#
+    );
+    let user = house.user_with_policy("u", &denied);
+    let endpoint = |groups: &[&String]| api::CreateVpcEndpointRequest {
+        security_group_ids: Some(groups.iter().map(ToString::to_string).collect()),
+        dry_run: Some(true),
+        ..endpoint_input(&vpc_id, API, &[&subnet_id])
+    };
+    let interface = |groups: &[&String]| api::CreateNetworkInterfaceRequest {
+        subnet_id: subnet_id.clone(),
+        groups: Some(groups.iter().map(ToString::to_string).collect()),
+        ..Default::default()
+    };
+    let made = house.call::<CreateNetworkInterface>(&user, interface(&[&own])).unwrap();
+    let id = made.network_interface.unwrap().network_interface_id.unwrap();
+    let text = house.fails_for::<CreateVpcEndpoint>(&user, endpoint(&[&own]));
+    assert!(text.starts_with("DryRunOperation (412)"), "{text}");
+    let unnamed = api::CreateNetworkInterfaceRequest { groups: None, ..interface(&[]) };
+    let modify = api::ModifyNetworkInterfaceAttributeRequest {
+        network_interface_id: id,
+        groups: Some(Vec::new()),
+        ..Default::default()
+    };
+    for text in [
+        house.fails_for::<CreateVpcEndpoint>(&user, endpoint(&[])),
+        house.fails_for::<CreateNetworkInterface>(&user, interface(&[])),
+        house.fails_for::<CreateNetworkInterface>(&user, unnamed),
+        house.fails_for::<ModifyNetworkInterfaceAttribute>(&user, modify),
+    ] {
+        assert!(text.starts_with("UnauthorizedOperation (403)"), "{text}");
+        assert!(text.contains(&default), "{text}");
+    }
+    // Where there is no such VPC, it is any group that is asked for.
+    let missing = api::CreateVpcEndpointRequest { vpc_id: "vpc-1".into(), ..endpoint(&[]) };
+    let some =
+        policy(&[("ec2:*", format!("{ARN}:vpc*"), ""), ("ec2:*", format!("{ARN}:subnet/*"), "")]);
+    let some = house.user_with_policy("some", &some);
+    let text = house.fails_for::<CreateVpcEndpoint>(&some, missing);
+    assert!(text.contains(&format!("{ARN}:security-group/*")), "{text}");
+}
+
+#[test]
+fn deleting_all_tags_is_deleting_each_of_them() {
+    let house = house();
+    let vpc_id = vpc(&house, "10.0.0.0/16");
+    let with = |tags: Option<Vec<api::Tag>>| api::DeleteTagsRequest {
+        resources: vec![vpc_id.clone()],
+        tags,
+        ..Default::default()
+    };
+    house.ok::<CreateTags>(api::CreateTagsRequest {
+        resources: vec![vpc_id.clone()],
+        tags: vec![tag("Owner", "a"), tag("Team", "b")],
+        ..Default::default()
+    });
+    let but_owner = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:*","Resource":"*"},
+        {"Effect":"Deny","Action":"ec2:DeleteTags","Resource":"*",
+            "Condition":{"ForAnyValue:StringEquals":{"aws:TagKeys":"Owner"}}}]}"#;
+    let user = house.user_with_policy("u", but_owner);
+    let text = house.fails_for::<DeleteTags>(&user, with(None));
+    assert!(text.starts_with("UnauthorizedOperation (403)"), "{text}");
+    let team = api::Tag { key: Some("Team".into()), value: None };
+    assert!(house.call::<DeleteTags>(&user, with(Some(vec![team]))).is_ok());
+    assert!(house.call::<DeleteTags>(&user, with(None)).is_err());
+    // The reference lists no key of the VPC itself for this action.
+    let by_tenancy =
+        policy(&[("ec2:DeleteTags", "*".into(), r#"{"StringEquals":{"ec2:Tenancy":"default"}}"#)]);
+    let user = house.user_with_policy("tenancy", &by_tenancy);
+    assert!(house.call::<DeleteTags>(&user, with(None)).is_err());
 }
