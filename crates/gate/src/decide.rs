@@ -72,10 +72,14 @@ impl Gate {
         if needs.0.is_empty() {
             return Err(Fault::internal("an operation did not say what it needs").into());
         }
-        let side = self.side(context, state)?;
+        let mut side = self.side(context, state)?;
         let mut granted = Vec::with_capacity(needs.0.len());
+        let mut left = needs.0.len();
         for need in needs.0 {
-            granted.push(self.decide_one(context, state, &side, need)?);
+            left -= 1;
+            // Most calls have one need, and many keys: the last need takes them.
+            let keys = if left == 0 { std::mem::take(&mut side.keys) } else { side.keys.clone() };
+            granted.push(self.decide_one(context, state, &side, keys, need)?);
         }
         Ok(Granted(granted))
     }
@@ -85,6 +89,7 @@ impl Gate {
         context: &Context,
         state: &Snapshot,
         side: &Side,
+        keys: Keys,
         need: Need,
     ) -> Result<Grant, Refusal> {
         let none = Bundle::default();
@@ -116,7 +121,7 @@ impl Gate {
         } else {
             set
         };
-        let request = self.request(context, side, &need);
+        let request = self.request(context, side, keys, &need);
         let decision = decide(&request, &set);
         if decision.allowed {
             let by = decision
@@ -245,8 +250,7 @@ impl Gate {
         keys
     }
 
-    fn request(&self, context: &Context, side: &Side, need: &Need) -> Request {
-        let mut keys = side.keys.clone();
+    fn request(&self, context: &Context, side: &Side, mut keys: Keys, need: &Need) -> Request {
         for (name, value) in &need.keys {
             match value {
                 // Tags whose keys differ in case only are one key to a policy.

@@ -246,7 +246,8 @@ impl Gate {
         };
         let outcome = match O::ACCESS {
             Access::Read => self.read::<O>(context, &call),
-            Access::Write => self.write::<O>(context, &call).await,
+            // Apart from the rest, so that reads do not carry its tens of kilobytes around.
+            Access::Write => Box::pin(self.write::<O>(context, &call)).await,
         };
         if let Err(refusal) = &outcome {
             self.record_refusal::<O>(context, &call, refusal);

@@ -75,7 +75,7 @@ impl Context {
 
     /// Sets a key; the last value given stays.
     pub fn insert(&mut self, key: &str, value: impl Into<Value>) {
-        self.keys.insert(key.to_lowercase().into(), value.into());
+        self.keys.insert(lower(key), value.into());
     }
 
     /// Adds a tag's value under a key such as `aws:RequestTag/team`. A second, other value under a key that differs in
@@ -100,7 +100,7 @@ impl Context {
 
     /// Sets a key that must not be there yet; whether it was not.
     pub(crate) fn insert_new(&mut self, key: &str, value: Value) -> bool {
-        match self.keys.entry(key.to_lowercase().into()) {
+        match self.keys.entry(lower(key)) {
             Entry::Vacant(slot) => {
                 slot.insert(value);
                 true
@@ -111,12 +111,12 @@ impl Context {
 
     /// Removes a key.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
-        self.keys.remove(&*key.to_lowercase())
+        self.keys.remove(&*lower(key))
     }
 
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.keys.get(&*key.to_lowercase())
+        self.keys.get(&*lower(key))
     }
 
     /// The value of a key given in lower case.
@@ -128,6 +128,11 @@ impl Context {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.keys.iter().map(|(key, value)| (&**key, value))
     }
+}
+
+/// A key in lower case; all but some tags' keys are ASCII, which is quick.
+fn lower(key: &str) -> Box<str> {
+    if key.is_ascii() { key.to_ascii_lowercase().into() } else { key.to_lowercase().into() }
 }
 
 impl<K: AsRef<str>, V: Into<Value>> FromIterator<(K, V)> for Context {

@@ -21,6 +21,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// A request makes hundreds of small allocations, on whichever thread: this one takes half the time
+/// of the system's over them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A self-hosted, AWS-wire-compatible access plane for SageMaker.
 #[derive(Parser)]
 #[command(name = "sagegate", version, about, propagate_version = true, max_term_width = 100)]

@@ -15,17 +15,30 @@ pub(crate) fn allowed(letter: char) -> bool {
 /// Text between tags. What XML cannot carry is refused on the way in; the replacement character
 /// stands for it here all the same, so that an answer is always well-formed.
 pub(crate) fn text(out: &mut String, text: &str) {
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
+    let mut rest = text;
+    while let Some((plain, after)) =
+        rest.bytes().position(stops).and_then(|at| rest.split_at_checked(at))
+    {
+        out.push_str(plain);
+        let mut letters = after.chars();
+        match letters.next() {
+            Some('&') => out.push_str("&amp;"),
+            Some('<') => out.push_str("&lt;"),
+            Some('>') => out.push_str("&gt;"),
             // a parser would make a line feed of it
-            '\r' => out.push_str("&#xD;"),
-            letter if allowed(letter) => out.push(letter),
+            Some('\r') => out.push_str("&#xD;"),
+            Some(letter) if allowed(letter) => out.push(letter),
             _ => out.push('\u{FFFD}'),
         }
+        rest = letters.as_str();
     }
+    out.push_str(rest);
+}
+
+/// Whether a letter may begin with this byte that cannot be written as it is: the rest is copied in
+/// runs. The only such letters beyond ASCII, U+FFFE and U+FFFF, begin with 0xEF.
+fn stops(byte: u8) -> bool {
+    matches!(byte, b'&' | b'<' | b'>' | 0xEF) || (byte < b' ' && !matches!(byte, b'\t' | b'\n'))
 }
 
 /// An element with text in it.

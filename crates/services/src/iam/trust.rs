@@ -64,6 +64,9 @@ pub fn shown(state: &dyn Read, scope: &Scope, trust: &TrustPolicy) -> Result<Str
         };
         names.insert(arn.as_str(), name);
     }
+    if names.is_empty() {
+        return Ok(trust.document.clone());
+    }
     Ok(rewrite(&trust.document, |value| names.get(value).map(String::as_str)))
 }
 
