@@ -83,7 +83,7 @@ impl Context {
     ///
     /// Source: "aws:RequestTag/tag-key" in the IAM User Guide: keys of tags are compared without regard to case.
     pub fn insert_tag(&mut self, key: &str, value: &str) {
-        match self.keys.entry(key.to_lowercase().into()) {
+        match self.keys.entry(lower(key)) {
             Entry::Vacant(slot) => {
                 slot.insert(value.into());
             }
