@@ -449,6 +449,7 @@ for operation in (
     "DescribeNetworkInterfaces",
     "DescribeVpcEndpoints",
     "DescribeVpcEndpointServices",
+    "DescribePrefixLists",
     "DescribeTags",
     "DescribeAvailabilityZones",
     "DescribePrefixLists",
@@ -465,6 +466,7 @@ for operation in (
     "DescribeNetworkInterfaces",
     "DescribeVpcEndpoints",
     "DescribeVpcEndpointServices",
+    "DescribePrefixLists",
     "DescribeTags",
 ):
     ec2(operation, "InvalidNextToken", "", MaxResults=10, NextToken="bm90IG9mIG91cnM=")
