@@ -5,7 +5,7 @@ use sagegate_store::StoreError;
 use super::case_tags::CaseTags;
 use super::entities::{arn_of, new_id, require, subject};
 use super::faults::{delete_conflict, no_such, over_quota};
-use super::policy_tags::with_tagging;
+use super::policy_tags::{resource_tags, with_tagging};
 use super::prelude::*;
 use super::records::{InstanceProfileRecord, PROFILES_OF_ROLE, RoleRecord};
 use super::roles::{self, RoleView};
@@ -48,7 +48,7 @@ pub fn need(
     let (arn, profile) = subject::<InstanceProfileRecord>(state, scope, name)?;
     let need = Need::on(action, arn).shown_as(format!("instance profile {name}"));
     Ok(match profile {
-        Some(profile) => need.resource_tags("iam", profile.tags.iter()),
+        Some(profile) => resource_tags(need, &profile.tags),
         None => need,
     })
 }

@@ -71,7 +71,7 @@ pub fn need(
     check_arn(arn)?;
     let need = Need::on(action, arn).shown_as(format!("policy {arn}"));
     Ok(match own(state, scope, arn)? {
-        Some(policy) => need.resource_tags("iam", policy.tags.iter()),
+        Some(policy) => policy_tags::resource_tags(need, &policy.tags),
         None => need,
     })
 }

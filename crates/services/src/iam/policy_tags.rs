@@ -1,10 +1,17 @@
 //! Tags of managed policies. Unlike those of users and roles their keys differ by case.
 
+use super::case_tags::CaseTags;
 use super::entities;
 use super::policies::{check_arn, need, own, require_own};
 use super::prelude::*;
 use super::tags::{self, pairs};
 use super::{aws_managed, faults};
+
+/// Adds the tags of a policy or an instance profile. `iam:ResourceTag` is about users and roles only
+/// (Service Authorization Reference, AWS IAM, condition keys and resource types).
+pub fn resource_tags(need: Need, tags: &CaseTags) -> Need {
+    tags.iter().fold(need, |need, (key, value)| need.key(format!("aws:ResourceTag/{key}"), value))
+}
 
 /// The needs of a create call that may tag: the creation, and where there are tags their setting
 /// as well.

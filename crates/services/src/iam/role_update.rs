@@ -7,7 +7,7 @@ use super::faults::no_such;
 use super::prelude::*;
 use super::records::RoleRecord;
 use super::roles::{
-    self, RoleView, answer, need, require_modifiable, session_duration, unmodifiable,
+    RoleView, answer, need, need_bounded, require_modifiable, session_duration, unmodifiable,
 };
 use super::trust;
 
@@ -23,7 +23,7 @@ impl Operation for UpdateRole {
     const ACCESS: Access = Access::Write;
 
     fn needs(call: &Call<'_, Self::Input>, state: &dyn Read) -> Result<Needs, Fault> {
-        Ok(need("iam:UpdateRole", call.scope, state, &call.input.role_name)?.0.into())
+        Ok(need_bounded("iam:UpdateRole", call.scope, state, &call.input.role_name)?.into())
     }
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
@@ -57,7 +57,8 @@ impl Operation for UpdateRoleDescription {
     const ACCESS: Access = Access::Write;
 
     fn needs(call: &Call<'_, Self::Input>, state: &dyn Read) -> Result<Needs, Fault> {
-        Ok(need("iam:UpdateRoleDescription", call.scope, state, &call.input.role_name)?.0.into())
+        Ok(need_bounded("iam:UpdateRoleDescription", call.scope, state, &call.input.role_name)?
+            .into())
     }
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
@@ -82,7 +83,8 @@ impl Operation for UpdateAssumeRolePolicy {
     const ACCESS: Access = Access::Write;
 
     fn needs(call: &Call<'_, Self::Input>, state: &dyn Read) -> Result<Needs, Fault> {
-        Ok(need("iam:UpdateAssumeRolePolicy", call.scope, state, &call.input.role_name)?.0.into())
+        Ok(need_bounded("iam:UpdateAssumeRolePolicy", call.scope, state, &call.input.role_name)?
+            .into())
     }
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
@@ -135,7 +137,7 @@ impl Operation for DeleteRolePermissionsBoundary {
 
     fn needs(call: &Call<'_, Self::Input>, state: &dyn Read) -> Result<Needs, Fault> {
         let action = "iam:DeleteRolePermissionsBoundary";
-        Ok(roles::need_bounded(action, call.scope, state, &call.input.role_name)?.into())
+        Ok(need_bounded(action, call.scope, state, &call.input.role_name)?.into())
     }
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {

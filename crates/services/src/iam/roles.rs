@@ -242,7 +242,7 @@ impl Operation for GetRole {
     const ACCESS: Access = Access::Read;
 
     fn needs(call: &Call<'_, Self::Input>, state: &dyn Read) -> Result<Needs, Fault> {
-        Ok(need("iam:GetRole", call.scope, state, &call.input.role_name)?.0.into())
+        Ok(need_bounded("iam:GetRole", call.scope, state, &call.input.role_name)?.into())
     }
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
@@ -297,7 +297,7 @@ impl Operation for DeleteRole {
     const ACCESS: Access = Access::Write;
 
     fn needs(call: &Call<'_, Self::Input>, state: &dyn Read) -> Result<Needs, Fault> {
-        Ok(need("iam:DeleteRole", call.scope, state, &call.input.role_name)?.0.into())
+        Ok(need_bounded("iam:DeleteRole", call.scope, state, &call.input.role_name)?.into())
     }
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {

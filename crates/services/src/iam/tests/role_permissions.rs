@@ -215,6 +215,77 @@ fn boundary_and_tags_of_a_new_role_are_condition_keys() {
     delete("a").unwrap();
 }
 
+/// Who may not touch what a boundary limits: the boundary is a key of all that changes a role.
+#[test]
+fn a_deny_by_boundary_holds_for_all_that_changes_a_role() {
+    let house = House::new();
+    let bound = managed_policy(&house, "Bound", ALLOW_LIST);
+    let caller = house.user_with_policy(
+        "u",
+        &format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"*","Resource":"*"}},
+            {{"Effect":"Deny","Action":"*","Resource":"*",
+              "Condition":{{"ArnEquals":{{"iam:PermissionsBoundary":"{bound}"}}}}}}]}}"#
+        ),
+    );
+    for (name, boundary, right) in [("bounded", Some(bound.clone()), false), ("free", None, true)] {
+        let role_name = || name.to_owned();
+        house.ok::<CreateRole>(api::CreateRoleRequest {
+            role_name: role_name(),
+            assume_role_policy_document: EC2.into(),
+            permissions_boundary: boundary,
+            ..Default::default()
+        });
+        let get = api::GetRoleRequest { role_name: role_name() };
+        let update = api::UpdateRoleRequest { role_name: role_name(), ..Default::default() };
+        let describe =
+            api::UpdateRoleDescriptionRequest { role_name: role_name(), description: "d".into() };
+        let trust = api::UpdateAssumeRolePolicyRequest {
+            role_name: role_name(),
+            policy_document: EC2.into(),
+        };
+        let delete = api::DeleteRoleRequest { role_name: role_name() };
+        let passed = [
+            house.call::<roles::GetRole>(&caller, get).is_ok(),
+            house.call::<role_update::UpdateRole>(&caller, update).is_ok(),
+            house.call::<role_update::UpdateRoleDescription>(&caller, describe).is_ok(),
+            house.call::<role_update::UpdateAssumeRolePolicy>(&caller, trust).is_ok(),
+            house.call::<roles::DeleteRole>(&caller, delete).is_ok(),
+        ];
+        assert_eq!(passed, [right; 5], "{name}");
+    }
+}
+
+#[test]
+fn iam_resource_tag_is_about_users_and_roles_only() {
+    let house = House::new();
+    house.ok::<policies::CreatePolicy>(api::CreatePolicyRequest {
+        policy_name: "P".into(),
+        policy_document: ALLOW_LIST.into(),
+        tags: Some(vec![tag("Team", "a")]),
+        ..Default::default()
+    });
+    house.ok::<instance_profiles::CreateInstanceProfile>(api::CreateInstanceProfileRequest {
+        instance_profile_name: "I".into(),
+        tags: Some(vec![tag("Team", "a")]),
+        ..Default::default()
+    });
+    for (prefix, right) in [("aws", true), ("iam", false)] {
+        let caller = house.user_with_policy(
+            prefix,
+            &format!(
+                r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"*","Resource":"*",
+                "Condition":{{"StringEquals":{{"{prefix}:ResourceTag/Team":"a"}}}}}}}}"#
+            ),
+        );
+        let get = api::GetPolicyRequest { policy_arn: "arn:aws:iam::123456789012:policy/P".into() };
+        assert_eq!(house.call::<policies::GetPolicy>(&caller, get).is_ok(), right, "{prefix}");
+        let get = api::GetInstanceProfileRequest { instance_profile_name: "I".into() };
+        let answer = house.call::<instance_profiles::GetInstanceProfile>(&caller, get);
+        assert_eq!(answer.is_ok(), right, "{prefix}");
+    }
+}
+
 /// A policy of another account is another account's to show.
 #[test]
 fn another_accounts_policy_is_out_of_reach() {
