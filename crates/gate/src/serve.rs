@@ -1,5 +1,7 @@
 //! Arriving requests: from the raw head and body of an HTTP request to the answer's bytes.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, header};
 use sagegate_model::{Protocol, ServiceSchema};
@@ -29,6 +31,8 @@ pub struct HttpRequest {
     pub body: Bytes,
     /// By which way it came, as the accepting socket knows.
     pub arrival: Arrival,
+    /// The address that the client dialled, as the accepting socket knows.
+    pub local: SocketAddr,
     /// Whether the connection was encrypted.
     pub secure: bool,
     /// The request's id, which the answer carries as `x-amzn-RequestId`.

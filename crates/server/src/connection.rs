@@ -1,6 +1,7 @@
 //! One connection, from its accept to its end.
 
 use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,15 @@ const SMALL_BODY: usize = 64 * 1024;
 /// The unit of that count.
 pub(crate) const BODY_UNIT: usize = 1024;
 
+/// The two ends of a connection, as the socket knows them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ends {
+    /// The client's address.
+    pub(crate) peer: IpAddr,
+    /// The address that it dialled.
+    pub(crate) local: SocketAddr,
+}
+
 /// The way in was closed: the connection ends without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the way in was closed")]
@@ -55,7 +65,7 @@ pub(crate) fn builder(limits: &Limits) -> http1::Builder {
 /// Serves a connection until it ends, its way in is closed, or the server stops.
 pub(crate) async fn serve<I>(
     io: I,
-    peer: std::net::IpAddr,
+    ends: Ends,
     shared: Arc<Shared>,
     mut way: watch::Receiver<Arc<Way>>,
 ) where
@@ -66,7 +76,7 @@ pub(crate) async fn serve<I>(
     let state = way.clone();
     let service = service_fn(|request| {
         served.begin();
-        answer(&shared, &state, peer, request)
+        answer(&shared, &state, ends, request)
     });
     let connection = builder(&shared.limits).serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
@@ -85,14 +95,14 @@ pub(crate) async fn serve<I>(
 async fn answer(
     shared: &Shared,
     way: &watch::Receiver<Arc<Way>>,
-    peer: std::net::IpAddr,
+    ends: Ends,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Closed> {
     let (parts, body) = request.into_parts();
     let chunked = parts.headers.contains_key(TRANSFER_ENCODING);
     let id = (shared.request_ids)();
     let header = HeaderValue::try_from(&id);
-    let mut response = match take(shared, way, peer, id, parts, body).await {
+    let mut response = match take(shared, way, ends, id, parts, body).await {
         Ok(None) => return Err(Closed),
         Ok(Some(response)) => response,
         Err(refused) => refused.refusal.answer(&refused.headers, &refused.id),
@@ -118,7 +128,7 @@ struct Refused {
 }
 
 /// What a request arrives by, and whether by the public address of doors.
-fn arrival(way: &Way, peer: std::net::IpAddr) -> (Arrival, bool) {
+fn arrival(way: &Way, peer: IpAddr) -> (Arrival, bool) {
     match &way.via {
         Via::Endpoint(endpoint) => (Arrival::Endpoint(endpoint.clone()), false),
         Via::Public => (Arrival::Public { source_ip: peer }, false),
@@ -130,7 +140,7 @@ fn arrival(way: &Way, peer: std::net::IpAddr) -> (Arrival, bool) {
 async fn take(
     shared: &Shared,
     ways: &watch::Receiver<Arc<Way>>,
-    peer: std::net::IpAddr,
+    ends: Ends,
     request_id: String,
     parts: http::request::Parts,
     body: Incoming,
@@ -146,7 +156,7 @@ async fn take(
         Err(refusal) => return Err(Refused { refusal, headers, id: request_id }),
     };
     let chosen = |way: &Way, headers: &HeaderMap| {
-        let (arrival, door) = arrival(way, peer);
+        let (arrival, door) = arrival(way, ends.peer);
         let to = route(&arrival, door, &method, path_and_query.path(), headers)?;
         Ok((arrival, to))
     };
@@ -178,6 +188,7 @@ async fn take(
         headers,
         body,
         arrival,
+        local: ends.local,
         // There is no TLS: whoever wants it puts it in front, on the same machine.
         secure: false,
         request_id,

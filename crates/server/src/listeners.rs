@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::connection::{self, BODY_UNIT};
+use crate::connection::{self, BODY_UNIT, Ends};
 use crate::exchange::Handler;
 use crate::limits::Limits;
 use crate::route::Control;
@@ -318,13 +318,18 @@ fn admit(
         }
         return;
     };
+    let Ok(local) = stream.local_addr() else { return };
+    let ends = Ends {
+        peer: peer.ip().to_canonical(),
+        local: SocketAddr::new(local.ip().to_canonical(), local.port()),
+    };
     // Without it answers would wait for acknowledgements; if it cannot be set, they do.
     let _ = stream.set_nodelay(true);
     let shared = Arc::clone(shared);
     let way = way.clone();
     tokio::spawn(async move {
         let mut abort = shared.abort.subscribe();
-        let serve = connection::serve(stream, peer.ip().to_canonical(), Arc::clone(&shared), way);
+        let serve = connection::serve(stream, ends, Arc::clone(&shared), way);
         tokio::select! {
             () = serve => {}
             _ = abort.wait_for(|abort| *abort) => {}
