@@ -110,7 +110,10 @@ def test_the_url_opens_studio_once_and_by_the_right_network(site):
     home = browser.get(url)
     assert home.status_code == 200
     assert "alice" in home.text and saved["studio_endpoint"] in home.text
+    page = f"http://{place.netloc}/{saved['domain']}/"
+    assert home.url == page
     cookie = next(iter(browser.cookies))
+    assert cookie.path == f"/{saved['domain']}/"
     assert cookie.has_nonstandard_attr("HttpOnly")
     assert cookie.get_nonstandard_attr("SameSite") == "Lax"
 
@@ -118,27 +121,31 @@ def test_the_url_opens_studio_once_and_by_the_right_network(site):
     again = requests.get(url, allow_redirects=False)
     assert again.status_code == 302
     assert again.headers["location"] == "/signin?reason=unknown"
+    record = server.explain(again.headers["x-amzn-requestid"])
+    assert record["errorCode"] == "NotAdmitted"
+    assert record["sagegate"]["decision"] == "not asked: nobody was recognised"
 
     # By another network, the very same session is refused; by the right one it goes on.
     root = server.principal()
     policy = root.client("iam").get_user_policy(
         UserName="by-vpc", PolicyName="studio-by-source-vpc"
     )["PolicyDocument"]
-    assert browser.get(f"http://{place.netloc}/").status_code == 200
+    assert browser.get(page).status_code == 200
     root.client("iam").delete_user_policy(UserName="by-vpc", PolicyName="studio-by-source-vpc")
     try:
-        refused = browser.get(f"http://{place.netloc}/")
+        refused = browser.get(page)
         assert refused.status_code == 403
         assert "no identity-based policy allows" in refused.text
         record = server.explain(refused.headers["x-amzn-requestid"])
         assert record["eventName"] == "OpenStudio"
+        assert record["requestParameters"]["page"] == f"/{saved['domain']}/"
     finally:
         root.client("iam").put_user_policy(
             UserName="by-vpc",
             PolicyName="studio-by-source-vpc",
             PolicyDocument=json.dumps(policy),
         )
-    assert browser.get(f"http://{place.netloc}/").status_code == 200
+    assert browser.get(page).status_code == 200
 
 
 def test_the_aws_cli_sees_the_same(site):

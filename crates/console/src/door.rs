@@ -3,27 +3,29 @@
 //! A URL or a cookie only says who asked for it. Whether that principal may be here is decided on
 //! every request: with its policies as they are now, and with the network by which this request
 //! came.
+//!
+//! A domain's pages are below `/DOMAIN-ID/`, and so are its cookies: an endpoint is one origin for
+//! all domains, whose sessions live side by side there.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
-    SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, SET_COOKIE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
-use maud::Markup;
-use sagegate_gate::audit::{Circumstances, Record};
 use sagegate_gate::denial::Denial;
 use sagegate_gate::{Caller, Context, Fault, Gate, HttpRequest, Refusal, Region, Scope};
 use sagegate_services::sagemaker::ids::DomainId;
 use sagegate_services::sagemaker::site;
 use sagegate_services::sagemaker::studio::{self, COOKIE, Door, NotAdmitted, Refused, Visit};
 use sagegate_store::{Snapshot, StoreError, TransactError};
-use serde_json::json;
+use serde_json::Value;
 
 use crate::pages;
+use crate::record::{self, Admitted, Audience};
+use crate::web::{cookies, not_allowed, page, parameter, redirect, set, style};
 
 /// Answers the requests that reach a domain's public door or a Studio endpoint.
 #[derive(Debug, Clone)]
@@ -31,16 +33,38 @@ pub struct StudioDoor {
     gate: Arc<Gate>,
 }
 
+/// An answer, and for whom it was.
+type Answered = (Response<Bytes>, Audience);
+
 /// Why the answer is not the page that was asked for.
 enum Turned {
     /// Nobody is recognised: to the sign-in page, with the reason.
     Away(NotAdmitted),
     /// Recognised and refused.
-    Refused(Box<Denial>, Box<Caller>),
+    Refused(Box<Refusing>),
     /// The address that was dialled is no domain's door.
     NoDoor,
     /// A failure of ours.
     Failed(Fault),
+}
+
+/// A visitor who may not be here.
+struct Refusing {
+    denial: Box<Denial>,
+    caller: Caller,
+    profile: String,
+}
+
+impl Turned {
+    /// How much it tells, where several sessions were tried.
+    fn weight(&self) -> u8 {
+        match self {
+            Self::Away(NotAdmitted::Unknown) | Self::NoDoor => 0,
+            Self::Away(_) => 1,
+            Self::Refused(_) => 2,
+            Self::Failed(_) => 3,
+        }
+    }
 }
 
 impl From<Refused> for Turned {
@@ -64,6 +88,21 @@ impl From<Fault> for Turned {
     }
 }
 
+/// A visitor who may be here.
+struct Visitor {
+    visit: Visit,
+    context: Context,
+    /// By what, as records have it.
+    by: Value,
+}
+
+impl Visitor {
+    fn audience(self) -> Audience {
+        let admitted = Admitted::new(self.context.caller, &self.visit, self.by);
+        Audience::Admitted(Box::new(admitted))
+    }
+}
+
 impl StudioDoor {
     /// The door of this gate.
     #[must_use]
@@ -74,7 +113,10 @@ impl StudioDoor {
     /// Answers one request.
     pub async fn serve(&self, request: &HttpRequest) -> Response<Bytes> {
         let mut response = match self.route(request).await {
-            Ok(response) => response,
+            Ok((response, audience)) => {
+                record::answered(&self.gate, request, &audience);
+                response
+            }
             Err(turned) => self.turned(request, turned),
         };
         let headers = response.headers_mut();
@@ -96,40 +138,82 @@ impl StudioDoor {
         response
     }
 
-    async fn route(&self, request: &HttpRequest) -> Result<Response<Bytes>, Turned> {
+    async fn route(&self, request: &HttpRequest) -> Result<Answered, Turned> {
+        let open = |response| Ok((response, Audience::Anybody));
         let reads = matches!(request.method, Method::GET | Method::HEAD);
         match request.path.as_str() {
-            "/style.css" if reads => Ok(style()),
+            "/style.css" if reads => open(style()),
             "/signin" if reads => {
                 let reason = parameter(&request.query, "reason");
-                Ok(page(StatusCode::OK, pages::sign_in(reason.as_deref())))
+                open(page(StatusCode::OK, pages::sign_in(reason.as_deref())))
             }
             // A HEAD request, as link checkers send it, must not use the URL up.
             "/auth" if request.method == Method::GET => self.enter(request).await,
-            "/auth" => Ok(not_allowed("GET")),
-            "/logout" if request.method == Method::POST => self.leave(request).await,
-            "/logout" => Ok(not_allowed("POST")),
-            "/" if reads => {
-                let (visit, context) = self.visitor(request)?;
-                Ok(page(StatusCode::OK, pages::home(&visit, &context)))
-            }
-            "/" | "/style.css" | "/signin" => Ok(not_allowed("GET, HEAD")),
-            _ => {
-                self.visitor(request)?;
-                Ok(page(StatusCode::NOT_FOUND, pages::not_found(&request.request_id)))
+            "/auth" => open(not_allowed("GET")),
+            "/" if reads => open(redirect(&self.front(request)?)),
+            "/" | "/style.css" | "/signin" => open(not_allowed("GET, HEAD")),
+            path => {
+                let path = path.strip_prefix('/').unwrap_or(path);
+                let (domain, rest) = path
+                    .split_once('/')
+                    .map_or((path, None), |(domain, rest)| (domain, Some(rest)));
+                match DomainId::parse(domain) {
+                    Some(domain) => self.inside(request, &domain, rest).await,
+                    None => open(page(
+                        StatusCode::NOT_FOUND,
+                        pages::not_found(&request.request_id, "/"),
+                    )),
+                }
             }
         }
     }
 
+    /// The pages of one domain.
+    async fn inside(
+        &self,
+        request: &HttpRequest,
+        domain: &DomainId,
+        rest: Option<&str>,
+    ) -> Result<Answered, Turned> {
+        let open = |response| Ok((response, Audience::Anybody));
+        let reads = matches!(request.method, Method::GET | Method::HEAD);
+        match rest {
+            Some("logout") if request.method == Method::POST => self.leave(request, domain).await,
+            Some("logout") => open(not_allowed("POST")),
+            None if reads => open(redirect(&home_of(domain))),
+            Some("") if reads => {
+                let visitor = self.visitor(request, domain)?;
+                let shown = pages::home(&visitor.visit, &visitor.context);
+                Ok((page(StatusCode::OK, shown), visitor.audience()))
+            }
+            None | Some("") => open(not_allowed("GET, HEAD")),
+            Some(_) => {
+                let visitor = self.visitor(request, domain)?;
+                let shown = pages::not_found(&request.request_id, &home_of(domain));
+                Ok((page(StatusCode::NOT_FOUND, shown), visitor.audience()))
+            }
+        }
+    }
+
+    /// Where `/` leads: to the domain, if the way by which the request came tells of one.
+    fn front(&self, request: &HttpRequest) -> Result<String, Turned> {
+        let state = self.gate.store().snapshot()?;
+        let domain = match self.door(request, &state)? {
+            Door::Public { domain, .. } => Some(domain),
+            Door::Endpoint { .. } => site::studio_name(host(request)).map(|(domain, _)| domain),
+        };
+        Ok(domain.map_or_else(|| "/signin".to_owned(), |domain| home_of(&domain)))
+    }
+
     /// `/auth?token=…`: decides the visit, uses the token up, and begins the session.
-    async fn enter(&self, request: &HttpRequest) -> Result<Response<Bytes>, Turned> {
+    async fn enter(&self, request: &HttpRequest) -> Result<Answered, Turned> {
         let token = parameter(&request.query, "token").ok_or(Turned::Away(NotAdmitted::Unknown))?;
         let state = self.gate.store().snapshot()?;
         let door = self.door(request, &state)?;
         let now = self.gate.env().now();
         // A refused visit does not use the URL up: its owner may come again by the right network.
         let visit = studio::token(&state, self.gate.vault(), now, &door, &token)?;
-        self.decide(request, &state, &visit)?;
+        let visitor = self.decide(request, &state, visit)?;
         let (env, vault) = (self.gate.env(), self.gate.vault());
         let opened = self
             .gate
@@ -142,36 +226,64 @@ impl StudioDoor {
                 TransactError::Store(error) => error.into(),
             })?
             .value;
-        let secure = if request.secure { "; Secure" } else { "" };
-        let cookie = format!(
-            "{COOKIE}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
-            opened.cookie.reveal(),
-            opened.max_age
-        );
-        let mut response = redirect("/");
+        let domain = &opened.visit.domain.id;
+        let mut response = redirect(&home_of(domain));
+        let cookie = set_cookie(request, domain, opened.cookie.reveal(), opened.max_age);
         set(&mut response, SET_COOKIE, &cookie);
-        Ok(response)
+        Ok((response, visitor.audience()))
     }
 
-    async fn leave(&self, request: &HttpRequest) -> Result<Response<Bytes>, Turned> {
-        if let Some(cookie) = cookie(request) {
-            self.gate.commit(|tx| studio::log_out(tx, &cookie)).await?;
-        }
-        let mut response = redirect("/signin?reason=left");
-        let gone = format!("{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");
-        set(&mut response, SET_COOKIE, &gone);
-        Ok(response)
-    }
-
-    /// The visitor of a page: recognised by the cookie, and allowed to be here now.
-    fn visitor(&self, request: &HttpRequest) -> Result<(Visit, Context), Turned> {
-        let cookie = cookie(request).ok_or(Turned::Away(NotAdmitted::Unknown))?;
+    /// Ends the domain's sessions of this browser.
+    async fn leave(&self, request: &HttpRequest, domain: &DomainId) -> Result<Answered, Turned> {
         let state = self.gate.store().snapshot()?;
         let door = self.door(request, &state)?;
         let now = self.gate.env().now();
-        let visit = studio::session(&state, self.gate.vault(), now, &door, &cookie)?;
-        let context = self.decide(request, &state, &visit)?;
-        Ok((visit, context))
+        let mut caller = None;
+        for cookie in cookies(request) {
+            match studio::session(&state, self.gate.vault(), now, &door, domain, cookie) {
+                Ok(visit) => {
+                    caller.get_or_insert_with(|| Box::new(visit.caller));
+                }
+                Err(Refused::NotAdmitted(NotAdmitted::Unknown)) => continue,
+                // What is of no use any more can be ended too.
+                Err(Refused::NotAdmitted(_)) => {}
+                Err(Refused::Fault(fault)) => return Err(fault.into()),
+            }
+            self.gate.commit(|tx| studio::log_out(tx, cookie)).await?;
+        }
+        let mut response = redirect("/signin?reason=left");
+        set(&mut response, SET_COOKIE, &set_cookie(request, domain, "", 0));
+        Ok((response, Audience::Leaving(caller)))
+    }
+
+    /// The visitor of a domain's page: recognised by a cookie, and allowed to be here now. Each
+    /// cookie of the name is tried: one that somebody else has set must not lock the visitor out.
+    fn visitor(&self, request: &HttpRequest, domain: &DomainId) -> Result<Visitor, Turned> {
+        let state = self.gate.store().snapshot()?;
+        let door = self.door(request, &state)?;
+        let mut turned = Turned::Away(NotAdmitted::Unknown);
+        for cookie in cookies(request) {
+            match self.recognise(request, &state, &door, domain, cookie) {
+                Ok(visitor) => return Ok(visitor),
+                Err(Turned::Failed(fault)) => return Err(fault.into()),
+                Err(other) if other.weight() > turned.weight() => turned = other,
+                Err(_) => {}
+            }
+        }
+        Err(turned)
+    }
+
+    fn recognise(
+        &self,
+        request: &HttpRequest,
+        state: &Snapshot,
+        door: &Door,
+        domain: &DomainId,
+        cookie: &str,
+    ) -> Result<Visitor, Turned> {
+        let now = self.gate.env().now();
+        let visit = studio::session(state, self.gate.vault(), now, door, domain, cookie)?;
+        self.decide(request, state, visit)
     }
 
     /// Whether the principal behind a visit may be here by this request's network, decided anew.
@@ -179,8 +291,8 @@ impl StudioDoor {
         &self,
         request: &HttpRequest,
         state: &Snapshot,
-        visit: &Visit,
-    ) -> Result<Context, Turned> {
+        visit: Visit,
+    ) -> Result<Visitor, Turned> {
         let caller = self
             .gate
             .caller_as_of_now(visit.caller.clone())?
@@ -194,134 +306,83 @@ impl StudioDoor {
             secure: request.secure,
         };
         match self.gate.check(&context, visit.needs(state)?) {
-            Ok(_) => Ok(context),
-            Err(Refusal::Denied(denial)) => Err(Turned::Refused(denial, Box::new(context.caller))),
+            Ok(granted) => Ok(Visitor { visit, context, by: granted.to_json() }),
+            Err(Refusal::Denied(denial)) => Err(Turned::Refused(Box::new(Refusing {
+                denial,
+                caller: context.caller,
+                profile: visit.profile_arn(),
+            }))),
             Err(Refusal::Fault(fault)) => Err(Turned::Failed(fault)),
             Err(Refusal::Unread(error)) => Err(Turned::Failed(Fault::internal(error.to_string()))),
         }
     }
 
-    /// Which door this is. At an endpoint the socket says it. A domain's public door is told by the
-    /// name that the client dialled, which is its own; tokens and sessions are bound to their
-    /// domain whatever the client says.
+    /// Which door this is. At an endpoint and at a domain's public address the socket says it. Only
+    /// what came by another address, to which DNS leads the documented host names, is told apart by
+    /// the name; tokens and sessions are bound to their domain whatever the client says.
     fn door(&self, request: &HttpRequest, state: &Snapshot) -> Result<Door, Turned> {
         if let Some(endpoint) = request.arrival.endpoint() {
             let region = Region::parse(&endpoint.region).map_err(|_| Turned::NoDoor)?;
             return Ok(Door::Endpoint { region });
         }
-        let host = request.header("host").unwrap_or_default();
-        let host = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        let doors = site::doors(state)?;
-        let found = if let Ok(address) = host.parse::<Ipv4Addr>() {
-            doors.into_iter().find(|(at, _)| *at == address)
-        } else {
-            let name = host.split('.').next().unwrap_or_default();
-            let id = DomainId::parse(name).ok_or(Turned::NoDoor)?;
-            doors.into_iter().find(|(_, door)| door.domain == id)
+        let door = match site::door_at(state, request.local)? {
+            Some(door) => door,
+            None => site::door_named(state, host(request))?.ok_or(Turned::NoDoor)?,
         };
-        let (_, door) = found.ok_or(Turned::NoDoor)?;
         let scope = Scope { account: door.account, region: door.region };
         Ok(Door::Public { scope, domain: door.domain })
     }
 
     fn turned(&self, request: &HttpRequest, turned: Turned) -> Response<Bytes> {
+        let gate = &self.gate;
         match turned {
-            Turned::Away(reason) => redirect(match reason {
-                NotAdmitted::Unknown => "/signin?reason=unknown",
-                NotAdmitted::Expired => "/signin?reason=expired",
-                NotAdmitted::Gone => "/signin?reason=gone",
-                NotAdmitted::NotInService => "/signin?reason=not-in-service",
-                NotAdmitted::StudioDisabled => "/signin?reason=studio-disabled",
-            }),
-            Turned::NoDoor => page(StatusCode::NOT_FOUND, pages::not_found(&request.request_id)),
-            Turned::Refused(denial, caller) => {
-                self.note(request, &caller, &denial);
+            Turned::Away(reason) => {
+                let nobody = "not asked: nobody was recognised";
+                record::unanswered(gate, request, "NotAdmitted", &reason.to_string(), nobody);
+                redirect(match reason {
+                    NotAdmitted::Unknown => "/signin?reason=unknown",
+                    NotAdmitted::Expired => "/signin?reason=expired",
+                    NotAdmitted::Gone => "/signin?reason=gone",
+                    NotAdmitted::NotInService => "/signin?reason=not-in-service",
+                    NotAdmitted::StudioDisabled => "/signin?reason=studio-disabled",
+                })
+            }
+            Turned::NoDoor => {
+                let text = "What was dialled is not the door of a Studio domain.";
+                let decision = "not asked: there is no such door";
+                record::unanswered(gate, request, "NoSuchDoor", text, decision);
+                page(StatusCode::NOT_FOUND, pages::not_found(&request.request_id, "/"))
+            }
+            Turned::Refused(refusing) => {
+                let Refusing { denial, caller, profile } = *refusing;
+                record::refused(gate, request, &caller, &profile, &denial);
                 page(StatusCode::FORBIDDEN, pages::refused(&denial.text(), request))
             }
             Turned::Failed(fault) => {
                 let detail = fault.detail.as_deref().unwrap_or(&fault.message);
                 tracing::error!(request = request.request_id, detail, "the Studio door failed");
+                let decision = "not reached or allowed";
+                record::unanswered(gate, request, &fault.code, &fault.message, decision);
                 let status =
                     StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 page(status, pages::failed(&request.request_id))
             }
         }
     }
-
-    /// A refused visit can be explained like a refused call.
-    fn note(&self, request: &HttpRequest, caller: &Caller, denial: &Denial) {
-        let about = Circumstances {
-            service: "sagemaker",
-            operation: "OpenStudio",
-            region: self.gate.region().as_str(),
-            account: caller.account.as_str(),
-            arrival: &request.arrival,
-            user_agent: request.header("user-agent").unwrap_or_default(),
-            request_id: &request.request_id,
-            now: self.gate.env().now(),
-            read_only: true,
-        };
-        let mut record = Record::of(about, self.gate.env().uuid(), Some(caller));
-        record.error_code = Some("AccessDeniedException".to_owned());
-        record.error_message = Some(denial.text());
-        record.sagegate = json!({ "decision": "denied", "trace": denial.trace });
-        self.gate.journal().note_refusal(record);
-    }
 }
 
-/// The value of a query parameter, decoded.
-fn parameter(query: &str, name: &str) -> Option<String> {
-    form_urlencoded::parse(query.as_bytes())
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.into_owned())
+/// The home page of a domain, to which its cookies belong.
+fn home_of(domain: &DomainId) -> String {
+    format!("/{domain}/")
 }
 
-/// The session cookie's value. Browsers send all cookies of a host in one field, and HTTP allows
-/// several fields.
-fn cookie(request: &HttpRequest) -> Option<String> {
-    request
-        .headers
-        .get_all(http::header::COOKIE)
-        .iter()
-        .filter_map(|field| field.to_str().ok())
-        .flat_map(|field| field.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == COOKIE)
-        .map(|(_, value)| value.to_owned())
+/// A session's cookie; gone at once with a `max_age` of 0.
+fn set_cookie(request: &HttpRequest, domain: &DomainId, value: &str, max_age: i64) -> String {
+    let secure = if request.secure { "; Secure" } else { "" };
+    let path = home_of(domain);
+    format!("{COOKIE}={value}; Path={path}; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}")
 }
 
-fn answer(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Bytes> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
-}
-
-fn set(response: &mut Response<Bytes>, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        response.headers_mut().insert(name, value);
-    }
-}
-
-fn page(status: StatusCode, markup: Markup) -> Response<Bytes> {
-    answer(status, "text/html; charset=utf-8", markup.into_string().into())
-}
-
-fn style() -> Response<Bytes> {
-    let body = Bytes::from_static(pages::STYLE.as_bytes());
-    let mut response = answer(StatusCode::OK, "text/css; charset=utf-8", body);
-    set(&mut response, CACHE_CONTROL, "public, max-age=3600");
-    response
-}
-
-fn redirect(to: &'static str) -> Response<Bytes> {
-    let mut response = answer(StatusCode::FOUND, "text/plain; charset=utf-8", Bytes::new());
-    response.headers_mut().insert(LOCATION, HeaderValue::from_static(to));
-    response
-}
-
-fn not_allowed(methods: &'static str) -> Response<Bytes> {
-    let mut response = page(StatusCode::METHOD_NOT_ALLOWED, pages::not_allowed(methods));
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
-    response
+fn host(request: &HttpRequest) -> &str {
+    request.header(HOST.as_str()).unwrap_or_default()
 }

@@ -5,5 +5,7 @@
 
 mod door;
 mod pages;
+mod record;
+mod web;
 
 pub use door::StudioDoor;

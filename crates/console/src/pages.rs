@@ -3,6 +3,7 @@
 use maud::{DOCTYPE, Markup, html};
 use sagegate_gate::{Context, HttpRequest};
 use sagegate_network::Arrival;
+use sagegate_services::sagemaker::records::DomainRecord;
 use sagegate_services::sagemaker::studio::Visit;
 
 /// The one style sheet.
@@ -11,8 +12,8 @@ pub(crate) const STYLE: &str = include_str!("style.css");
 /// What stands around a page.
 struct Sheet<'a> {
     title: &'a str,
-    /// The domain's name, for a visitor who is in.
-    domain: Option<&'a str>,
+    /// The domain, for a visitor who is in.
+    domain: Option<&'a DomainRecord>,
     request_id: Option<&'a str>,
 }
 
@@ -32,8 +33,8 @@ impl Sheet<'_> {
                         span.mark aria-hidden="true" {}
                         span.name { "Studio" }
                         @if let Some(domain) = self.domain {
-                            span.place { (domain) }
-                            form method="post" action="/logout" {
+                            span.place { (domain.name) }
+                            form method="post" action={ "/" (domain.id) "/logout" } {
                                 button type="submit" { "Sign out" }
                             }
                         }
@@ -91,7 +92,7 @@ pub(crate) fn home(visit: &Visit, context: &Context) -> Markup {
     };
     Sheet {
         title: &visit.profile.name,
-        domain: Some(&domain.name),
+        domain: Some(domain),
         request_id: Some(&context.request_id),
     }
     .around(&body)
@@ -171,11 +172,11 @@ pub(crate) fn sign_in(reason: Option<&str>) -> Markup {
     Sheet { title: "Sign in", domain: None, request_id: None }.around(&body)
 }
 
-/// There is no such page.
-pub(crate) fn not_found(request_id: &str) -> Markup {
+/// There is no such page; `home` is where the next one is.
+pub(crate) fn not_found(request_id: &str, home: &str) -> Markup {
     let body = html! {
         h1 { "There is no such page" }
-        p { a href="/" { "Studio home" } }
+        p { a href=(home) { "Studio home" } }
     };
     Sheet { title: "Not found", domain: None, request_id: Some(request_id) }.around(&body)
 }

@@ -1,8 +1,8 @@
 //! Where this Sagegate is reached, as far as answers name it: addresses that are handed out open.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 
-use sagegate_gate::{Fault, Scope};
+use sagegate_gate::{Fault, Region, Scope};
 use sagegate_network::Places;
 use sagegate_store::{Read, Record, Table, Tx};
 use serde::{Deserialize, Serialize};
@@ -50,8 +50,13 @@ impl Site {
     /// The origin of an endpoint's or a door's address: `http://127.66.0.1:4566`.
     #[must_use]
     pub fn origin(&self, address: Ipv4Addr) -> String {
-        let places = Places { port: self.public_port, range: self.loopback_range };
-        format!("{}://{}", self.scheme, places.socket(address))
+        format!("{}://{}", self.scheme, self.socket(address))
+    }
+
+    /// The socket that stands for an endpoint's or a door's address.
+    #[must_use]
+    pub fn socket(&self, address: Ipv4Addr) -> SocketAddr {
+        Places { port: self.public_port, range: self.loopback_range }.socket(address)
     }
 
     /// The origin by which Studio is opened for a domain: its documented name (SPEC R1.5, R1.17)
@@ -171,6 +176,37 @@ pub fn doors(state: &dyn Read) -> Result<Vec<(Ipv4Addr, DoorRecord)>, Fault> {
         .collect())
 }
 
+/// The door that a client dialled, by the address at which it was accepted.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn door_at(state: &dyn Read, local: SocketAddr) -> Result<Option<DoorRecord>, Fault> {
+    let site = Site::read(state)?;
+    let at = |(address, door): &(Ipv4Addr, DoorRecord)| {
+        door.binding == Binding::Bound && site.socket(*address) == local
+    };
+    Ok(doors(state)?.into_iter().find(at).map(|(_, door)| door))
+}
+
+/// The door of the domain that a host name is the documented one of.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn door_named(state: &dyn Read, host: &str) -> Result<Option<DoorRecord>, Fault> {
+    let Some((domain, region)) = studio_name(host) else { return Ok(None) };
+    let named = |door: &DoorRecord| door.domain == domain && door.region == region;
+    Ok(doors(state)?.into_iter().map(|(_, door)| door).find(named))
+}
+
+/// What is in `d-….studio.REGION.sagemaker.aws` (SPEC R1.5), with or without a port, in either case.
+#[must_use]
+pub fn studio_name(host: &str) -> Option<(DomainId, Region)> {
+    let host = host.to_ascii_lowercase();
+    let name = host.split_once(':').map_or(&*host, |(name, _)| name).trim_end_matches('.');
+    let (domain, region) = name.strip_suffix(".sagemaker.aws")?.split_once(".studio.")?;
+    Some((DomainId::parse(domain)?, Region::parse(region).ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,5 +240,20 @@ mod tests {
             named.studio_origin(&scope, &domain, address),
             "http://d-abc.studio.us-west-2.sagemaker.aws:4566"
         );
+        for host in
+            ["d-abc.studio.us-west-2.sagemaker.aws", "D-ABC.Studio.us-west-2.sagemaker.aws.:80"]
+        {
+            assert_eq!(studio_name(host), Some((domain.clone(), scope.region.clone())), "{host}");
+        }
+        for host in [
+            "",
+            "127.66.0.1:4566",
+            "d-abc.studio.us-west-2.sagemaker.aws.example",
+            "x.d-abc.studio.us-west-2.sagemaker.aws",
+            "abc.studio.us-west-2.sagemaker.aws",
+            "d-abc.studio..sagemaker.aws",
+        ] {
+            assert_eq!(studio_name(host), None, "{host}");
+        }
     }
 }

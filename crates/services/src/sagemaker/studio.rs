@@ -343,20 +343,21 @@ pub fn redeem(
     Ok(Opened { cookie, max_age: session.session_seconds, visit })
 }
 
-/// Whom a cookie lets in.
+/// Whom a cookie lets in to this domain.
 ///
 /// # Errors
-/// [`NotAdmitted`], also for a session that is not for this door.
+/// [`NotAdmitted`], also for a session that is not for this door or not for this domain.
 pub fn session(
     state: &dyn Read,
     vault: &Vault,
     now: Time,
     door: &Door,
+    domain: &DomainId,
     cookie: &str,
 ) -> Result<Visit, Refused> {
     let record = SESSIONS
         .get(state, digest(cookie).as_str())?
-        .filter(|record| door.serves(record))
+        .filter(|record| door.serves(record) && record.domain == *domain)
         .ok_or(NotAdmitted::Unknown)?;
     if record.ends <= now {
         return Err(NotAdmitted::Expired.into());

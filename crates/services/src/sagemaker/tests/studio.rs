@@ -49,9 +49,10 @@ impl Estate {
         })
     }
 
-    fn session(&self, door: &Door, cookie: &str) -> Result<Visit, NotAdmitted> {
+    fn session(&self, door: &Door, domain: &str, cookie: &str) -> Result<Visit, NotAdmitted> {
         let state = self.house.state();
-        match studio::session(&state, self.house.gate.vault(), self.now(), door, cookie) {
+        let domain = DomainId::parse(domain).unwrap();
+        match studio::session(&state, self.house.gate.vault(), self.now(), door, &domain, cookie) {
             Ok(visit) => Ok(visit),
             Err(Refused::NotAdmitted(why)) => Err(why),
             Err(Refused::Fault(fault)) => panic!("{fault}"),
@@ -104,13 +105,13 @@ fn a_url_opens_once_and_its_session_lasts_as_long_as_was_asked() {
     assert_eq!(opened.visit.landing.as_deref(), Some("app:JupyterLab:lab"));
     assert_eq!(estate.redeem(&door, token_in(&made)).unwrap_err(), NotAdmitted::Unknown);
     let cookie = opened.cookie.reveal();
-    let visit = estate.session(&door, cookie).unwrap();
+    let visit = estate.session(&door, &id, cookie).unwrap();
     assert_eq!(visit.profile_arn(), opened.visit.profile_arn());
     assert!(estate.allowed(&visit, public()).is_ok());
     estate.house.clock.advance_millis(1_800_000 - 1);
-    assert!(estate.session(&door, cookie).is_ok());
+    assert!(estate.session(&door, &id, cookie).is_ok());
     estate.house.clock.advance_millis(1);
-    assert_eq!(estate.session(&door, cookie).unwrap_err(), NotAdmitted::Expired);
+    assert_eq!(estate.session(&door, &id, cookie).unwrap_err(), NotAdmitted::Expired);
 }
 
 #[test]
@@ -178,7 +179,7 @@ fn every_click_is_decided_with_the_network_and_the_policies_of_now() {
     let door = estate.door(&id);
     let opened = estate.redeem(&door, token_in(&made)).unwrap();
     let cookie = opened.cookie.reveal();
-    let visit = estate.session(&door, cookie).unwrap();
+    let visit = estate.session(&door, &id, cookie).unwrap();
     let why = estate.allowed(&visit, public()).unwrap_err();
     assert!(why.contains("sagemaker:CreatePresignedDomainUrl"), "{why}");
 
@@ -199,12 +200,12 @@ fn every_click_is_decided_with_the_network_and_the_policies_of_now() {
         user_name: "ann".into(),
         policy_name: "inline".into(),
     });
-    let visit = estate.session(&door, cookie).unwrap();
+    let visit = estate.session(&door, &id, cookie).unwrap();
     assert!(estate.allowed(&visit, through(&studio_endpoint)).is_err());
     estate.house.ok::<crate::iam::users::DeleteUser>(sagegate_api::iam::DeleteUserRequest {
         user_name: "ann".into(),
     });
-    let visit = estate.session(&door, cookie).unwrap();
+    let visit = estate.session(&door, &id, cookie).unwrap();
     assert_eq!(estate.allowed(&visit, public()).unwrap_err(), "the caller is gone");
 }
 
@@ -219,11 +220,15 @@ fn a_door_serves_its_own_domain_only() {
     assert_eq!(estate.redeem(&wrong, token_in(&made)).unwrap_err(), NotAdmitted::Unknown);
     let opened = estate.redeem(&right, token_in(&made)).unwrap();
     let cookie = opened.cookie.reveal();
-    assert_eq!(estate.session(&wrong, cookie).unwrap_err(), NotAdmitted::Unknown);
-    assert!(estate.session(&right, cookie).is_ok());
+    assert_eq!(estate.session(&wrong, &one, cookie).unwrap_err(), NotAdmitted::Unknown);
+    assert!(estate.session(&right, &one, cookie).is_ok());
+    // An endpoint serves all domains, each session for its own.
+    let by_endpoint = Door::Endpoint { region: estate.house.scope().region };
+    assert!(estate.session(&by_endpoint, &one, cookie).is_ok());
+    assert_eq!(estate.session(&by_endpoint, &two, cookie).unwrap_err(), NotAdmitted::Unknown);
     let abroad = sagegate_gate::Region::parse("eu-west-1").unwrap();
     let abroad = Door::Endpoint { region: abroad };
-    assert_eq!(estate.session(&abroad, cookie).unwrap_err(), NotAdmitted::Unknown);
+    assert_eq!(estate.session(&abroad, &one, cookie).unwrap_err(), NotAdmitted::Unknown);
 }
 
 #[test]
@@ -241,7 +246,7 @@ fn a_session_does_not_outlive_its_profile_or_its_visitor() {
     });
     // One made again under the same name inherits neither session nor token.
     estate.profile(&id, "ann");
-    assert_eq!(estate.session(&door, opened.cookie.reveal()).unwrap_err(), NotAdmitted::Gone);
+    assert_eq!(estate.session(&door, &id, opened.cookie.reveal()).unwrap_err(), NotAdmitted::Gone);
     assert_eq!(estate.redeem(&door, token_in(&unused)).unwrap_err(), NotAdmitted::Gone);
 
     let made = estate.url(&estate.house.root(), &id, "ann");
@@ -249,7 +254,7 @@ fn a_session_does_not_outlive_its_profile_or_its_visitor() {
     let cookie = opened.cookie.reveal().to_owned();
     estate.house.transact(|tx| studio::log_out(tx, &cookie));
     estate.house.transact(|tx| studio::log_out(tx, &cookie));
-    assert_eq!(estate.session(&door, &cookie).unwrap_err(), NotAdmitted::Unknown);
+    assert_eq!(estate.session(&door, &id, &cookie).unwrap_err(), NotAdmitted::Unknown);
 }
 
 #[test]
@@ -306,14 +311,14 @@ fn who_may_not_use_studio_is_not_let_in() {
         ..Default::default()
     });
     let cookie = opened.cookie.reveal();
-    assert_eq!(estate.session(&door, cookie).unwrap_err(), NotAdmitted::StudioDisabled);
+    assert_eq!(estate.session(&door, &id, cookie).unwrap_err(), NotAdmitted::StudioDisabled);
     // The profile's own word counts before that of the domain.
     estate.house.ok::<UpdateUserProfile>(api::UpdateUserProfileRequest {
         domain_id: id.clone(),
         user_profile_name: "ann".into(),
         user_settings: portal(api::StudioWebPortal::Enabled),
     });
-    let visit = estate.session(&door, cookie).unwrap();
+    let visit = estate.session(&door, &id, cookie).unwrap();
     assert_eq!(visit.settings().unwrap().execution_role.as_ref(), Some(&estate.role));
 }
 

@@ -1,0 +1,138 @@
+//! The records of visits. Every request to the door leaves one, like the calls of the API; none
+//! holds a token or a cookie.
+
+use sagegate_gate::audit::{Circumstances, Record};
+use sagegate_gate::denial::Denial;
+use sagegate_gate::{Caller, Gate, HttpRequest};
+use sagegate_services::sagemaker::ids::DomainId;
+use sagegate_services::sagemaker::studio::Visit;
+use serde_json::{Value, json};
+
+/// For whom an answer was.
+pub(crate) enum Audience {
+    /// For anybody: nothing in it depends on who asks.
+    Anybody,
+    /// A visitor who ends the own session, for which no permission is needed.
+    Leaving(Option<Box<Caller>>),
+    /// A visitor whose permission was decided.
+    Admitted(Box<Admitted>),
+}
+
+/// A visitor who was let in, and by what.
+pub(crate) struct Admitted {
+    pub(crate) caller: Caller,
+    pub(crate) profile: String,
+    /// The grants, as records have them.
+    pub(crate) by: Value,
+}
+
+impl Admitted {
+    pub(crate) fn new(caller: Caller, visit: &Visit, by: Value) -> Self {
+        Self { caller, profile: visit.profile_arn(), by }
+    }
+}
+
+/// Writes the record of a request that was answered.
+pub(crate) fn answered(gate: &Gate, request: &HttpRequest, audience: &Audience) {
+    let (caller, profile, decision) = match audience {
+        Audience::Anybody => (None, None, json!({ "decision": "not asked: open to everybody" })),
+        Audience::Leaving(caller) => {
+            let decision = json!({ "decision": "not asked: whoever has a session may end it" });
+            (caller.as_deref(), None, decision)
+        }
+        Audience::Admitted(admitted) => (
+            Some(&admitted.caller),
+            Some(&*admitted.profile),
+            json!({ "decision": "allowed", "by": admitted.by }),
+        ),
+    };
+    let mut record = record(gate, request, caller, profile);
+    record.sagegate = decision;
+    gate.journal().note(move || record);
+}
+
+/// Writes the record of a request that nobody was recognised in, or that failed. Anybody can make
+/// many of them, so they may be dropped and never push a refusal out.
+pub(crate) fn unanswered(
+    gate: &Gate,
+    request: &HttpRequest,
+    code: &str,
+    message: &str,
+    decision: &str,
+) {
+    let mut record = record(gate, request, None, None);
+    record.error_code = Some(code.to_owned());
+    record.error_message = Some(message.to_owned());
+    record.sagegate = json!({ "decision": decision });
+    gate.journal().note(move || record);
+}
+
+/// Writes the record of a refused visit, which can be explained like a refused call.
+pub(crate) fn refused(
+    gate: &Gate,
+    request: &HttpRequest,
+    caller: &Caller,
+    profile: &str,
+    denial: &Denial,
+) {
+    let mut record = record(gate, request, Some(caller), Some(profile));
+    record.error_code = Some("AccessDeniedException".to_owned());
+    record.error_message = Some(denial.text());
+    record.sagegate = json!({ "decision": "denied", "trace": denial.trace });
+    gate.journal().note_refusal(record);
+}
+
+fn record(
+    gate: &Gate,
+    request: &HttpRequest,
+    caller: Option<&Caller>,
+    profile: Option<&str>,
+) -> Record {
+    let page = page(&request.path);
+    let about = Circumstances {
+        service: "sagemaker",
+        operation: if page.ends_with("/logout") { "LeaveStudio" } else { "OpenStudio" },
+        region: gate.region().as_str(),
+        account: caller.map_or("", |caller| caller.account.as_str()),
+        arrival: &request.arrival,
+        user_agent: request.header("user-agent").unwrap_or_default(),
+        request_id: &request.request_id,
+        now: gate.env().now(),
+        read_only: !page.ends_with("/logout") && page != "/auth",
+    };
+    let mut record = Record::of(about, gate.env().uuid(), caller);
+    let mut parameters = json!({ "method": request.method.as_str(), "page": page });
+    if let (Some(profile), Some(members)) = (profile, parameters.as_object_mut()) {
+        members.insert("userProfileArn".to_owned(), Value::from(profile));
+    }
+    record.request_parameters = parameters;
+    record
+}
+
+/// The page that was asked for, of those that exist. What else a path says is not written down: it
+/// may be a secret that was put into the wrong place.
+fn page(path: &str) -> String {
+    if let "/" | "/auth" | "/signin" | "/style.css" = path {
+        return path.to_owned();
+    }
+    let inside = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+    match inside.map(|(domain, rest)| (DomainId::parse(domain), rest)) {
+        Some((Some(domain), rest @ ("" | "logout"))) => format!("/{domain}/{rest}"),
+        _ => "(another)".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::page;
+
+    #[test]
+    fn only_known_pages_are_written_down() {
+        for known in ["/", "/auth", "/signin", "/style.css", "/d-abc/", "/d-abc/logout"] {
+            assert_eq!(page(known), known);
+        }
+        for unknown in ["", "/auth/c2VjcmV0", "/d-abc", "/d-abc/c2VjcmV0", "/D-abc/", "/d-/"] {
+            assert_eq!(page(unknown), "(another)", "{unknown}");
+        }
+    }
+}
