@@ -51,7 +51,8 @@ pub struct ListenAddress {
 pub struct Convergence {
     /// The addresses that are listened on now.
     pub listening: HashSet<SocketAddr>,
-    /// Addresses that could not be bound, and why. They are tried again at the next call.
+    /// Addresses that could not be bound, and why; also one that is listened on, for everybody but
+    /// the first who wants it. They are tried again at the next call.
     pub failures: Vec<(SocketAddr, io::Error)>,
 }
 
@@ -191,7 +192,16 @@ impl Server {
             close(listener).await;
         }
         *listed = kept;
+        let mut served = HashSet::new();
         for ListenAddress { address, via, denied } in desired {
+            if !served.insert(address) {
+                // Of two, the first has it: requests for the other must not become its arrivals, nor
+                // its own the other's.
+                let text = "another endpoint or domain is listened for there";
+                let error = io::Error::new(io::ErrorKind::AddrInUse, text);
+                result.failures.push((address, error));
+                continue;
+            }
             let way = Way { via, denied, gone: false };
             if let Some(listener) = listed.get(&address) {
                 listener.way.send_if_modified(|now| {

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use common::{
     at, bound_at, connect, endpoint, exchange, is_public, one, rest, start, start_at, status,
 };
+use sagegate_network::Places;
 use sagegate_server::{Limits, Via, has_loopback_range};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -207,3 +208,26 @@ async fn the_arrival_is_that_of_the_moment_when_the_body_is_there() {
 /// The server asks for the body when it has read the head: the test waits for that.
 const HALF: &[u8] =
     b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n";
+
+#[tokio::test]
+async fn of_two_that_want_one_socket_the_first_has_it() {
+    let running = start(Limits::default()).await;
+    // Without the loopback range addresses share the ports of 127.0.0.1, and 16,384 of them a port.
+    let places = Places { port: running.address.port(), range: false };
+    let free = (1..255).map(|last| Ipv4Addr::new(127, 65, 1, last)).find(|address| {
+        // Bound and let go again: whether it is free is the machine's affair, not this test's.
+        std::net::TcpListener::bind(places.socket(*address)).is_ok()
+    });
+    let [.., last] = free.unwrap().octets();
+    let (a, b) = (Ipv4Addr::new(127, 65, 1, last), Ipv4Addr::new(127, 65, 65, last));
+    let socket = places.socket(a);
+    assert_eq!(socket, places.socket(b));
+    let wanted =
+        vec![at(socket, endpoint(API), None), at(places.socket(b), Via::Door, Some("no rule"))];
+    for _ in 0..2 {
+        let done = running.server.converge(wanted.clone()).await;
+        assert_eq!(done.listening.len(), 1);
+        assert_eq!(done.failures.iter().map(|(address, _)| *address).collect::<Vec<_>>(), [socket]);
+        assert!(exchange(socket, GET_ONCE).await.contains("vpce-1"));
+    }
+}
