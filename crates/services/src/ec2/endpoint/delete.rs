@@ -34,7 +34,9 @@ impl Operation for DeleteVpcEndpoints {
         for id in &call.input.vpc_endpoint_ids {
             needs = needs.and(match needs::on(ACTION, state, call.scope, Kind::VpcEndpoint, id) {
                 Ok(need) => need,
-                // Deleting nothing still asks for the right to delete.
+                // Deleting nothing still asks for the right to delete. What is there and cannot be
+                // read is no such thing: its tags may deny.
+                Err(fault) if !fault.sender => return Err(fault),
                 Err(_) => needs::new(ACTION, call.scope, Kind::VpcEndpoint, &Default::default()),
             });
         }

@@ -186,3 +186,27 @@ fn deleting_all_tags_is_deleting_each_of_them() {
     let user = house.user_with_policy("tenancy", &by_tenancy);
     assert!(house.call::<DeleteTags>(&user, with(None)).is_err());
 }
+
+#[test]
+fn what_cannot_be_read_of_an_endpoint_does_not_pass_for_absent() {
+    use crate::ec2::endpoint::delete::DeleteVpcEndpoints;
+    let house = super::house();
+    let vpc = super::vpc(&house, "10.0.0.0/16");
+    let made = super::make_endpoint(&house, super::endpoint_input(&vpc, super::API, &[]));
+    let id = made.vpc_endpoint_id.unwrap();
+    // A dry run asks for the permission and does nothing else.
+    let input = |id: &str| api::DeleteVpcEndpointsRequest {
+        vpc_endpoint_ids: vec![id.into()],
+        dry_run: Some(true),
+    };
+    let scope = house.scope();
+    let key = (scope.account.as_str(), scope.region.as_str(), id.as_str(), "keep");
+    // A number where a text should be.
+    const BROKEN: sagegate_store::Table<(String, String, String, String), u64> =
+        sagegate_store::Table::new(crate::ec2::tags::TAGS.name());
+    house.transact(|tx| Ok(BROKEN.put(tx, &key, &1)?));
+    assert!(house.fails::<DeleteVpcEndpoints>(input(&id)).starts_with("InternalFailure (500)"));
+    // A malformed id has nothing that could deny.
+    let text = house.fails::<DeleteVpcEndpoints>(input("vpce-no"));
+    assert!(text.starts_with("DryRunOperation (412)"), "{text}");
+}
