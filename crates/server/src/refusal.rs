@@ -62,7 +62,7 @@ impl Refusal {
             Self::ForeignOrigin => (
                 StatusCode::FORBIDDEN,
                 "AccessDenied",
-                "This path is not for web pages: no 'Origin', and a local 'Host'.".to_owned(),
+                "This path is for programs of this machine: a loopback address, a local 'Host' and no 'Origin'.".to_owned(),
             ),
         }
     }

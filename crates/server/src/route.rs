@@ -41,10 +41,11 @@ pub(crate) fn route(
         None => Ok(Route::Api),
         Some("health") if *method == Method::GET || *method == Method::HEAD => Ok(Route::Health),
         Some("reset") if *method == Method::POST => {
-            // A page in a browser of this machine must not be able to empty the state: browsers
-            // name the page's origin, and a page that has its own name resolve to this machine is
-            // known by that name.
-            if headers.contains_key(http::header::ORIGIN) || !is_local_host(host) {
+            // Another machine must not be able to empty the state, and neither must a page in a
+            // browser of this machine: browsers name the page's origin, and a page that has its own
+            // name resolve to this machine is known by that name.
+            let local = matches!(arrival, Arrival::Public { source_ip } if source_ip.is_loopback());
+            if !local || headers.contains_key(http::header::ORIGIN) || !is_local_host(host) {
                 return Err(Refusal::ForeignOrigin);
             }
             Ok(Route::Reset)
@@ -137,6 +138,10 @@ mod tests {
         }
         for host in ["evil.example", "localhost.evil.example", "10.0.0.1", "", "127.0.0.1.nip.io"] {
             assert_eq!(to(&public(), Method::POST, reset, host), None, "{host}");
+        }
+        for peer in ["10.0.0.7", "192.168.1.2", "fe80::1"] {
+            let other = Arrival::Public { source_ip: peer.parse().unwrap() };
+            assert_eq!(to(&other, Method::POST, reset, "localhost"), None, "{peer}");
         }
         assert_eq!(to(&public(), Method::GET, reset, "localhost"), None);
         let mut headers = HeaderMap::new();
