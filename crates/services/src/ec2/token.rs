@@ -3,7 +3,9 @@
 //! Rules: Amazon EC2 API Reference, "Ensuring idempotency".
 
 use sagegate_gate::{Fault, Scope};
+use sagegate_model::{Struct, View};
 use sagegate_store::{Read, StoreError, Tx};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::fault::{bad, invalid_value};
@@ -11,9 +13,46 @@ use super::records::{TOKENS, Token};
 
 const MAX_TOKEN: usize = 64;
 
-/// A digest of a request, which must not hold its token.
-pub(crate) fn fingerprint(request: &impl std::fmt::Debug) -> String {
-    hex::encode(Sha256::digest(format!("{request:?}").as_bytes()))
+/// A digest of a request, which must not hold its token: of the members that are present, by their
+/// names in AWS's model, so that it stays the same over releases of this program.
+pub(crate) fn fingerprint(request: &dyn Struct) -> String {
+    hex::encode(Sha256::digest(members(request).to_string().as_bytes()))
+}
+
+/// Objects are written in the order of their keys.
+fn members(value: &dyn Struct) -> Value {
+    let present = value.schema().members.iter().enumerate().filter_map(|(index, schema)| {
+        let view = value.member(index)?.view()?;
+        Some((schema.name.to_owned(), plain(view)))
+    });
+    Value::Object(present.collect())
+}
+
+fn plain(view: View<'_>) -> Value {
+    match view {
+        View::Bool(value) => value.into(),
+        View::Int(value) => value.into(),
+        View::Long(value) => value.into(),
+        View::Float(value) => value.into(),
+        View::Double(value) => value.into(),
+        View::Text(value) => value.into(),
+        View::Bytes(value) => hex::encode(value).into(),
+        View::Time(value) => value.as_millis().into(),
+        View::Struct(value) => members(value),
+        View::List(list) => {
+            let items = (0..list.len()).filter_map(|index| list.item(index)?.view());
+            Value::Array(items.map(plain).collect())
+        }
+        View::Map(map) => {
+            let mut out = Map::new();
+            map.each(&mut |key, value| {
+                if let Some(view) = value.view() {
+                    out.insert(key.to_owned(), plain(view));
+                }
+            });
+            Value::Object(out)
+        }
+    }
 }
 
 /// The key of a token's row.
@@ -64,4 +103,33 @@ pub(crate) fn keep(
 /// Forgets a token with what it has made.
 pub(crate) fn forget(tx: &mut Tx, scope: &Scope, row: &str) {
     TOKENS.delete(tx, &(scope.account.as_str(), scope.region.as_str(), row));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sagegate_api::ec2::{CreateNetworkInterfaceRequest, Tag, TagSpecification};
+
+    fn request() -> CreateNetworkInterfaceRequest {
+        CreateNetworkInterfaceRequest {
+            subnet_id: "subnet-1".into(),
+            groups: Some(vec!["sg-1".into()]),
+            dry_run: Some(false),
+            tag_specifications: Some(vec![TagSpecification {
+                resource_type: Some("network-interface".into()),
+                tags: Some(vec![Tag { key: Some("a".into()), value: Some("b".into()) }]),
+            }]),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_follows_from_the_members_alone() {
+        let text = r#"{"DryRun":false,"Groups":["sg-1"],"SubnetId":"subnet-1","TagSpecifications":[{"ResourceType":"network-interface","Tags":[{"Key":"a","Value":"b"}]}]}"#;
+        assert_eq!(members(&request()).to_string(), text);
+        // Rows of earlier releases hold it.
+        assert_eq!(fingerprint(&request()), hex::encode(Sha256::digest(text)));
+        let other = CreateNetworkInterfaceRequest { groups: None, ..request() };
+        assert_ne!(fingerprint(&request()), fingerprint(&other));
+    }
 }
