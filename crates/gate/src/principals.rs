@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use sagegate_policy::{Attached, Bundle, Document, Policy};
 use sagegate_store::{Snapshot, StoreError};
+use sha2::{Digest, Sha256};
 
 use crate::caller::{Caller, Principal, SessionFacts};
 use crate::directory::{AccessKey, AttachedPolicy, Directory, Identity};
@@ -31,7 +32,9 @@ pub(crate) type SessionPolicies = Arc<Vec<Attached>>;
 pub(crate) struct Principals {
     directory: Arc<dyn Directory>,
     kept: RwLock<Kept>,
-    sessions: RwLock<HashMap<String, SessionPolicies>>,
+    /// By the digest of their texts: the texts of many sessions would take more room than what is
+    /// compiled of them.
+    sessions: RwLock<HashMap<[u8; 32], SessionPolicies>>,
 }
 
 #[derive(Default)]
@@ -113,11 +116,7 @@ impl Principals {
 
     /// A session's policies, compiled; `None` if one of them does not parse, which must deny.
     pub(crate) fn session_policies(&self, facts: &SessionFacts) -> Option<SessionPolicies> {
-        let mut key = String::new();
-        for (name, text) in &facts.policies {
-            // Lengths keep two lists from running into one key.
-            key.push_str(&format!("{}:{name}{}:{text}", name.len(), text.len()));
-        }
+        let key = digest(&facts.policies);
         if let Some(found) = self.sessions.read().unwrap_or_else(PoisonError::into_inner).get(&key)
         {
             return Some(Arc::clone(found));
@@ -160,6 +159,17 @@ impl Standing {
     }
 }
 
+/// What tells one list of policies (name and text) from another.
+fn digest(policies: &[(String, String)]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for part in policies.iter().flat_map(|(name, text)| [name, text]) {
+        // Lengths keep two lists from running into one.
+        digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(part.as_bytes());
+    }
+    digest.finalize().into()
+}
+
 /// The tags of a caller: those of its user or role, and over them its session's.
 pub(crate) fn principal_tags(
     caller: &Caller,
@@ -178,4 +188,26 @@ pub(crate) fn principal_tags(
         }
     }
     tags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_tells_where_each_part_ends() {
+        let list = |parts: &[(&str, &str)]| {
+            digest(&parts.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect::<Vec<_>>())
+        };
+        let all = [
+            list(&[]),
+            list(&[("", "")]),
+            list(&[("a", "bc")]),
+            list(&[("ab", "c")]),
+            list(&[("a", "b"), ("c", "")]),
+            list(&[("c", ""), ("a", "b")]),
+        ];
+        assert_eq!(all.iter().collect::<std::collections::HashSet<_>>().len(), all.len());
+        assert_eq!(list(&[("a", "b")]), list(&[("a", "b")]));
+    }
 }
