@@ -48,4 +48,29 @@ impl LastUse {
     pub fn take(&self) -> HashMap<String, Use> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
+    /// Puts back what was taken and could not be put into the store. What was noted since is later
+    /// and stays.
+    pub fn put_back(&self, taken: HashMap<String, Use>) {
+        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, last) in taken {
+            uses.entry(id).or_insert(last);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_put_back_gives_way_to_what_came_since() {
+        let uses = LastUse::default();
+        uses.note("a", Time::from_millis(1), "iam", "us-west-2");
+        uses.note("b", Time::from_millis(2), "iam", "us-west-2");
+        let taken = uses.take();
+        uses.note("a", Time::from_millis(3), "sts", "us-west-2");
+        uses.put_back(taken);
+        assert_eq!(uses.get("a").map(|it| it.at), Some(Time::from_millis(3)));
+        assert_eq!(uses.get("b").map(|it| it.at), Some(Time::from_millis(2)));
+    }
 }

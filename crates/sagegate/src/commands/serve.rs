@@ -285,6 +285,7 @@ async fn tend(gate: std::sync::Weak<Gate>) {
 async fn tend_once(gate: &Gate) {
     let uses = gate.last_use().take();
     if let Err(error) = gate.commit(|tx| Ok(credentials::store_uses(tx, &uses)?)).await {
+        gate.last_use().put_back(uses);
         tracing::warn!(%error, "the last uses of access keys could not be kept");
     }
     if let Err(error) = gate.trim_audit().await {
