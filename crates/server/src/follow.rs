@@ -61,31 +61,40 @@ impl Follower {
             .collect()
     }
 
-    fn desired(&self, gate: &Gate) -> Result<Vec<ListenAddress>, Fault> {
-        let state = gate.store().snapshot()?;
-        let endpoints = endpoint::listeners(&state)?.into_iter().map(|listener| ListenAddress {
+    /// What should be listened on. What cannot be read is left out, and so closed: whom its rules
+    /// let in cannot be judged.
+    fn desired(&self, gate: &Gate) -> Vec<ListenAddress> {
+        let state = match gate.store().snapshot() {
+            Ok(state) => state,
+            Err(error) => {
+                tracing::error!(%error, "the state cannot be read: endpoints and doors are closed");
+                return Vec::new();
+            }
+        };
+        let endpoints = endpoint::listeners(&state).unwrap_or_else(|error| {
+            tracing::error!(%error, "the endpoints cannot be read: all of them are closed");
+            Vec::new()
+        });
+        let endpoints = endpoints.into_iter().map(|listener| ListenAddress {
             address: self.places.socket(listener.addr),
             via: Via::Endpoint(listener.arrival()),
             denied: listener.admitted.as_ref().err().map(ToString::to_string),
         });
-        let doors = site::doors(&state)?.into_iter().map(|(address, _)| ListenAddress {
+        let doors = site::doors(&state).unwrap_or_else(|fault| {
+            tracing::error!(?fault, "the Studio doors cannot be read: all of them are closed");
+            Vec::new()
+        });
+        let doors = doors.into_iter().map(|(address, _)| ListenAddress {
             address: self.places.socket(address),
             via: Via::Door,
             denied: None,
         });
-        Ok(endpoints.chain(doors).collect())
+        endpoints.chain(doors).collect()
     }
 
     async fn follow(&self, gate: &Gate) {
         let mut turn = self.turn.lock().await;
-        let done = match self.server.converge_with(|| self.desired(gate)).await {
-            Ok(done) => done,
-            Err(fault) => {
-                // The listeners stay as they were; the next write, or the next round, tries again.
-                tracing::error!(?fault, "cannot read which addresses to listen on");
-                return;
-            }
-        };
+        let done = self.server.converge_with(|| self.desired(gate)).await;
         for (address, error) in &done.failures {
             if !turn.failed.contains(address) {
                 tracing::warn!("cannot listen on {address}: {error}");

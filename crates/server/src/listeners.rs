@@ -165,23 +165,14 @@ impl Server {
     ///
     /// When this returns, what could be bound is bound.
     pub async fn converge(&self, desired: Vec<ListenAddress>) -> Convergence {
-        match self.converge_with(|| Ok::<_, std::convert::Infallible>(desired)).await {
-            Ok(done) => done,
-            Err(never) => match never {},
-        }
+        self.converge_with(|| desired).await
     }
 
     /// As [`Server::converge`], with what `desired` finds when its turn has come: of two calls at
     /// the same time, the later one sees the later state.
-    ///
-    /// # Errors
-    /// That of `desired`; everything stays as it was then.
-    pub async fn converge_with<E>(
-        &self,
-        desired: impl FnOnce() -> Result<Vec<ListenAddress>, E>,
-    ) -> Result<Convergence, E> {
+    pub async fn converge_with(&self, desired: impl FnOnce() -> Vec<ListenAddress>) -> Convergence {
         let mut listed = self.listed.lock().await;
-        let desired = desired()?;
+        let desired = desired();
         let mut result = Convergence::default();
         let mut before = std::mem::take(&mut *listed);
         // Close first: an address may be wanted again on another way.
@@ -221,7 +212,7 @@ impl Server {
             }
         }
         result.listening = listed.keys().copied().collect();
-        Ok(result)
+        result
     }
 
     /// Stops: no connection is accepted any more, requests in flight are answered, for as long as

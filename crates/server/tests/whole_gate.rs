@@ -21,7 +21,7 @@ use sagegate_server::{
 use sagegate_services::ec2;
 use sagegate_services::iam::IamDirectory;
 use sagegate_services::iam::credentials::{self, Credential, Maker};
-use sagegate_store::Store;
+use sagegate_store::{Store, Table, Tx};
 use sagegate_wire::sigv4::{Head, PayloadHash, SecretKey, SignScope, Timestamp, sign};
 use tokio::io::AsyncWriteExt;
 
@@ -134,6 +134,23 @@ impl House {
         let answer = self.ask(self.public, "ec2", &format!("{body}&Version=2016-11-15")).await;
         assert_eq!(status(&answer), "200", "{answer}");
         answer
+    }
+}
+
+impl House {
+    /// An endpoint for STS in a VPC of its own: the address of its listener.
+    async fn endpoint(&self) -> SocketAddr {
+        let vpc = element(&self.ec2("Action=CreateVpc&CidrBlock=10.9.0.0%2F16").await, "vpcId");
+        let subnet = format!("Action=CreateSubnet&VpcId={vpc}&CidrBlock=10.9.1.0%2F24");
+        let subnet = element(&self.ec2(&subnet).await, "subnetId");
+        self.ec2(&format!(
+            "Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId={vpc}&SubnetId.1={subnet}\
+             &ServiceName=com.amazonaws.us-west-2.sts&PrivateDnsEnabled=false"
+        ))
+        .await;
+        let state = self.gate.store().snapshot().unwrap();
+        let listeners = ec2::listeners(&state).unwrap();
+        SocketAddr::from((listeners.first().unwrap().addr, self.public.port()))
     }
 }
 
@@ -277,4 +294,26 @@ async fn the_longest_token_that_may_be_issued_is_taken() {
     assert!(answer.contains("arn:aws:iam::123456789012:root"), "{answer}");
     let answer = ask(&issue(MAX_TOKEN + 1)).await;
     assert_eq!(element(&answer, "Code"), "IncompleteSignature");
+}
+
+#[tokio::test]
+async fn endpoints_that_cannot_be_read_are_closed() {
+    if !has_loopback_range() {
+        return;
+    }
+    // A number where an endpoint should be.
+    const BROKEN: Table<(String, String, String), u64> = Table::new("ec2.vpc-endpoint");
+    let house = House::open().await;
+    let made = house.endpoint().await;
+    assert!(house.ask(made, "sts", WHO).await.contains("arn:aws:iam::123456789012:root"));
+    let key = ("123456789012", "us-west-2", "vpce-00000000000000000");
+    assert_eq!(ec2::endpoint::LISTENER_TABLES[0], BROKEN.name());
+    house.gate.transact(|tx| Ok(BROKEN.put(tx, &key, &1)?)).await.unwrap();
+    assert!(tokio::net::TcpStream::connect(made).await.is_err());
+    let remove = |tx: &mut Tx| {
+        BROKEN.delete(tx, &key);
+        Ok(())
+    };
+    house.gate.transact(remove).await.unwrap();
+    assert!(house.ask(made, "sts", WHO).await.contains("arn:aws:iam::123456789012:root"));
 }
