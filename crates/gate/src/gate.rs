@@ -306,7 +306,7 @@ impl Gate {
                 if let Some(written) = self.written.get() {
                     written.fetch_add(1, Ordering::Relaxed);
                 }
-                self.react(&tables).await;
+                self.tell(&tables).await;
                 Ok(value)
             }
             Err(TransactError::Aborted(refusal)) => Err(refusal),
@@ -325,11 +325,12 @@ impl Gate {
         work: impl FnMut(&mut Tx) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let done = self.commit(work).await?;
-        self.react(&done.tables).await;
+        self.tell(&done.tables).await;
         Ok(done.value)
     }
 
-    /// As [`Gate::transact`], without telling those who follow the state: for themselves.
+    /// As [`Gate::transact`], without telling those who follow the state: for themselves, who tell
+    /// the others once all is done ([`Gate::tell`]).
     ///
     /// # Errors
     /// What `work` answers, or a [`Fault`] of the store.
@@ -342,6 +343,20 @@ impl Gate {
             TransactError::Contention => Fault::contention(),
             TransactError::Store(error) => error.into(),
         })
+    }
+
+    /// Tells those who follow the state that these tables were written.
+    pub async fn tell(&self, written: &[&'static str]) {
+        for reaction in self.reactions.get().into_iter().flatten() {
+            if reaction.tables().iter().any(|table| written.contains(table)) {
+                reaction.react(self).await;
+            }
+        }
+    }
+
+    /// Writes a fault that no request is told of to the program's log.
+    pub fn report(&self, what: &str, fault: &Fault) {
+        tracing::error!(?fault, "{what}");
     }
 
     /// Removes the oldest records of writes past those that are kept; now and then.
@@ -370,14 +385,6 @@ impl Gate {
     pub async fn catch_up(&self) {
         for reaction in self.reactions.get().into_iter().flatten() {
             reaction.react(self).await;
-        }
-    }
-
-    async fn react(&self, written: &[&'static str]) {
-        for reaction in self.reactions.get().into_iter().flatten() {
-            if reaction.tables().iter().any(|table| written.contains(table)) {
-                reaction.react(self).await;
-            }
         }
     }
 

@@ -15,7 +15,7 @@ use sagegate_api::sagemaker::{
 };
 use sagegate_gate::env::Env;
 use sagegate_gate::{AccountId, Fault, Gate, Reaction, Region, Scope};
-use sagegate_store::Tx;
+use sagegate_store::{Read, Tx};
 
 use super::ids::{DomainId, profile_arn};
 use super::mount_targets;
@@ -29,8 +29,6 @@ use super::shapes::Word;
 use super::site::{self, Site};
 use crate::binding::Binding;
 
-/// Pieces of work that one transaction does.
-const BATCH: usize = 32;
 /// The user ids of home directories begin behind this number (SPEC R1.16 shows the first).
 const LAST_SYSTEM_UID: u64 = 200_000;
 
@@ -47,48 +45,66 @@ impl Reaction for Lifecycle {
 
     fn react<'a>(&'a self, gate: &'a Gate) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async move {
-            let env = gate.env().clone();
-            // What fails stays noted and is tried again with the next work, or at the next start.
-            while let Ok(Progress { more: true, .. }) = gate.transact(|tx| advance(tx, &env)).await
-            {
+            let pieces = gate.store().snapshot().map_err(Fault::from).and_then(|it| noted(&it));
+            let pieces = match pieces {
+                Ok(pieces) => pieces,
+                Err(fault) => return gate.report("the work on domains cannot be read", &fault),
+            };
+            let mut written = Vec::new();
+            for piece in &pieces {
+                // What fails stays noted, is tried again with the next work or at the next start, and
+                // keeps nothing else from being done.
+                match gate.commit(|tx| advance(tx, gate.env(), piece)).await {
+                    Ok(done) => written.extend(done.tables),
+                    Err(fault) => {
+                        let (.., domain, _) = piece;
+                        gate.report(&format!("the work on domain {domain} failed"), &fault);
+                    }
+                }
             }
+            // That work is done is no news to whoever did it.
+            written.retain(|table| *table != WORK.name());
+            gate.tell(&written).await;
         })
     }
 }
 
-/// What one step of [`advance`] came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// How many pieces of work were done.
-    pub done: usize,
-    /// Whether there is more.
-    pub more: bool,
+/// A piece of work: account, region, domain, and a user profile's name in lower case or nothing.
+pub type Work = (String, String, String, String);
+
+/// All work that is noted.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn noted(state: &dyn Read) -> Result<Vec<Work>, Fault> {
+    Ok(WORK.scan(state, &(), None, usize::MAX)?.into_iter().map(|(work, ())| work).collect())
 }
 
-/// Does work that is noted, up to a bound. Without any, it writes nothing.
+/// Does a piece of work, unless it was done meanwhile.
 ///
 /// # Errors
 /// A [`Fault`] of the store; nothing is written then.
-pub fn advance(tx: &mut Tx, env: &Env) -> Result<Progress, Fault> {
-    let noted = WORK.scan(tx, &(), None, BATCH)?;
-    for (key, ()) in &noted {
-        let (account, region, domain, profile) = key;
-        let scope = Scope {
-            account: AccountId::parse(account).map_err(|it| Fault::internal(it.to_string()))?,
-            region: Region::parse(region).map_err(|it| Fault::internal(it.to_string()))?,
-        };
-        let id = DomainId::parse(domain)
-            .ok_or_else(|| Fault::internal("work is noted for what is no domain"))?;
-        if profile.is_empty() {
-            if let Some(record) = records::domain(tx, &scope, &id)? {
-                advance_domain(tx, env, &scope, record)?;
-            }
-        } else if let Some(record) = records::profile(tx, &scope, &id, profile)? {
-            advance_profile(tx, env, &scope, record)?;
-        }
-        WORK.delete(tx, key);
+pub fn advance(tx: &mut Tx, env: &Env, work: &Work) -> Result<(), Fault> {
+    let (account, region, domain, profile) = work;
+    let key = (account.as_str(), region.as_str(), domain.as_str(), profile.as_str());
+    if !WORK.contains(tx, &key)? {
+        return Ok(());
     }
-    Ok(Progress { done: noted.len(), more: noted.len() == BATCH })
+    let scope = Scope {
+        account: AccountId::parse(account).map_err(|it| Fault::internal(it.to_string()))?,
+        region: Region::parse(region).map_err(|it| Fault::internal(it.to_string()))?,
+    };
+    let id = DomainId::parse(domain)
+        .ok_or_else(|| Fault::internal("work is noted for what is no domain"))?;
+    if profile.is_empty() {
+        if let Some(record) = records::domain(tx, &scope, &id)? {
+            advance_domain(tx, env, &scope, record)?;
+        }
+    } else if let Some(record) = records::profile(tx, &scope, &id, profile)? {
+        advance_profile(tx, env, &scope, record)?;
+    }
+    WORK.delete(tx, &key);
+    Ok(())
 }
 
 fn advance_domain(

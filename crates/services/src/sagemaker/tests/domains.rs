@@ -314,3 +314,22 @@ fn a_domain_that_is_still_made_or_changed_cannot_be_deleted() {
     let text = estate.house.fails::<DeleteDomain>(delete(&id));
     assert!(text.ends_with("while its status is Deleting."), "{text}");
 }
+
+#[test]
+fn work_that_cannot_be_done_stays_noted_and_hinders_no_other() {
+    use crate::sagemaker::records::{DOMAINS, WORK};
+    use sagegate_store::Table;
+    // A number where a domain should be, of an account whose work comes first.
+    const BROKEN: Table<(String, String, String), u64> = Table::new(DOMAINS.name());
+    let estate = Estate::new();
+    let (account, region, broken) = ("000000000001", "us-west-2", "d-000000000001");
+    estate.house.transact(|tx| {
+        BROKEN.put(tx, &(account, region, broken), &1)?;
+        Ok(WORK.put(tx, &(account, region, broken, ""), &())?)
+    });
+    let id = estate.domain("team");
+    assert_eq!(estate.describe(&id).status, Some(api::DomainStatus::InService));
+    let left = lifecycle::noted(&estate.house.state()).unwrap();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].2, broken);
+}
