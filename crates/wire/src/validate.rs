@@ -270,7 +270,9 @@ fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-fn lower_first(name: &str) -> String {
+/// A member's name in lower camel case, as messages and audit records have it.
+#[must_use]
+pub fn lower_first(name: &str) -> String {
     let mut name = name.to_owned();
     if let Some(first) = name.get_mut(..1) {
         first.make_ascii_lowercase();

@@ -146,7 +146,7 @@ pub fn members(value: &dyn Struct) -> Value {
         } else {
             plain(view)
         };
-        out.insert(lower_first(schema.name), shown);
+        out.insert(sagegate_wire::lower_first(schema.name), shown);
     }
     Value::Object(out)
 }
@@ -174,14 +174,6 @@ fn plain(view: View<'_>) -> Value {
             });
             Value::Object(out)
         }
-    }
-}
-
-fn lower_first(name: &str) -> String {
-    let mut letters = name.chars();
-    match letters.next() {
-        Some(first) => first.to_lowercase().chain(letters).collect(),
-        None => String::new(),
     }
 }
 

@@ -149,20 +149,6 @@ pub fn studio_listeners(
     endpoint.map_or(Ok(Vec::new()), |endpoint| of_endpoint(state, scope, &endpoint))
 }
 
-/// Whether the client of a listener is let in by the rules as they are in `state`. `Ok(None)` where
-/// the endpoint is no longer in that subnet: there is nobody to let in then.
-///
-/// # Errors
-/// [`StoreError`] if the store cannot be read.
-pub fn admission(
-    state: &dyn Read,
-    listener: &EndpointListener,
-) -> Result<Option<Result<(), Refusal>>, StoreError> {
-    let scope = Scope { account: listener.account.clone(), region: listener.region.clone() };
-    let now = listeners_of(state, &scope, &listener.vpc_endpoint_id)?;
-    Ok(now.into_iter().find(|now| now.addr == listener.addr).map(|now| now.admitted))
-}
-
 fn of_endpoint(
     state: &dyn Read,
     scope: &Scope,
