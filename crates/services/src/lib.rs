@@ -14,6 +14,12 @@ mod testing;
 
 use sagegate_gate::registry::Registry;
 
+/// Whether a tag's key, or another name, begins with `aws:` in whatever case, which AWS keeps for
+/// itself.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
+}
+
 /// Every operation that is implemented.
 #[must_use]
 pub fn registry() -> Registry {

@@ -118,7 +118,7 @@ fn checked(given: &[Tag]) -> Result<Tags, Fault> {
             let text = format!("Tag value exceeds the maximum length of {MAX_VALUE} characters");
             return Err(invalid_value(text));
         }
-        if key.to_lowercase().starts_with("aws:") {
+        if crate::is_reserved(key) {
             let text = "Tag keys starting with 'aws:' are reserved for internal use";
             return Err(invalid_value(text));
         }

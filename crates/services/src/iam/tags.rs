@@ -161,7 +161,7 @@ fn check_key(key: &str, place: &str) -> Result<(), Fault> {
         )));
     }
     check_text(key, 128, place)?;
-    if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
+    if crate::is_reserved(key) {
         return Err(invalid_input(
             "Invalid tag key. System tags, whose keys begin with \"aws:\", cannot be set or \
              removed by a request.",

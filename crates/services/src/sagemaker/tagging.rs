@@ -48,7 +48,7 @@ pub(super) fn and_add_tags(
 /// `ValidationException`.
 pub(super) fn check_key(key: &str) -> Result<(), Fault> {
     let lower = key.to_lowercase();
-    if lower.starts_with("aws:") {
+    if crate::is_reserved(key) {
         return Err(validation(format!(
             "Tag key '{key}' is not valid: aws: prefixed tag key names are not allowed for \
              external use."

@@ -186,7 +186,7 @@ fn duration(given: Option<i32>, chained: bool, longest: u32) -> Result<i32, Faul
 fn source_identity(call: &Call<'_, AssumeRoleRequest>) -> Result<Option<String>, Fault> {
     let given = call.input.source_identity.as_ref();
     let inherited = call.caller.session.as_ref().and_then(|it| it.source_identity.as_ref());
-    if given.is_some_and(|it| it.get(..4).is_some_and(|it| it.eq_ignore_ascii_case("aws:"))) {
+    if given.is_some_and(|it| crate::is_reserved(it)) {
         return Err(validation("SourceIdentity cannot begin with aws:, which is reserved."));
     }
     match (given, inherited) {

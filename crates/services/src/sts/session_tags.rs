@@ -50,7 +50,7 @@ pub(super) fn of_session(
     out.transitive.extend(out.tags.keys().cloned());
     let mut given: Vec<&str> = Vec::new();
     for (key, value) in pairs(tags) {
-        if key.get(..4).is_some_and(|it| it.eq_ignore_ascii_case("aws:")) {
+        if crate::is_reserved(key) {
             return Err(validation(format!(
                 "Tag key '{key}' is not valid: tag keys that start with aws: are reserved."
             )));
