@@ -8,6 +8,8 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support import expected_conditions
+from selenium.webdriver.support.wait import WebDriverWait
 
 import steps
 from conftest import Server
@@ -77,6 +79,8 @@ def test_a_presigned_url_opens_studio(site, browser):
     assert saved["domain"] in text
 
     browser.find_element(By.TAG_NAME, "button").click()
+    # A click returns before the page that it leads to is there.
+    WebDriverWait(browser, 20).until(expected_conditions.title_is("Sign in · Studio"))
     keep(browser, "signed-out")
     assert "You have signed out" in browser.find_element(By.TAG_NAME, "main").text
 
