@@ -165,6 +165,15 @@ def test_explain(module_server):
     assert answer["Error"]["Message"] in text
 
 
+def test_a_call_for_a_service_that_is_not_served_leaves_a_record(module_server):
+    client = module_server.principal().client("s3")
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        client.list_buckets()
+    headers = caught.value.response["ResponseMetadata"]["HTTPHeaders"]
+    record = module_server.explain(headers["x-amzn-requestid"])
+    assert "s3 is not served" in record["errorMessage"]
+
+
 def test_explain_of_an_unknown_request(module_server):
     done = sagegate("explain", "no-such-request", "--data", str(module_server.data))
     assert done.returncode == 1

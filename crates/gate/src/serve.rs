@@ -76,7 +76,10 @@ impl Gate {
         };
         let service = match named.service() {
             Ok(service) => service,
-            Err(error) => return error.encode(protocol, None, &request.request_id),
+            Err(error) => {
+                self.note_unrecognised(request, "unknown", &error);
+                return error.encode(protocol, None, &request.request_id);
+            }
         };
         // What is behind an endpoint is the only service there: a signature for another is one for
         // the wrong service.
@@ -89,6 +92,7 @@ impl Gate {
                     404,
                     "This endpoint does not serve an AWS API.",
                 );
+                self.note_unrecognised(request, service.name, &error);
                 return error.encode(protocol, Some(service), &request.request_id);
             }
         };
