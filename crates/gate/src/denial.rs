@@ -43,25 +43,33 @@ impl Denial {
         format!("User: {} is not authorized to perform: {action}{on} {why}", self.caller_arn)
     }
 
+    /// The error's code and HTTP status in the spelling of the service that was called.
+    #[must_use]
+    pub fn code(service: &str) -> (&'static str, u16) {
+        match service {
+            "ec2" => ("UnauthorizedOperation", 403),
+            "iam" | "sts" => ("AccessDenied", 403),
+            _ => ("AccessDeniedException", 400),
+        }
+    }
+
     /// The error in the spelling of the service that was called.
     #[must_use]
     pub fn fault(&self, service: &str, vault: &Vault, env: &Env) -> Fault {
-        match service {
-            "ec2" => {
-                let sealed = vault.seal_text(env, PURPOSE, self.message.to_string().as_bytes());
-                Fault::client(
-                    "UnauthorizedOperation",
-                    403,
-                    format!(
-                        "You are not authorized to perform this operation. {}. Encoded \
-                         authorization failure message: {sealed}",
-                        self.text()
-                    ),
-                )
-            }
-            "iam" | "sts" => Fault::client("AccessDenied", 403, self.text()),
-            _ => Fault::client("AccessDeniedException", 400, self.text()),
+        let (code, status) = Self::code(service);
+        if service != "ec2" {
+            return Fault::client(code, status, self.text());
         }
+        let sealed = vault.seal_text(env, PURPOSE, self.message.to_string().as_bytes());
+        let text = self.text();
+        Fault::client(
+            code,
+            status,
+            format!(
+                "You are not authorized to perform this operation. {text}. Encoded authorization \
+                 failure message: {sealed}"
+            ),
+        )
     }
 }
 

@@ -359,6 +359,19 @@ impl Gate {
         tracing::error!(?fault, "{what}");
     }
 
+    /// Empties the state but for these tables, and the audit with it: for a reset. The files of the
+    /// journal are emptied on the calling thread.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the store or of the journal's files.
+    pub async fn clear(&self, keep: &[&str]) -> Result<(), Fault> {
+        self.store.clear(keep).await?;
+        if let Some(written) = self.written.get() {
+            written.store(0, Ordering::Relaxed);
+        }
+        self.journal.clear().map_err(|error| Fault::internal(format!("the journal: {error}")))
+    }
+
     /// Removes the oldest records of writes past those that are kept; now and then.
     ///
     /// # Errors
@@ -429,8 +442,7 @@ impl Gate {
                 record.error_message = Some(error.message.clone());
             }
             Refusal::Denied(denial) => {
-                let fault = denial.fault(O::SERVICE, &self.vault, &self.env);
-                record.error_code = Some(fault.code.into_owned());
+                record.error_code = Some(Denial::code(O::SERVICE).0.to_owned());
                 record.error_message = Some(denial.text());
                 record.sagegate = json!({ "decision": "denied", "trace": denial.trace });
             }

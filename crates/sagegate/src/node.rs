@@ -121,9 +121,7 @@ impl Node {
         })
         .await
         .map_err(fault)?;
-        gate.store().clear(&[IDENTITY.name(), KEPT.name()]).await?;
-        let journal = Arc::clone(gate);
-        tokio::task::spawn_blocking(move || journal.journal().clear()).await??;
+        gate.clear(&[IDENTITY.name(), KEPT.name()]).await.map_err(fault)?;
         self.bootstrap().await?;
         Ok(())
     }
