@@ -46,9 +46,29 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("sagegate-load", &["sagegate-wire"]),
+    ("sagegate-agent", &["sagegate-ssh"]),
+    (
+        "sagegate-workloads",
+        &[
+            "sagegate-agent",
+            "sagegate-api",
+            "sagegate-channel",
+            "sagegate-gate",
+            "sagegate-model",
+            "sagegate-network",
+            "sagegate-services",
+            "sagegate-store",
+        ],
+    ),
     (
         "sagegate-console",
-        &["sagegate-gate", "sagegate-network", "sagegate-services", "sagegate-store"],
+        &[
+            "sagegate-gate",
+            "sagegate-network",
+            "sagegate-services",
+            "sagegate-store",
+            "sagegate-workloads",
+        ],
     ),
     (
         "sagegate-server",
@@ -58,6 +78,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "sagegate-network",
             "sagegate-services",
             "sagegate-wire",
+            "sagegate-workloads",
         ],
     ),
 ];

@@ -1,0 +1,6 @@
+//! Runs what the state wants to run, and leads to it.
+//!
+//! Invariant: the store says what is to run; a runtime makes it so and reports what it sees. Nothing
+//! that a workload says is believed beyond what its owner may do anyway.
+
+pub mod runtime;

@@ -1,0 +1,208 @@
+//! What a runtime does: start a workload, find it again, lead to it, end it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+use sagegate_agent::protocol::{Answer, LINE, Open};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// What a method of a runtime gives back.
+pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A connection to an agent.
+pub type Stream = Box<dyn Duplex>;
+
+/// A stream of bytes in both directions.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// A place where workloads run.
+///
+/// What runs does not end with the process that started it: [`Runtime::list`] of another process
+/// over the same directory finds it.
+pub trait Runtime: Send + Sync {
+    /// What this runtime can promise on this machine.
+    fn capability(&self) -> Capability;
+
+    /// Starts a workload. One with this id that runs already is left as it is. Comes back when the
+    /// agent's socket can be dialled; the app need not answer yet.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be started, for the person who wants it to run.
+    fn start<'a>(&'a self, spec: &'a Spec) -> Doing<'a, Result<(), Failure>>;
+
+    /// The workloads that run, whoever started them. What is left of ended ones is cleaned up.
+    ///
+    /// # Errors
+    ///
+    /// Where the runtime cannot be asked.
+    fn list(&self) -> Doing<'_, Result<Vec<Spec>, Failure>>;
+
+    /// A new connection to a workload's agent, before its first line.
+    ///
+    /// # Errors
+    ///
+    /// Where the workload does not run.
+    fn connect<'a>(&'a self, id: &'a str) -> Doing<'a, Result<Stream, Failure>>;
+
+    /// Ends a workload and everything in it: asks, waits for the grace, and kills. Comes back when
+    /// nothing of it is left but its home. One that does not run is no error.
+    ///
+    /// # Errors
+    ///
+    /// Where it could not be ended.
+    fn stop<'a>(&'a self, id: &'a str, grace: Duration) -> Doing<'a, Result<(), Failure>>;
+
+    /// Comes back when a workload does not run any more.
+    fn ended<'a>(&'a self, id: &'a str) -> Doing<'a, ()>;
+
+    /// Removes a home and all that is in it. One that is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// Where something of it is left.
+    fn forget_home<'a>(&'a self, home: &'a str) -> Doing<'a, Result<(), Failure>>;
+}
+
+/// Asks an agent for something on a fresh connection.
+///
+/// # Errors
+///
+/// The agent's refusal, or that it does not answer.
+pub async fn open(runtime: &dyn Runtime, id: &str, what: &Open) -> Result<Stream, Failure> {
+    let mut stream = runtime.connect(id).await?;
+    let mut line = serde_json::to_vec(what).map_err(|error| Failure::new(error.to_string()))?;
+    line.push(b'\n');
+    stream.write_all(&line).await.map_err(|error| Failure::of("the space's agent", &error))?;
+    match serde_json::from_slice(&read_line(&mut stream, LINE).await?) {
+        Ok(Answer::Opened) => Ok(stream),
+        Ok(Answer::Refused { message }) => Err(Failure::new(message)),
+        Err(_) => Err(Failure::new("the space's agent answers something else than it should")),
+    }
+}
+
+/// Reads one line, byte by byte, so that nothing behind it is taken.
+async fn read_line(stream: &mut Stream, limit: usize) -> Result<Vec<u8>, Failure> {
+    let mut line = Vec::new();
+    loop {
+        match stream.read_u8().await {
+            Ok(b'\n') => return Ok(line),
+            Ok(_) if line.len() >= limit => {
+                return Err(Failure::new("the space's agent answers with too long a line"));
+            }
+            Ok(byte) => line.push(byte),
+            Err(error) => return Err(Failure::of("the space's agent", &error)),
+        }
+    }
+}
+
+/// A workload: what is to run, and in what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec {
+    /// Its name among all workloads, for one life of an app: 1 to 64 of `[a-z0-9-]`.
+    pub id: String,
+    /// Its home directory's name, which outlives it: 1 to 64 of `[a-z0-9-]`.
+    pub home: String,
+    /// The host name inside.
+    pub hostname: String,
+    /// What runs in it.
+    pub app: Program,
+    /// The script that runs before the app, in the home directory, by bash.
+    pub lifecycle_script: Option<Vec<u8>>,
+    /// How much it may use.
+    pub limits: Limits,
+    /// The text of `/opt/ml/metadata/resource-metadata.json`.
+    pub metadata: String,
+    /// What it may reach.
+    pub network: Network,
+}
+
+/// The program of a workload.
+///
+/// In the words of `command` and the values of `env`, `{port}` stands for the port that the app is to
+/// listen on, `{credentials}` and `{api}` for those of the relays; all are on 127.0.0.1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// The command and its arguments; the first is an absolute path.
+    pub command: Vec<String>,
+    /// Its environment, beside HOME, USER, LOGNAME, SHELL, PATH, TMPDIR and LANG.
+    pub env: BTreeMap<String, String>,
+    /// The path that answers with a status below 500 once the app serves, such as `/api`.
+    pub probe: String,
+    /// The path that tells the time of the last activity in Jupyter's form (`/api/status`).
+    pub activity: Option<String>,
+    /// Directories of the host that the app needs: seen inside at the same path, not writable.
+    pub needs: Vec<PathBuf>,
+}
+
+/// How much a workload may use. The runtime's [`Capability`] says which limits hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Thousandths of a processor.
+    pub cpu_milli: u32,
+    /// Bytes of memory, temporary files included.
+    pub memory: u64,
+    /// Processes and threads.
+    pub pids: u32,
+}
+
+/// What a workload may reach beside its relays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Network {
+    /// Nothing.
+    Isolated,
+}
+
+/// What a runtime can promise on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capability {
+    /// The runtime's name.
+    pub runtime: &'static str,
+    /// What keeps workloads apart from each other and from the host.
+    pub isolation: Isolation,
+    /// Which limits hold, as words: `memory`, `cpu`, `pids`.
+    pub limits: Vec<&'static str>,
+    /// What is missing and why, one sentence each.
+    pub missing: Vec<String>,
+}
+
+/// What keeps workloads apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isolation {
+    /// Nothing: a workload is a process of the user who runs Sagegate.
+    None,
+    /// Namespaces of a single user: no workload sees another or the host, but all belong to the user
+    /// who runs Sagegate.
+    OneUser,
+    /// Namespaces, and a user of its own for each home.
+    Full,
+}
+
+/// Why something could not be done, for the person who asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// The cause, as a sentence.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure with this text.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+
+    /// A failure of this thing.
+    #[must_use]
+    pub fn of(thing: &str, error: &std::io::Error) -> Self {
+        Self { message: format!("{thing}: {error}") }
+    }
+}
