@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sagegate-policy", &[]),
     ("sagegate-network", &[]),
     ("sagegate-store", &[]),
+    ("sagegate-channel", &[]),
     ("sagegate-api", &["sagegate-model"]),
     ("sagegate-wire", &["sagegate-model"]),
     (

@@ -1,0 +1,5 @@
+//! What must hold of frames and of the machines.
+
+mod frames;
+mod machines;
+mod way;
