@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::env::Time;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::AccountId;
+use crate::ids::{AccountId, Scope};
 
 /// A principal: an identity that policies name and that keeps its unique id when its name is given
 /// to another (IAM User Guide, "IAM identifiers").
@@ -116,6 +116,20 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// An AWS service that acts in its own name in an account: `sagemaker.amazonaws.com`. No policy
+    /// of the account is its own; only a resource's policy can let it do something.
+    #[must_use]
+    pub fn service(name: &str, scope: &Scope) -> Self {
+        Self {
+            account: scope.account.clone(),
+            principal: Principal::Service { name: name.to_owned() },
+            access_key_id: String::new(),
+            session: None,
+            partition: scope.region.partition().to_owned(),
+            called_via: Vec::new(),
+        }
+    }
+
     /// The ARN that errors, GetCallerIdentity and the audit show. A session of a role is
     /// `arn:aws:sts::…:assumed-role/…`.
     #[must_use]

@@ -210,7 +210,10 @@ impl Gate {
         // that is derived here.
         if let Some(session) = &caller.session {
             for (key, value) in &session.keys {
-                keys.insert(key, value.as_str());
+                // Global keys are nobody's to inject: one that this request lacks must stay absent.
+                if !key.get(..4).is_some_and(|it| it.eq_ignore_ascii_case("aws:")) {
+                    keys.insert(key, value.as_str());
+                }
             }
             for (key, value) in session_keys(session) {
                 keys.insert(key, value);

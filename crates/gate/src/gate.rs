@@ -297,15 +297,13 @@ impl Gate {
                 record.request_parameters = members(call.input as &dyn Struct);
                 record.response_elements = members(&output as &dyn Struct);
                 record.sagegate = allowed(&granted);
-                tables::put(tx, context.now, &record)?;
+                tables::put(tx, &record)?;
                 Ok::<_, Refusal>(output)
             })
             .await;
         match done {
             Ok(Committed { value, tables, .. }) => {
-                if let Some(written) = self.written.get() {
-                    written.fetch_add(1, Ordering::Relaxed);
-                }
+                self.count_written(1);
                 self.tell(&tables).await;
                 Ok(value)
             }
@@ -327,6 +325,31 @@ impl Gate {
         let done = self.commit(work).await?;
         self.tell(&done.tables).await;
         Ok(done.value)
+    }
+
+    /// As [`Gate::transact`], for what a service does in its own name: the records that `work` leaves
+    /// are part of the transaction.
+    ///
+    /// # Errors
+    /// What `work` answers, or a [`Fault`] of the store.
+    pub async fn transact_recorded<T>(
+        &self,
+        mut work: impl FnMut(&mut Tx, &mut Vec<Record>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let done = self
+            .commit(|tx| {
+                let mut records = Vec::new();
+                let value = work(tx, &mut records)?;
+                for record in &records {
+                    tables::put(tx, record)?;
+                }
+                Ok((value, records.len()))
+            })
+            .await?;
+        let (value, records) = done.value;
+        self.count_written(records);
+        self.tell(&done.tables).await;
+        Ok(value)
     }
 
     /// As [`Gate::transact`], without telling those who follow the state: for themselves, who tell
@@ -391,6 +414,12 @@ impl Gate {
                 return Ok(());
             }
             written.fetch_sub(removed, Ordering::Relaxed);
+        }
+    }
+
+    fn count_written(&self, records: usize) {
+        if let Some(written) = self.written.get() {
+            written.fetch_add(records, Ordering::Relaxed);
         }
     }
 

@@ -8,8 +8,8 @@ use sagegate_gate::audit::Journal;
 use sagegate_gate::directory::EndpointPolicies;
 use sagegate_gate::env::{ManualClock, Time};
 use sagegate_gate::{
-    AccountId, Caller, Context, Env, Fault, Gate, Operation, Parts, Principal, Refusal, Region,
-    Scope, Vault,
+    AccountId, Caller, Context, Env, Fault, Gate, HttpRequest, Operation, Parts, Principal,
+    Refusal, Region, Scope, Vault,
 };
 use sagegate_network::Arrival;
 use sagegate_policy::Policy;
@@ -98,6 +98,51 @@ impl House {
     /// A transaction of the test's own.
     pub(crate) fn transact<T>(&self, work: impl FnMut(&mut Tx) -> Result<T, Fault>) -> T {
         self.runtime.block_on(self.gate.transact(work)).unwrap()
+    }
+
+    /// What an asynchronous function answers.
+    pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// Status and body of a request of the query protocol, signed with these credentials (access key
+    /// id, secret access key, session token).
+    pub(crate) fn signed(
+        &self,
+        (key, secret, token): (&str, &str, &str),
+        service: &str,
+        body: &str,
+    ) -> (u16, String) {
+        use sagegate_wire::sigv4::{Head, PayloadHash, SecretKey, SignScope, Timestamp, sign};
+        let now = self.gate.env().signature_clock.now().millis();
+        let at = Timestamp::from_unix_millis(now).unwrap();
+        let mut headers = http::HeaderMap::new();
+        for (name, value) in [
+            ("host", "localhost"),
+            ("x-amz-date", at.basic()),
+            ("x-amz-security-token", token),
+            ("content-type", "application/x-www-form-urlencoded; charset=utf-8"),
+        ] {
+            headers.insert(name, value.parse().unwrap());
+        }
+        let head = Head { method: "POST", path: "/", query: "", headers: &headers };
+        let scope = SignScope { access_key_id: key, region: "us-west-2", service, at };
+        let secret = SecretKey::new(secret.to_owned());
+        let value = sign(&head, PayloadHash::of(body.as_bytes()), &secret, &scope);
+        headers.insert("authorization", value.parse().unwrap());
+        let request = HttpRequest {
+            method: http::Method::POST,
+            path: "/".into(),
+            query: String::new(),
+            headers,
+            body: bytes::Bytes::from(body.to_owned()),
+            arrival: Arrival::Public { source_ip: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7)) },
+            local: "127.0.0.1:4566".parse().unwrap(),
+            secure: false,
+            request_id: self.gate.env().uuid(),
+        };
+        let answer = self.runtime.block_on(self.gate.serve(&request));
+        (answer.status().as_u16(), String::from_utf8(answer.body().to_vec()).unwrap())
     }
 
     fn caller(&self, principal: Principal) -> Caller {

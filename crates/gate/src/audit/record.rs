@@ -204,9 +204,16 @@ impl Record {
     /// A record of a request before anything is known of its outcome.
     #[must_use]
     pub fn of(about: Circumstances<'_>, event_id: String, caller: Option<&Caller>) -> Self {
+        let mut identity = caller.map_or(Value::Null, user_identity);
+        // A service that calls with the credentials of a role says so itself.
+        if let (Arrival::Service { service }, Some(identity)) =
+            (about.arrival, identity.as_object_mut())
+        {
+            identity.insert("invokedBy".into(), service.as_str().into());
+        }
         Self {
             event_version: "1.11".into(),
-            user_identity: caller.map_or(Value::Null, user_identity),
+            user_identity: identity,
             event_time: about.now.iso8601(),
             event_source: format!("{}.amazonaws.com", about.service),
             event_name: about.operation.into(),

@@ -3,7 +3,6 @@
 use sagegate_store::{Read, Record as StoreRecord, StoreError, Table, Tx};
 
 use super::Record;
-use crate::env::Time;
 
 impl StoreRecord for Record {}
 
@@ -26,8 +25,8 @@ const BATCH: usize = 1_000;
 /// The tables of the audit, which a test reset empties too.
 pub const NAMES: [&str; 2] = ["audit.record", "audit.request"];
 
-pub(crate) fn put(tx: &mut Tx, now: Time, record: &Record) -> Result<(), StoreError> {
-    let at = u64::try_from(now.millis()).unwrap_or_default();
+pub(crate) fn put(tx: &mut Tx, record: &Record) -> Result<(), StoreError> {
+    let at = u64::try_from(record.millis).unwrap_or_default();
     RECORDS.put(tx, &(at, record.request_id.clone()), record)?;
     PLACES.put(tx, &record.request_id, &Place(at))
 }

@@ -37,6 +37,7 @@ pub mod role_update;
 pub mod roles;
 pub mod service_linked;
 pub mod service_linked_table;
+pub mod service_role;
 pub mod simulate;
 mod subject;
 pub mod tags;

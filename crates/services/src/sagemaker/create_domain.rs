@@ -99,7 +99,7 @@ impl Operation for CreateDomain {
             input.subnet_ids.as_deref().unwrap_or_default(),
             &given(input).security_groups(),
         )?;
-        given(input).check_roles(tx, scope, &arn)?;
+        given(input).check_roles(tx, scope, &arn, call.now)?;
 
         service_linked::ensure(tx, scope, call.env, call.now, neighbours::SERVICE)?;
         let door = site::allot_door(tx, scope, &id)?;

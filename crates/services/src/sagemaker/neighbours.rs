@@ -3,11 +3,10 @@
 
 use std::net::Ipv4Addr;
 
-use sagegate_gate::env::Env;
+use sagegate_gate::env::{Env, Time};
 use sagegate_gate::{AccountId, Fault, Region, Scope};
 use sagegate_network::EndpointArrival;
 use sagegate_network::security_group::{Peer, Protocol, Rule, TCP};
-use sagegate_policy::{Attached, Bundle, Context, PolicySet, Principal, Request, ResourceRule};
 use sagegate_store::{Read, Tx};
 
 use super::faults::validation;
@@ -15,7 +14,7 @@ use super::ids::DomainId;
 use crate::ec2;
 use crate::ec2::kind::Kind;
 use crate::ec2::records::{GroupRule, Interface, SecurityGroup, all, delete, put};
-use crate::iam::trust;
+use crate::iam::service_role::{self, Visit};
 use crate::sts::role::RoleArn;
 
 /// SageMaker's service principal, which receives the roles that are handed over.
@@ -30,35 +29,27 @@ pub(super) fn role_exists(state: &dyn Read, scope: &Scope, role_arn: &str) -> Re
     Ok(arn.scope.account == scope.account && arn.find(state)?.is_some())
 }
 
+/// The name of SageMaker's sessions of execution roles, as CloudTrail shows them
+/// (`assumed-role/<role>/SageMaker`).
+pub(super) const SESSION: &str = "SageMaker";
+
 /// Whether a role of this account exists and its trust policy lets SageMaker assume it for this
-/// domain (IAM User Guide, "The confused deputy problem": SageMaker gives `aws:SourceAccount` and
-/// `aws:SourceArn`).
+/// domain.
 pub(super) fn trusts_sagemaker(
     state: &dyn Read,
     scope: &Scope,
     role_arn: &str,
     domain_arn: &str,
+    now: Time,
 ) -> Result<bool, Fault> {
-    let Some(arn) = RoleArn::parse(role_arn, &scope.region) else { return Ok(false) };
-    let role = arn.find(state)?.filter(|_| arn.scope.account == scope.account);
-    let trust = role.map(|role| trust::policy(state, &role.trust)).transpose()?;
-    let Some(trust) = trust.flatten() else { return Ok(false) };
-    let keys = Context::from_iter([
-        ("aws:SourceAccount", scope.account.as_str()),
-        ("aws:SourceArn", domain_arn),
-        ("aws:PrincipalServiceName", SERVICE),
-        ("aws:RequestedRegion", scope.region.as_str()),
-        ("aws:ResourceAccount", scope.account.as_str()),
-    ]);
-    let principal = Principal::Service { name: SERVICE.into() };
-    let request = Request::new(principal, "sts:AssumeRole", role_arn, keys);
-    let (none, trust) = (Bundle::default(), Attached::new("trust policy", trust));
-    let set = PolicySet {
-        resource: Some(&trust),
-        resource_rule: ResourceRule::Required,
-        ..PolicySet::new(&none)
+    let visit = Visit {
+        service: SERVICE,
+        source_arn: domain_arn,
+        session_name: SESSION,
+        source_identity: None,
+        now,
     };
-    Ok(sagegate_policy::decide(&request, &set).allowed)
+    Ok(service_role::trusting(state, scope, role_arn, &visit)?.is_some())
 }
 
 /// Whether a VPC, its subnets and security groups are there and belong together.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use sagegate_api::sagemaker::{
     DefaultSpaceSettings, DomainSettings, DomainSettingsForUpdate, StudioWebPortal, UserSettings,
 };
+use sagegate_gate::env::Time;
 use sagegate_gate::{AccountId, Fault, Need, Needs, Scope};
 use sagegate_model::{Shape, View};
 use sagegate_store::Read;
@@ -13,6 +14,7 @@ use super::faults::validation;
 use super::neighbours;
 use super::records::{DomainRecord, ProfileRecord};
 use super::shapes::{Found, member, merged, structs, texts};
+use crate::iam::service_role::not_assumable;
 
 /// Security groups that a user's settings may name: one fewer than the five of a network
 /// interface, since the group for NFS is added (SPEC 2.5, cross-field rules).
@@ -145,17 +147,15 @@ impl<'a> Given<'a> {
         state: &dyn Read,
         scope: &Scope,
         domain_arn: &str,
+        now: Time,
     ) -> Result<(), Fault> {
         for arn in self.passed_roles(scope) {
             if !self.is_assumed(&arn) {
                 if !neighbours::role_exists(state, scope, &arn)? {
                     return Err(validation(format!("The role {arn} does not exist.")));
                 }
-            } else if !neighbours::trusts_sagemaker(state, scope, &arn, domain_arn)? {
-                return Err(validation(format!(
-                    "Could not assume role {arn}. Please ensure that the role exists and allows \
-                     principal 'sagemaker.amazonaws.com' to assume the role."
-                )));
+            } else if !neighbours::trusts_sagemaker(state, scope, &arn, domain_arn, now)? {
+                return Err(not_assumable(&arn, neighbours::SERVICE));
             }
         }
         Ok(())

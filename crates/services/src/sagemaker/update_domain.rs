@@ -72,7 +72,7 @@ impl Operation for UpdateDomain {
         }
         let groups = given(input).security_groups();
         neighbours::check_security_groups(tx, scope, vpc, &groups)?;
-        given(input).check_roles(tx, scope, &arn)?;
+        given(input).check_roles(tx, scope, &arn, call.now)?;
         record.status = Word(DomainStatus::Updating);
         record.failure_reason = None;
         record.modified = call.now;

@@ -13,6 +13,7 @@ mod policies;
 mod role_permissions;
 mod roles;
 mod service_linked;
+mod service_roles;
 mod simulate;
 mod users;
 
