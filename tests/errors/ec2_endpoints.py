@@ -120,7 +120,13 @@ def same_token_other_call(world):
 
 
 ALL = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
-for wrong in ("{", json.dumps({"Statement": {**ALL, "Effect": "Perhaps"}}), " " * 20_481):
+NOBODY = {**ALL, "Principal": {"AWS": "arn:aws:iam::123456789012:user/nobody"}}
+for wrong in (
+    "{",
+    json.dumps({"Statement": {**ALL, "Effect": "Perhaps"}}),
+    " " * 20_481,
+    json.dumps({"Statement": NOBODY}),
+):
 
     @fails("CreateVpcEndpoint", "InvalidPolicyDocument", "")
     def wrong_policy(world, wrong=wrong):

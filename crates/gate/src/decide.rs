@@ -313,8 +313,9 @@ fn asker(caller: &Caller, standing: Option<&Standing>) -> Asker {
                 (None, true) => Some(Principal::Root),
                 (None, false) => None,
             };
+            let user_id = Some(user_id.as_str().into()).filter(|_| !user_id.is_empty());
             let user = who.map(|principal| Caller { principal, ..caller.clone() }.arn().into());
-            Asker::FederatedUser { arn: caller.arn().into(), user, account }
+            Asker::FederatedUser { arn: caller.arn().into(), user, user_id, account }
         }
         Principal::Service { name } => Asker::Service { name: name.as_str().into() },
     }

@@ -439,10 +439,10 @@ impl Principals {
                     account_only(arn, account)
                 }
             }
-            Principal::FederatedUser { arn, user, account } => {
+            Principal::FederatedUser { arn, user, user_id, account } => {
                 if aws(arn) {
                     Some(Grade::Direct)
-                } else if user.as_deref().is_some_and(aws) {
+                } else if user.as_deref().is_some_and(aws) || id(user_id) {
                     Some(Grade::Role)
                 } else {
                     account_only(arn, account)
@@ -480,8 +480,9 @@ impl Principals {
                 });
                 self.names_account(arn, account) && (aws(arn) || id(unique_id)) && session
             }
-            Principal::FederatedUser { arn, user, account } => {
-                self.names_account(arn, account) && aws(arn) && user.as_deref().is_none_or(aws)
+            Principal::FederatedUser { arn, user, user_id, account } => {
+                let user = user.as_deref().is_none_or(aws) || id(user_id);
+                self.names_account(arn, account) && aws(arn) && user
             }
             Principal::Provider { .. } | Principal::Service { .. } | Principal::Anonymous => {
                 self.closest(request).is_some()

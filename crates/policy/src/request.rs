@@ -182,6 +182,8 @@ pub enum Principal {
         arn: Box<str>,
         /// The IAM user (or root user) that asked for it.
         user: Option<Box<str>>,
+        /// The IAM user's `AIDA…`, by which a stored policy can name it.
+        user_id: Option<Box<str>>,
         /// 12 digits.
         account: Box<str>,
     },
@@ -256,7 +258,7 @@ impl Principal {
                 Some(Self::Role { arn: role.into(), session: Some(arn), account, unique_id: None })
             }
             ("sts", Some(("federated-user", name))) if named(name) => {
-                Some(Self::FederatedUser { arn, user: None, account })
+                Some(Self::FederatedUser { arn, user: None, user_id: None, account })
             }
             _ => None,
         }

@@ -154,6 +154,7 @@ fn a_federated_user_has_what_user_and_session_policies_share() {
     let root = Principal::FederatedUser {
         arn: "arn:aws:sts::111122223333:federated-user/f".into(),
         user: Some("arn:aws:iam::111122223333:root".into()),
+        user_id: None,
         account: "111122223333".into(),
     };
     let none = Bundle::default();
@@ -163,6 +164,35 @@ fn a_federated_user_has_what_user_and_session_policies_share() {
     set.session = Some(&session);
     assert!(decide(&request, &set).allowed);
     assert_eq!(ask("s3:GetObject", None).by, Reason::ImplicitDeny(PolicyKind::Session));
+}
+
+#[test]
+fn a_federated_user_is_named_by_its_users_unique_id_too() {
+    let session = [attached(&json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}))];
+    let bundle = Bundle::new(session.clone());
+    let ask = |statement: Json| {
+        let principal = Principal::FederatedUser {
+            arn: "arn:aws:sts::111122223333:federated-user/f".into(),
+            user: Some("arn:aws:iam::111122223333:user/u".into()),
+            user_id: Some("AIDAU".into()),
+            account: "111122223333".into(),
+        };
+        let everybody =
+            json!({"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"});
+        let policy = json!({"Version": "2012-10-17", "Statement": [everybody, statement]});
+        let document = Document::parse(&policy.to_string()).unwrap();
+        let endpoint = [Attached::new("endpoint", Policy::compile(&document))];
+        let set =
+            PolicySet { session: Some(&session), endpoint: &endpoint, ..PolicySet::new(&bundle) };
+        decide(&Request::new(principal, "s3:GetObject", "arn:aws:s3:::b/k", Context::new()), &set)
+            .allowed
+    };
+    let deny = |element: &str, principals: Json| json!({"Effect": "Deny", element: {"AWS": principals}, "Action": "*", "Resource": "*"});
+    assert!(!ask(deny("Principal", json!("AIDAU"))));
+    assert!(ask(deny("Principal", json!("AIDAV"))));
+    let all = ["111122223333", "arn:aws:sts::111122223333:federated-user/f", "AIDAU"];
+    assert!(ask(deny("NotPrincipal", json!(all))));
+    assert!(!ask(deny("NotPrincipal", json!(all[..2]))));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use sagegate_store::{Read, Record, StoreError, Table, Tx};
 use serde::{Deserialize, Serialize};
 
 use crate::binding::Binding;
+use crate::iam::bound::Bound;
 
 use super::kind::Kind;
 use super::tags;
@@ -153,6 +154,9 @@ pub(crate) struct Endpoint {
     pub(crate) service: String,
     /// The policy as it was given; none for the default, which allows everything.
     pub(crate) policy: Option<String>,
+    /// The users and roles that the policy names, and whom they meant.
+    #[serde(default)]
+    pub(crate) policy_principals: Bound,
     pub(crate) groups: Vec<String>,
     pub(crate) places: Vec<Place>,
     pub(crate) private_dns: bool,

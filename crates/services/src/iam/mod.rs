@@ -10,6 +10,7 @@ pub mod account;
 pub mod attachments;
 pub mod authorization_details;
 pub mod aws_managed;
+pub mod bound;
 pub mod case_tags;
 pub mod credentials;
 pub mod directory;

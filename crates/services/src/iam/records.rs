@@ -9,13 +9,12 @@
 //! Every key begins with the account, except where AWS has one name space for all accounts (access
 //! key ids, account aliases).
 
-use std::collections::BTreeMap;
-
 use sagegate_gate::AccountId;
 use sagegate_gate::env::Time;
 use sagegate_store::{Record, Table};
 use serde::{Deserialize, Serialize};
 
+use super::bound::Bound;
 use super::case_tags::CaseTags;
 use super::tags::Tags;
 
@@ -232,10 +231,9 @@ impl Record for RoleRecord {}
 pub struct TrustPolicy {
     /// The document as written.
     pub document: String,
-    /// The ARNs of users and roles in it, and the unique ids of those whom they meant. One whose
-    /// entity is gone is shown, and matches, as its unique id.
+    /// The users and roles in it, and whom they meant.
     #[serde(default)]
-    pub principals: BTreeMap<String, String>,
+    pub principals: Bound,
 }
 
 /// What makes a role a service-linked one.

@@ -14,6 +14,7 @@ use super::super::records::{self, Endpoint, Vpc};
 use super::super::{needs, security_group, tags, token};
 use super::place::{self, Placing, WantedSubnet};
 use super::{describe, policy, state_of};
+use crate::iam::bound::Bound;
 
 /// Interface endpoints of a VPC (AWS PrivateLink Guide, "Quotas").
 const MAX_ENDPOINTS: usize = 50;
@@ -215,9 +216,10 @@ fn make(
     vpc: &Vpc,
     service: &EndpointService,
 ) -> Result<Endpoint, Fault> {
-    if let Some(text) = &input.policy_document {
-        policy::check(text)?;
-    }
+    let policy_principals = match &input.policy_document {
+        Some(text) => policy::check(tx, scope, text)?,
+        None => Bound::new(),
+    };
     let wanted = wanted_subnets(input.subnet_ids.as_ref(), input.subnet_configurations.as_ref())?;
     let subnets = place::check(tx, scope, &vpc.id, &wanted, &[])?;
     let mut groups: Vec<String> = Vec::new();
@@ -250,6 +252,7 @@ fn make(
         vpc: vpc.id.clone(),
         service: service.name.clone(),
         policy: input.policy_document.clone(),
+        policy_principals,
         groups: groups.clone(),
         state: state_of(&places),
         places,

@@ -41,9 +41,7 @@ pub(crate) fn shape(
             EndpointState::Available => State::Available,
             EndpointState::Failed => State::Failed,
         }),
-        policy_document: Some(
-            endpoint.policy.clone().unwrap_or_else(|| policy::DEFAULT.to_owned()),
-        ),
+        policy_document: Some(policy::shown(state, scope, endpoint)?),
         route_table_ids: Some(Vec::new()),
         subnet_ids: Some(places.iter().map(|place| place.subnet.clone()).collect()),
         groups: Some(groups),

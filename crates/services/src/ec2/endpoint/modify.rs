@@ -55,7 +55,7 @@ impl Operation for ModifyVpcEndpoint {
         refuse(&[("IpAddressType", other_family)])?;
         check_dns_options(input.dns_options.as_ref())?;
         let mut endpoint = records::find::<Endpoint>(tx, scope, &input.vpc_endpoint_id)?;
-        change_policy(&mut endpoint, input)?;
+        change_policy(tx, scope, &mut endpoint, input)?;
         change_groups(tx, scope, &mut endpoint, input)?;
         change_subnets(call, tx, &mut endpoint)?;
         if let Some(on) = input.private_dns_enabled {
@@ -72,19 +72,25 @@ impl Operation for ModifyVpcEndpoint {
     }
 }
 
-fn change_policy(endpoint: &mut Endpoint, input: &ModifyVpcEndpointRequest) -> Result<(), Fault> {
+fn change_policy(
+    state: &dyn Read,
+    scope: &Scope,
+    endpoint: &mut Endpoint,
+    input: &ModifyVpcEndpointRequest,
+) -> Result<(), Fault> {
     match (&input.policy_document, input.reset_policy == Some(true)) {
         (Some(_), true) => Err(bad(
             "InvalidParameterCombination",
             "PolicyDocument and ResetPolicy may not be given together.",
         )),
         (Some(text), false) => {
-            policy::check(text)?;
+            endpoint.policy_principals = policy::check(state, scope, text)?;
             endpoint.policy = Some(text.clone());
             Ok(())
         }
         (None, true) => {
             endpoint.policy = None;
+            endpoint.policy_principals.clear();
             Ok(())
         }
         (None, false) => Ok(()),

@@ -1,5 +1,6 @@
 //! Calls through a whole gate.
 
+mod endpoint_policies;
 mod endpoints;
 mod groups;
 mod laws;
