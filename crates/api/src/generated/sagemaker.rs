@@ -127,6 +127,65 @@ impl Member for AmazonQSettings {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct AppDetails {
+    pub domain_id: Option<String>,
+    pub user_profile_name: Option<String>,
+    pub space_name: Option<String>,
+    pub app_type: Option<AppType>,
+    pub app_name: Option<String>,
+    pub status: Option<AppStatus>,
+    pub creation_time: Option<Timestamp>,
+    pub resource_spec: Option<ResourceSpec>,
+}
+
+impl Shape for AppDetails {
+    const SCHEMA: &'static StructSchema = &tables::APP_DETAILS;
+}
+
+impl Struct for AppDetails {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.domain_id,
+            1 => &self.user_profile_name,
+            2 => &self.space_name,
+            3 => &self.app_type,
+            4 => &self.app_name,
+            5 => &self.status,
+            6 => &self.creation_time,
+            7 => &self.resource_spec,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.domain_id,
+            1 => &mut self.user_profile_name,
+            2 => &mut self.space_name,
+            3 => &mut self.app_type,
+            4 => &mut self.app_name,
+            5 => &mut self.status,
+            6 => &mut self.creation_time,
+            7 => &mut self.resource_spec,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AppDetails {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AppLifecycleManagement {
     pub idle_settings: Option<IdleSettings>,
 }
@@ -172,6 +231,18 @@ text_enum!(AppNetworkAccessType {
 text_enum!(AppSecurityGroupManagement {
     Service = "Service",
     Customer = "Customer",
+});
+
+text_enum!(AppSortKey {
+    CreationTime = "CreationTime",
+});
+
+text_enum!(AppStatus {
+    Deleted = "Deleted",
+    Deleting = "Deleting",
+    Failed = "Failed",
+    InService = "InService",
+    Pending = "Pending",
 });
 
 text_enum!(AppType {
@@ -336,6 +407,103 @@ impl Struct for CodeRepository {
 }
 
 impl Member for CodeRepository {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateAppRequest {
+    pub domain_id: String,
+    pub user_profile_name: Option<String>,
+    pub space_name: Option<String>,
+    pub app_type: AppType,
+    pub app_name: String,
+    pub tags: Option<Vec<Tag>>,
+    pub resource_spec: Option<ResourceSpec>,
+    pub recovery_mode: Option<bool>,
+}
+
+impl Shape for CreateAppRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_APP_REQUEST;
+}
+
+impl Struct for CreateAppRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.domain_id,
+            1 => &self.user_profile_name,
+            2 => &self.space_name,
+            3 => &self.app_type,
+            4 => &self.app_name,
+            5 => &self.tags,
+            6 => &self.resource_spec,
+            7 => &self.recovery_mode,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.domain_id,
+            1 => &mut self.user_profile_name,
+            2 => &mut self.space_name,
+            3 => &mut self.app_type,
+            4 => &mut self.app_name,
+            5 => &mut self.tags,
+            6 => &mut self.resource_spec,
+            7 => &mut self.recovery_mode,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateAppRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateAppResponse {
+    pub app_arn: Option<String>,
+}
+
+impl Shape for CreateAppResponse {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_APP_RESPONSE;
+}
+
+impl Struct for CreateAppResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.app_arn,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.app_arn,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateAppResponse {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -565,6 +733,100 @@ impl Member for CreatePresignedDomainUrlResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateSpaceRequest {
+    pub domain_id: String,
+    pub space_name: String,
+    pub tags: Option<Vec<Tag>>,
+    pub space_settings: Option<SpaceSettings>,
+    pub ownership_settings: Option<OwnershipSettings>,
+    pub space_sharing_settings: Option<SpaceSharingSettings>,
+    pub space_display_name: Option<String>,
+}
+
+impl Shape for CreateSpaceRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_SPACE_REQUEST;
+}
+
+impl Struct for CreateSpaceRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.domain_id,
+            1 => &self.space_name,
+            2 => &self.tags,
+            3 => &self.space_settings,
+            4 => &self.ownership_settings,
+            5 => &self.space_sharing_settings,
+            6 => &self.space_display_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.domain_id,
+            1 => &mut self.space_name,
+            2 => &mut self.tags,
+            3 => &mut self.space_settings,
+            4 => &mut self.ownership_settings,
+            5 => &mut self.space_sharing_settings,
+            6 => &mut self.space_display_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateSpaceRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateSpaceResponse {
+    pub space_arn: Option<String>,
+}
+
+impl Shape for CreateSpaceResponse {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_SPACE_RESPONSE;
+}
+
+impl Struct for CreateSpaceResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.space_arn,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.space_arn,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateSpaceResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateUserProfileRequest {
     pub domain_id: String,
     pub user_profile_name: String,
@@ -647,6 +909,50 @@ impl Struct for CreateUserProfileResponse {
 }
 
 impl Member for CreateUserProfileResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CustomFileSystem {
+    pub efs_file_system: Option<EFSFileSystem>,
+    pub f_sx_lustre_file_system: Option<FSxLustreFileSystem>,
+    pub s3_file_system: Option<S3FileSystem>,
+}
+
+impl Shape for CustomFileSystem {
+    const SCHEMA: &'static StructSchema = &tables::CUSTOM_FILE_SYSTEM;
+}
+
+impl Struct for CustomFileSystem {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.efs_file_system,
+            1 => &self.f_sx_lustre_file_system,
+            2 => &self.s3_file_system,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.efs_file_system,
+            1 => &mut self.f_sx_lustre_file_system,
+            2 => &mut self.s3_file_system,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CustomFileSystem {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -928,6 +1234,56 @@ impl Member for DefaultSpaceStorageSettings {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteAppRequest {
+    pub domain_id: String,
+    pub user_profile_name: Option<String>,
+    pub space_name: Option<String>,
+    pub app_type: AppType,
+    pub app_name: String,
+}
+
+impl Shape for DeleteAppRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_APP_REQUEST;
+}
+
+impl Struct for DeleteAppRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.domain_id,
+            1 => &self.user_profile_name,
+            2 => &self.space_name,
+            3 => &self.app_type,
+            4 => &self.app_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.domain_id,
+            1 => &mut self.user_profile_name,
+            2 => &mut self.space_name,
+            3 => &mut self.app_type,
+            4 => &mut self.app_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteAppRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteDomainRequest {
     pub domain_id: String,
     pub retention_policy: Option<RetentionPolicy>,
@@ -960,6 +1316,47 @@ impl Struct for DeleteDomainRequest {
 }
 
 impl Member for DeleteDomainRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteSpaceRequest {
+    pub domain_id: String,
+    pub space_name: String,
+}
+
+impl Shape for DeleteSpaceRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_SPACE_REQUEST;
+}
+
+impl Struct for DeleteSpaceRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.domain_id,
+            1 => &self.space_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.domain_id,
+            1 => &mut self.space_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteSpaceRequest {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -1072,6 +1469,136 @@ impl Struct for DeleteUserProfileRequest {
 }
 
 impl Member for DeleteUserProfileRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeAppRequest {
+    pub domain_id: String,
+    pub user_profile_name: Option<String>,
+    pub space_name: Option<String>,
+    pub app_type: AppType,
+    pub app_name: String,
+}
+
+impl Shape for DescribeAppRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_APP_REQUEST;
+}
+
+impl Struct for DescribeAppRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.domain_id,
+            1 => &self.user_profile_name,
+            2 => &self.space_name,
+            3 => &self.app_type,
+            4 => &self.app_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.domain_id,
+            1 => &mut self.user_profile_name,
+            2 => &mut self.space_name,
+            3 => &mut self.app_type,
+            4 => &mut self.app_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeAppRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeAppResponse {
+    pub app_arn: Option<String>,
+    pub app_type: Option<AppType>,
+    pub app_name: Option<String>,
+    pub domain_id: Option<String>,
+    pub user_profile_name: Option<String>,
+    pub space_name: Option<String>,
+    pub status: Option<AppStatus>,
+    pub effective_trusted_identity_propagation_status: Option<FeatureStatus>,
+    pub recovery_mode: Option<bool>,
+    pub last_health_check_timestamp: Option<Timestamp>,
+    pub last_user_activity_timestamp: Option<Timestamp>,
+    pub creation_time: Option<Timestamp>,
+    pub failure_reason: Option<String>,
+    pub resource_spec: Option<ResourceSpec>,
+    pub built_in_lifecycle_config_arn: Option<String>,
+}
+
+impl Shape for DescribeAppResponse {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_APP_RESPONSE;
+}
+
+impl Struct for DescribeAppResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.app_arn,
+            1 => &self.app_type,
+            2 => &self.app_name,
+            3 => &self.domain_id,
+            4 => &self.user_profile_name,
+            5 => &self.space_name,
+            6 => &self.status,
+            7 => &self.effective_trusted_identity_propagation_status,
+            8 => &self.recovery_mode,
+            9 => &self.last_health_check_timestamp,
+            10 => &self.last_user_activity_timestamp,
+            11 => &self.creation_time,
+            12 => &self.failure_reason,
+            13 => &self.resource_spec,
+            14 => &self.built_in_lifecycle_config_arn,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.app_arn,
+            1 => &mut self.app_type,
+            2 => &mut self.app_name,
+            3 => &mut self.domain_id,
+            4 => &mut self.user_profile_name,
+            5 => &mut self.space_name,
+            6 => &mut self.status,
+            7 => &mut self.effective_trusted_identity_propagation_status,
+            8 => &mut self.recovery_mode,
+            9 => &mut self.last_health_check_timestamp,
+            10 => &mut self.last_user_activity_timestamp,
+            11 => &mut self.creation_time,
+            12 => &mut self.failure_reason,
+            13 => &mut self.resource_spec,
+            14 => &mut self.built_in_lifecycle_config_arn,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeAppResponse {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -1217,6 +1744,121 @@ impl Struct for DescribeDomainResponse {
 }
 
 impl Member for DescribeDomainResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeSpaceRequest {
+    pub domain_id: String,
+    pub space_name: String,
+}
+
+impl Shape for DescribeSpaceRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_SPACE_REQUEST;
+}
+
+impl Struct for DescribeSpaceRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.domain_id,
+            1 => &self.space_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.domain_id,
+            1 => &mut self.space_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeSpaceRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeSpaceResponse {
+    pub domain_id: Option<String>,
+    pub space_arn: Option<String>,
+    pub space_name: Option<String>,
+    pub home_efs_file_system_uid: Option<String>,
+    pub status: Option<SpaceStatus>,
+    pub last_modified_time: Option<Timestamp>,
+    pub creation_time: Option<Timestamp>,
+    pub failure_reason: Option<String>,
+    pub space_settings: Option<SpaceSettings>,
+    pub ownership_settings: Option<OwnershipSettings>,
+    pub space_sharing_settings: Option<SpaceSharingSettings>,
+    pub space_display_name: Option<String>,
+    pub url: Option<String>,
+}
+
+impl Shape for DescribeSpaceResponse {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_SPACE_RESPONSE;
+}
+
+impl Struct for DescribeSpaceResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.domain_id,
+            1 => &self.space_arn,
+            2 => &self.space_name,
+            3 => &self.home_efs_file_system_uid,
+            4 => &self.status,
+            5 => &self.last_modified_time,
+            6 => &self.creation_time,
+            7 => &self.failure_reason,
+            8 => &self.space_settings,
+            9 => &self.ownership_settings,
+            10 => &self.space_sharing_settings,
+            11 => &self.space_display_name,
+            12 => &self.url,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.domain_id,
+            1 => &mut self.space_arn,
+            2 => &mut self.space_name,
+            3 => &mut self.home_efs_file_system_uid,
+            4 => &mut self.status,
+            5 => &mut self.last_modified_time,
+            6 => &mut self.creation_time,
+            7 => &mut self.failure_reason,
+            8 => &mut self.space_settings,
+            9 => &mut self.ownership_settings,
+            10 => &mut self.space_sharing_settings,
+            11 => &mut self.space_display_name,
+            12 => &mut self.url,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeSpaceResponse {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -1602,6 +2244,44 @@ text_enum!(DomainStatus {
 });
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct EFSFileSystem {
+    pub file_system_id: String,
+}
+
+impl Shape for EFSFileSystem {
+    const SCHEMA: &'static StructSchema = &tables::EFS_FILE_SYSTEM;
+}
+
+impl Struct for EFSFileSystem {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.file_system_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.file_system_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for EFSFileSystem {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EFSFileSystemConfig {
     pub file_system_id: String,
     pub file_system_path: Option<String>,
@@ -1634,6 +2314,44 @@ impl Struct for EFSFileSystemConfig {
 }
 
 impl Member for EFSFileSystemConfig {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EbsStorageSettings {
+    pub ebs_volume_size_in_gb: i32,
+}
+
+impl Shape for EbsStorageSettings {
+    const SCHEMA: &'static StructSchema = &tables::EBS_STORAGE_SETTINGS;
+}
+
+impl Struct for EbsStorageSettings {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.ebs_volume_size_in_gb,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.ebs_volume_size_in_gb,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for EbsStorageSettings {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -1733,6 +2451,44 @@ text_enum!(ExecutionRoleSessionNameMode {
     Static = "STATIC",
     UserIdentity = "USER_IDENTITY",
 });
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FSxLustreFileSystem {
+    pub file_system_id: String,
+}
+
+impl Shape for FSxLustreFileSystem {
+    const SCHEMA: &'static StructSchema = &tables::F_SX_LUSTRE_FILE_SYSTEM;
+}
+
+impl Struct for FSxLustreFileSystem {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.file_system_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.file_system_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for FSxLustreFileSystem {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FSxLustreFileSystemConfig {
@@ -2148,6 +2904,103 @@ text_enum!(LifecycleManagement {
 });
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListAppsRequest {
+    pub next_token: Option<String>,
+    pub max_results: Option<i32>,
+    pub sort_order: Option<SortOrder>,
+    pub sort_by: Option<AppSortKey>,
+    pub domain_id_equals: Option<String>,
+    pub user_profile_name_equals: Option<String>,
+    pub space_name_equals: Option<String>,
+}
+
+impl Shape for ListAppsRequest {
+    const SCHEMA: &'static StructSchema = &tables::LIST_APPS_REQUEST;
+}
+
+impl Struct for ListAppsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.next_token,
+            1 => &self.max_results,
+            2 => &self.sort_order,
+            3 => &self.sort_by,
+            4 => &self.domain_id_equals,
+            5 => &self.user_profile_name_equals,
+            6 => &self.space_name_equals,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.next_token,
+            1 => &mut self.max_results,
+            2 => &mut self.sort_order,
+            3 => &mut self.sort_by,
+            4 => &mut self.domain_id_equals,
+            5 => &mut self.user_profile_name_equals,
+            6 => &mut self.space_name_equals,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ListAppsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListAppsResponse {
+    pub apps: Option<Vec<AppDetails>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for ListAppsResponse {
+    const SCHEMA: &'static StructSchema = &tables::LIST_APPS_RESPONSE;
+}
+
+impl Struct for ListAppsResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.apps,
+            1 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.apps,
+            1 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ListAppsResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListDomainsRequest {
     pub next_token: Option<String>,
     pub max_results: Option<i32>,
@@ -2221,6 +3074,100 @@ impl Struct for ListDomainsResponse {
 }
 
 impl Member for ListDomainsResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListSpacesRequest {
+    pub next_token: Option<String>,
+    pub max_results: Option<i32>,
+    pub sort_order: Option<SortOrder>,
+    pub sort_by: Option<SpaceSortKey>,
+    pub domain_id_equals: Option<String>,
+    pub space_name_contains: Option<String>,
+}
+
+impl Shape for ListSpacesRequest {
+    const SCHEMA: &'static StructSchema = &tables::LIST_SPACES_REQUEST;
+}
+
+impl Struct for ListSpacesRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.next_token,
+            1 => &self.max_results,
+            2 => &self.sort_order,
+            3 => &self.sort_by,
+            4 => &self.domain_id_equals,
+            5 => &self.space_name_contains,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.next_token,
+            1 => &mut self.max_results,
+            2 => &mut self.sort_order,
+            3 => &mut self.sort_by,
+            4 => &mut self.domain_id_equals,
+            5 => &mut self.space_name_contains,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ListSpacesRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListSpacesResponse {
+    pub spaces: Option<Vec<SpaceDetails>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for ListSpacesResponse {
+    const SCHEMA: &'static StructSchema = &tables::LIST_SPACES_RESPONSE;
+}
+
+impl Struct for ListSpacesResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.spaces,
+            1 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.spaces,
+            1 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ListSpacesResponse {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -2479,6 +3426,82 @@ text_enum!(NotebookOutputOption {
     Allowed = "Allowed",
     Disabled = "Disabled",
 });
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OwnershipSettings {
+    pub owner_user_profile_name: String,
+}
+
+impl Shape for OwnershipSettings {
+    const SCHEMA: &'static StructSchema = &tables::OWNERSHIP_SETTINGS;
+}
+
+impl Struct for OwnershipSettings {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.owner_user_profile_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.owner_user_profile_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for OwnershipSettings {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OwnershipSettingsSummary {
+    pub owner_user_profile_name: Option<String>,
+}
+
+impl Shape for OwnershipSettingsSummary {
+    const SCHEMA: &'static StructSchema = &tables::OWNERSHIP_SETTINGS_SUMMARY;
+}
+
+impl Struct for OwnershipSettingsSummary {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.owner_user_profile_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.owner_user_profile_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for OwnershipSettingsSummary {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RSessionAppSettings {
@@ -2763,6 +3786,44 @@ text_enum!(RetentionType {
 });
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct S3FileSystem {
+    pub s3_uri: String,
+}
+
+impl Shape for S3FileSystem {
+    const SCHEMA: &'static StructSchema = &tables::S3_FILE_SYSTEM;
+}
+
+impl Struct for S3FileSystem {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.s3_uri,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.s3_uri,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for S3FileSystem {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct S3FileSystemConfig {
     pub mount_path: Option<String>,
     pub s3_uri: String,
@@ -2851,10 +3912,555 @@ impl Member for SharingSettings {
     }
 }
 
+text_enum!(SharingType {
+    Private = "Private",
+    Shared = "Shared",
+});
+
 text_enum!(SortOrder {
     Ascending = "Ascending",
     Descending = "Descending",
 });
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpaceAppLifecycleManagement {
+    pub idle_settings: Option<SpaceIdleSettings>,
+}
+
+impl Shape for SpaceAppLifecycleManagement {
+    const SCHEMA: &'static StructSchema = &tables::SPACE_APP_LIFECYCLE_MANAGEMENT;
+}
+
+impl Struct for SpaceAppLifecycleManagement {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.idle_settings,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.idle_settings,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for SpaceAppLifecycleManagement {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpaceCodeEditorAppSettings {
+    pub default_resource_spec: Option<ResourceSpec>,
+    pub app_lifecycle_management: Option<SpaceAppLifecycleManagement>,
+}
+
+impl Shape for SpaceCodeEditorAppSettings {
+    const SCHEMA: &'static StructSchema = &tables::SPACE_CODE_EDITOR_APP_SETTINGS;
+}
+
+impl Struct for SpaceCodeEditorAppSettings {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.default_resource_spec,
+            1 => &self.app_lifecycle_management,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.default_resource_spec,
+            1 => &mut self.app_lifecycle_management,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for SpaceCodeEditorAppSettings {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpaceDetails {
+    pub domain_id: Option<String>,
+    pub space_name: Option<String>,
+    pub status: Option<SpaceStatus>,
+    pub creation_time: Option<Timestamp>,
+    pub last_modified_time: Option<Timestamp>,
+    pub space_settings_summary: Option<SpaceSettingsSummary>,
+    pub space_sharing_settings_summary: Option<SpaceSharingSettingsSummary>,
+    pub ownership_settings_summary: Option<OwnershipSettingsSummary>,
+    pub space_display_name: Option<String>,
+}
+
+impl Shape for SpaceDetails {
+    const SCHEMA: &'static StructSchema = &tables::SPACE_DETAILS;
+}
+
+impl Struct for SpaceDetails {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.domain_id,
+            1 => &self.space_name,
+            2 => &self.status,
+            3 => &self.creation_time,
+            4 => &self.last_modified_time,
+            5 => &self.space_settings_summary,
+            6 => &self.space_sharing_settings_summary,
+            7 => &self.ownership_settings_summary,
+            8 => &self.space_display_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.domain_id,
+            1 => &mut self.space_name,
+            2 => &mut self.status,
+            3 => &mut self.creation_time,
+            4 => &mut self.last_modified_time,
+            5 => &mut self.space_settings_summary,
+            6 => &mut self.space_sharing_settings_summary,
+            7 => &mut self.ownership_settings_summary,
+            8 => &mut self.space_display_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for SpaceDetails {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpaceIdleSettings {
+    pub idle_timeout_in_minutes: Option<i32>,
+}
+
+impl Shape for SpaceIdleSettings {
+    const SCHEMA: &'static StructSchema = &tables::SPACE_IDLE_SETTINGS;
+}
+
+impl Struct for SpaceIdleSettings {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.idle_timeout_in_minutes,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.idle_timeout_in_minutes,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for SpaceIdleSettings {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpaceJupyterLabAppSettings {
+    pub default_resource_spec: Option<ResourceSpec>,
+    pub code_repositories: Option<Vec<CodeRepository>>,
+    pub app_lifecycle_management: Option<SpaceAppLifecycleManagement>,
+}
+
+impl Shape for SpaceJupyterLabAppSettings {
+    const SCHEMA: &'static StructSchema = &tables::SPACE_JUPYTER_LAB_APP_SETTINGS;
+}
+
+impl Struct for SpaceJupyterLabAppSettings {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.default_resource_spec,
+            1 => &self.code_repositories,
+            2 => &self.app_lifecycle_management,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.default_resource_spec,
+            1 => &mut self.code_repositories,
+            2 => &mut self.app_lifecycle_management,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for SpaceJupyterLabAppSettings {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpaceSettings {
+    pub jupyter_server_app_settings: Option<JupyterServerAppSettings>,
+    pub kernel_gateway_app_settings: Option<KernelGatewayAppSettings>,
+    pub code_editor_app_settings: Option<SpaceCodeEditorAppSettings>,
+    pub jupyter_lab_app_settings: Option<SpaceJupyterLabAppSettings>,
+    pub app_type: Option<AppType>,
+    pub space_storage_settings: Option<SpaceStorageSettings>,
+    pub space_managed_resources: Option<FeatureStatus>,
+    pub custom_file_systems: Option<Vec<CustomFileSystem>>,
+    pub remote_access: Option<FeatureStatus>,
+}
+
+impl Shape for SpaceSettings {
+    const SCHEMA: &'static StructSchema = &tables::SPACE_SETTINGS;
+}
+
+impl Struct for SpaceSettings {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.jupyter_server_app_settings,
+            1 => &self.kernel_gateway_app_settings,
+            2 => &self.code_editor_app_settings,
+            3 => &self.jupyter_lab_app_settings,
+            4 => &self.app_type,
+            5 => &self.space_storage_settings,
+            6 => &self.space_managed_resources,
+            7 => &self.custom_file_systems,
+            8 => &self.remote_access,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.jupyter_server_app_settings,
+            1 => &mut self.kernel_gateway_app_settings,
+            2 => &mut self.code_editor_app_settings,
+            3 => &mut self.jupyter_lab_app_settings,
+            4 => &mut self.app_type,
+            5 => &mut self.space_storage_settings,
+            6 => &mut self.space_managed_resources,
+            7 => &mut self.custom_file_systems,
+            8 => &mut self.remote_access,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for SpaceSettings {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpaceSettingsSummary {
+    pub app_type: Option<AppType>,
+    pub remote_access: Option<FeatureStatus>,
+    pub space_storage_settings: Option<SpaceStorageSettings>,
+}
+
+impl Shape for SpaceSettingsSummary {
+    const SCHEMA: &'static StructSchema = &tables::SPACE_SETTINGS_SUMMARY;
+}
+
+impl Struct for SpaceSettingsSummary {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.app_type,
+            1 => &self.remote_access,
+            2 => &self.space_storage_settings,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.app_type,
+            1 => &mut self.remote_access,
+            2 => &mut self.space_storage_settings,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for SpaceSettingsSummary {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpaceSharingSettings {
+    pub sharing_type: SharingType,
+}
+
+impl Shape for SpaceSharingSettings {
+    const SCHEMA: &'static StructSchema = &tables::SPACE_SHARING_SETTINGS;
+}
+
+impl Struct for SpaceSharingSettings {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.sharing_type,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.sharing_type,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for SpaceSharingSettings {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpaceSharingSettingsSummary {
+    pub sharing_type: Option<SharingType>,
+}
+
+impl Shape for SpaceSharingSettingsSummary {
+    const SCHEMA: &'static StructSchema = &tables::SPACE_SHARING_SETTINGS_SUMMARY;
+}
+
+impl Struct for SpaceSharingSettingsSummary {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.sharing_type,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.sharing_type,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for SpaceSharingSettingsSummary {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+text_enum!(SpaceSortKey {
+    CreationTime = "CreationTime",
+    LastModifiedTime = "LastModifiedTime",
+});
+
+text_enum!(SpaceStatus {
+    Deleting = "Deleting",
+    Failed = "Failed",
+    InService = "InService",
+    Pending = "Pending",
+    Updating = "Updating",
+    UpdateFailed = "Update_Failed",
+    DeleteFailed = "Delete_Failed",
+});
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpaceStorageSettings {
+    pub ebs_storage_settings: Option<EbsStorageSettings>,
+}
+
+impl Shape for SpaceStorageSettings {
+    const SCHEMA: &'static StructSchema = &tables::SPACE_STORAGE_SETTINGS;
+}
+
+impl Struct for SpaceStorageSettings {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.ebs_storage_settings,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.ebs_storage_settings,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for SpaceStorageSettings {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StartSessionRequest {
+    pub resource_identifier: String,
+}
+
+impl Shape for StartSessionRequest {
+    const SCHEMA: &'static StructSchema = &tables::START_SESSION_REQUEST;
+}
+
+impl Struct for StartSessionRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.resource_identifier,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.resource_identifier,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for StartSessionRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StartSessionResponse {
+    pub session_id: Option<String>,
+    pub stream_url: Option<String>,
+    pub token_value: Option<String>,
+}
+
+impl Shape for StartSessionResponse {
+    const SCHEMA: &'static StructSchema = &tables::START_SESSION_RESPONSE;
+}
+
+impl Struct for StartSessionResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.session_id,
+            1 => &self.stream_url,
+            2 => &self.token_value,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.session_id,
+            1 => &mut self.stream_url,
+            2 => &mut self.token_value,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for StartSessionResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
 
 text_enum!(StudioWebPortal {
     Enabled = "ENABLED",
@@ -3237,6 +4843,91 @@ impl Member for UpdateDomainResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateSpaceRequest {
+    pub domain_id: String,
+    pub space_name: String,
+    pub space_settings: Option<SpaceSettings>,
+    pub space_display_name: Option<String>,
+}
+
+impl Shape for UpdateSpaceRequest {
+    const SCHEMA: &'static StructSchema = &tables::UPDATE_SPACE_REQUEST;
+}
+
+impl Struct for UpdateSpaceRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.domain_id,
+            1 => &self.space_name,
+            2 => &self.space_settings,
+            3 => &self.space_display_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.domain_id,
+            1 => &mut self.space_name,
+            2 => &mut self.space_settings,
+            3 => &mut self.space_display_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for UpdateSpaceRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateSpaceResponse {
+    pub space_arn: Option<String>,
+}
+
+impl Shape for UpdateSpaceResponse {
+    const SCHEMA: &'static StructSchema = &tables::UPDATE_SPACE_RESPONSE;
+}
+
+impl Struct for UpdateSpaceResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.space_arn,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.space_arn,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for UpdateSpaceResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpdateUserProfileRequest {
     pub domain_id: String,
     pub user_profile_name: String,
@@ -3517,18 +5208,28 @@ impl Member for WorkspaceSettings {
 pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
     Some(match operation {
         "AddTags" => Box::<AddTagsInput>::default(),
+        "CreateApp" => Box::<CreateAppRequest>::default(),
         "CreateDomain" => Box::<CreateDomainRequest>::default(),
         "CreatePresignedDomainUrl" => Box::<CreatePresignedDomainUrlRequest>::default(),
+        "CreateSpace" => Box::<CreateSpaceRequest>::default(),
         "CreateUserProfile" => Box::<CreateUserProfileRequest>::default(),
+        "DeleteApp" => Box::<DeleteAppRequest>::default(),
         "DeleteDomain" => Box::<DeleteDomainRequest>::default(),
+        "DeleteSpace" => Box::<DeleteSpaceRequest>::default(),
         "DeleteTags" => Box::<DeleteTagsInput>::default(),
         "DeleteUserProfile" => Box::<DeleteUserProfileRequest>::default(),
+        "DescribeApp" => Box::<DescribeAppRequest>::default(),
         "DescribeDomain" => Box::<DescribeDomainRequest>::default(),
+        "DescribeSpace" => Box::<DescribeSpaceRequest>::default(),
         "DescribeUserProfile" => Box::<DescribeUserProfileRequest>::default(),
+        "ListApps" => Box::<ListAppsRequest>::default(),
         "ListDomains" => Box::<ListDomainsRequest>::default(),
+        "ListSpaces" => Box::<ListSpacesRequest>::default(),
         "ListTags" => Box::<ListTagsInput>::default(),
         "ListUserProfiles" => Box::<ListUserProfilesRequest>::default(),
+        "StartSession" => Box::<StartSessionRequest>::default(),
         "UpdateDomain" => Box::<UpdateDomainRequest>::default(),
+        "UpdateSpace" => Box::<UpdateSpaceRequest>::default(),
         "UpdateUserProfile" => Box::<UpdateUserProfileRequest>::default(),
         _ => return None,
     })
@@ -3538,18 +5239,28 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
 pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
     Some(match operation {
         "AddTags" => Box::<AddTagsOutput>::default(),
+        "CreateApp" => Box::<CreateAppResponse>::default(),
         "CreateDomain" => Box::<CreateDomainResponse>::default(),
         "CreatePresignedDomainUrl" => Box::<CreatePresignedDomainUrlResponse>::default(),
+        "CreateSpace" => Box::<CreateSpaceResponse>::default(),
         "CreateUserProfile" => Box::<CreateUserProfileResponse>::default(),
+        "DeleteApp" => Box::<sagegate_model::Unit>::default(),
         "DeleteDomain" => Box::<sagegate_model::Unit>::default(),
+        "DeleteSpace" => Box::<sagegate_model::Unit>::default(),
         "DeleteTags" => Box::<DeleteTagsOutput>::default(),
         "DeleteUserProfile" => Box::<sagegate_model::Unit>::default(),
+        "DescribeApp" => Box::<DescribeAppResponse>::default(),
         "DescribeDomain" => Box::<DescribeDomainResponse>::default(),
+        "DescribeSpace" => Box::<DescribeSpaceResponse>::default(),
         "DescribeUserProfile" => Box::<DescribeUserProfileResponse>::default(),
+        "ListApps" => Box::<ListAppsResponse>::default(),
         "ListDomains" => Box::<ListDomainsResponse>::default(),
+        "ListSpaces" => Box::<ListSpacesResponse>::default(),
         "ListTags" => Box::<ListTagsOutput>::default(),
         "ListUserProfiles" => Box::<ListUserProfilesResponse>::default(),
+        "StartSession" => Box::<StartSessionResponse>::default(),
         "UpdateDomain" => Box::<UpdateDomainResponse>::default(),
+        "UpdateSpace" => Box::<UpdateSpaceResponse>::default(),
         "UpdateUserProfile" => Box::<UpdateUserProfileResponse>::default(),
         _ => return None,
     })

@@ -51,7 +51,14 @@ static OPERATIONS: [OperationSchema; 425] = [
     missing("CreateAIWorkloadConfig"),
     missing("CreateAction"),
     missing("CreateAlgorithm"),
-    missing("CreateApp"),
+    OperationSchema {
+        name: "CreateApp",
+        implemented: true,
+        input: Some(&CREATE_APP_REQUEST),
+        output: Some(&CREATE_APP_RESPONSE),
+        result_wrapper: None,
+        errors: &[&ERROR_RESOURCE_IN_USE, &ERROR_RESOURCE_LIMIT_EXCEEDED],
+    },
     missing("CreateAppImageConfig"),
     missing("CreateArtifact"),
     missing("CreateAutoMLJob"),
@@ -124,7 +131,14 @@ static OPERATIONS: [OperationSchema; 425] = [
     missing("CreatePresignedNotebookInstanceUrl"),
     missing("CreateProcessingJob"),
     missing("CreateProject"),
-    missing("CreateSpace"),
+    OperationSchema {
+        name: "CreateSpace",
+        implemented: true,
+        input: Some(&CREATE_SPACE_REQUEST),
+        output: Some(&CREATE_SPACE_RESPONSE),
+        result_wrapper: None,
+        errors: &[&ERROR_RESOURCE_IN_USE, &ERROR_RESOURCE_LIMIT_EXCEEDED],
+    },
     missing("CreateStudioLifecycleConfig"),
     missing("CreateTrainingJob"),
     missing("CreateTrainingPlan"),
@@ -147,7 +161,14 @@ static OPERATIONS: [OperationSchema; 425] = [
     missing("DeleteAIWorkloadConfig"),
     missing("DeleteAction"),
     missing("DeleteAlgorithm"),
-    missing("DeleteApp"),
+    OperationSchema {
+        name: "DeleteApp",
+        implemented: true,
+        input: Some(&DELETE_APP_REQUEST),
+        output: None,
+        result_wrapper: None,
+        errors: &[&ERROR_RESOURCE_NOT_FOUND, &ERROR_RESOURCE_IN_USE],
+    },
     missing("DeleteAppImageConfig"),
     missing("DeleteArtifact"),
     missing("DeleteAssociation"),
@@ -205,7 +226,14 @@ static OPERATIONS: [OperationSchema; 425] = [
     missing("DeletePipeline"),
     missing("DeleteProcessingJob"),
     missing("DeleteProject"),
-    missing("DeleteSpace"),
+    OperationSchema {
+        name: "DeleteSpace",
+        implemented: true,
+        input: Some(&DELETE_SPACE_REQUEST),
+        output: None,
+        result_wrapper: None,
+        errors: &[&ERROR_RESOURCE_NOT_FOUND, &ERROR_RESOURCE_IN_USE],
+    },
     missing("DeleteStudioLifecycleConfig"),
     OperationSchema {
         name: "DeleteTags",
@@ -235,7 +263,14 @@ static OPERATIONS: [OperationSchema; 425] = [
     missing("DescribeAIWorkloadConfig"),
     missing("DescribeAction"),
     missing("DescribeAlgorithm"),
-    missing("DescribeApp"),
+    OperationSchema {
+        name: "DescribeApp",
+        implemented: true,
+        input: Some(&DESCRIBE_APP_REQUEST),
+        output: Some(&DESCRIBE_APP_RESPONSE),
+        result_wrapper: None,
+        errors: &[&ERROR_RESOURCE_NOT_FOUND],
+    },
     missing("DescribeAppImageConfig"),
     missing("DescribeArtifact"),
     missing("DescribeAutoMLJob"),
@@ -304,7 +339,14 @@ static OPERATIONS: [OperationSchema; 425] = [
     missing("DescribeProcessingJob"),
     missing("DescribeProject"),
     missing("DescribeReservedCapacity"),
-    missing("DescribeSpace"),
+    OperationSchema {
+        name: "DescribeSpace",
+        implemented: true,
+        input: Some(&DESCRIBE_SPACE_REQUEST),
+        output: Some(&DESCRIBE_SPACE_RESPONSE),
+        result_wrapper: None,
+        errors: &[&ERROR_RESOURCE_NOT_FOUND],
+    },
     missing("DescribeStudioLifecycleConfig"),
     missing("DescribeSubscribedWorkteam"),
     missing("DescribeTrainingJob"),
@@ -344,7 +386,14 @@ static OPERATIONS: [OperationSchema; 425] = [
     missing("ListAlgorithms"),
     missing("ListAliases"),
     missing("ListAppImageConfigs"),
-    missing("ListApps"),
+    OperationSchema {
+        name: "ListApps",
+        implemented: true,
+        input: Some(&LIST_APPS_REQUEST),
+        output: Some(&LIST_APPS_RESPONSE),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("ListArtifacts"),
     missing("ListAssociations"),
     missing("ListAutoMLJobs"),
@@ -423,7 +472,14 @@ static OPERATIONS: [OperationSchema; 425] = [
     missing("ListProcessingJobs"),
     missing("ListProjects"),
     missing("ListResourceCatalogs"),
-    missing("ListSpaces"),
+    OperationSchema {
+        name: "ListSpaces",
+        implemented: true,
+        input: Some(&LIST_SPACES_REQUEST),
+        output: Some(&LIST_SPACES_RESPONSE),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("ListStageDevices"),
     missing("ListStudioLifecycleConfigs"),
     missing("ListSubscribedWorkteams"),
@@ -470,7 +526,14 @@ static OPERATIONS: [OperationSchema; 425] = [
     missing("StartMonitoringSchedule"),
     missing("StartNotebookInstance"),
     missing("StartPipelineExecution"),
-    missing("StartSession"),
+    OperationSchema {
+        name: "StartSession",
+        implemented: true,
+        input: Some(&START_SESSION_REQUEST),
+        output: Some(&START_SESSION_RESPONSE),
+        result_wrapper: None,
+        errors: &[&ERROR_RESOURCE_NOT_FOUND, &ERROR_RESOURCE_LIMIT_EXCEEDED],
+    },
     missing("StopAIBenchmarkJob"),
     missing("StopAIRecommendationJob"),
     missing("StopAutoMLJob"),
@@ -542,7 +605,18 @@ static OPERATIONS: [OperationSchema; 425] = [
     missing("UpdatePipelineExecution"),
     missing("UpdatePipelineVersion"),
     missing("UpdateProject"),
-    missing("UpdateSpace"),
+    OperationSchema {
+        name: "UpdateSpace",
+        implemented: true,
+        input: Some(&UPDATE_SPACE_REQUEST),
+        output: Some(&UPDATE_SPACE_RESPONSE),
+        result_wrapper: None,
+        errors: &[
+            &ERROR_RESOURCE_NOT_FOUND,
+            &ERROR_RESOURCE_IN_USE,
+            &ERROR_RESOURCE_LIMIT_EXCEEDED,
+        ],
+    },
     missing("UpdateTrainingJob"),
     missing("UpdateTrial"),
     missing("UpdateTrialComponent"),
@@ -629,6 +703,34 @@ static AMAZON_Q_SETTINGS_SHAPE: ShapeSchema = ShapeSchema {
     sensitive: false,
     kind: Kind::Struct(&AMAZON_Q_SETTINGS),
 };
+
+static APP_ARN_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AppArn",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: Some(0), max: Some(256) },
+        pattern: Some("arn:aws[a-z\\-]*:sagemaker:[a-z0-9\\-]*:[0-9]{12}:app/.*"),
+        values: &[],
+    }),
+};
+
+pub static APP_DETAILS: StructSchema = StructSchema {
+    name: "AppDetails",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DomainId", &DOMAIN_ID_SHAPE),
+        MemberSchema::new("UserProfileName", &USER_PROFILE_NAME_SHAPE),
+        MemberSchema::new("SpaceName", &SPACE_NAME_SHAPE),
+        MemberSchema::new("AppType", &APP_TYPE_SHAPE),
+        MemberSchema::new("AppName", &APP_NAME_SHAPE),
+        MemberSchema::new("Status", &APP_STATUS_SHAPE),
+        MemberSchema::new("CreationTime", &CREATION_TIME_SHAPE),
+        MemberSchema::new("ResourceSpec", &RESOURCE_SPEC_SHAPE),
+    ],
+};
+static APP_DETAILS_SHAPE: ShapeSchema =
+    ShapeSchema { name: "AppDetails", sensitive: false, kind: Kind::Struct(&APP_DETAILS) };
 
 static APP_IMAGE_CONFIG_NAME_SHAPE: ShapeSchema = ShapeSchema {
     name: "AppImageConfigName",
@@ -839,6 +941,27 @@ static APP_LIFECYCLE_MANAGEMENT_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Struct(&APP_LIFECYCLE_MANAGEMENT),
 };
 
+static APP_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AppList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &APP_DETAILS_SHAPE,
+        item_name: "member",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static APP_NAME_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AppName",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: Some(0), max: Some(63) },
+        pattern: Some("[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"),
+        values: &[],
+    }),
+};
+
 static APP_NETWORK_ACCESS_TYPE_SHAPE: ShapeSchema = ShapeSchema {
     name: "AppNetworkAccessType",
     sensitive: false,
@@ -856,6 +979,26 @@ static APP_SECURITY_GROUP_MANAGEMENT_SHAPE: ShapeSchema = ShapeSchema {
         size: Size { min: None, max: None },
         pattern: None,
         values: &["Service", "Customer"],
+    }),
+};
+
+static APP_SORT_KEY_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AppSortKey",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["CreationTime"],
+    }),
+};
+
+static APP_STATUS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AppStatus",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["Deleted", "Deleting", "Failed", "InService", "Pending"],
     }),
 };
 
@@ -909,6 +1052,9 @@ static AUTO_MOUNT_HOME_EFS_SHAPE: ShapeSchema = ShapeSchema {
         values: &["Enabled", "Disabled", "DefaultAsDomain"],
     }),
 };
+
+static BOOLEAN_SHAPE: ShapeSchema =
+    ShapeSchema { name: "Boolean", sensitive: false, kind: Kind::Boolean };
 
 pub static CANVAS_APP_SETTINGS: StructSchema = StructSchema {
     name: "CanvasAppSettings",
@@ -972,6 +1118,27 @@ pub static CODE_REPOSITORY: StructSchema = StructSchema {
 static CODE_REPOSITORY_SHAPE: ShapeSchema =
     ShapeSchema { name: "CodeRepository", sensitive: false, kind: Kind::Struct(&CODE_REPOSITORY) };
 
+pub static CREATE_APP_REQUEST: StructSchema = StructSchema {
+    name: "CreateAppRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DomainId", &DOMAIN_ID_SHAPE).required(),
+        MemberSchema::new("UserProfileName", &USER_PROFILE_NAME_SHAPE),
+        MemberSchema::new("SpaceName", &SPACE_NAME_SHAPE),
+        MemberSchema::new("AppType", &APP_TYPE_SHAPE).required(),
+        MemberSchema::new("AppName", &APP_NAME_SHAPE).required(),
+        MemberSchema::new("Tags", &TAG_LIST_SHAPE),
+        MemberSchema::new("ResourceSpec", &RESOURCE_SPEC_SHAPE),
+        MemberSchema::new("RecoveryMode", &BOOLEAN_SHAPE),
+    ],
+};
+pub static CREATE_APP_RESPONSE: StructSchema = StructSchema {
+    name: "CreateAppResponse",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("AppArn", &APP_ARN_SHAPE)],
+};
 pub static CREATE_DOMAIN_REQUEST: StructSchema = StructSchema {
     name: "CreateDomainRequest",
     sensitive: false,
@@ -1025,6 +1192,26 @@ pub static CREATE_PRESIGNED_DOMAIN_URL_RESPONSE: StructSchema = StructSchema {
     union: false,
     members: &[MemberSchema::new("AuthorizedUrl", &PRESIGNED_DOMAIN_URL_SHAPE)],
 };
+pub static CREATE_SPACE_REQUEST: StructSchema = StructSchema {
+    name: "CreateSpaceRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DomainId", &DOMAIN_ID_SHAPE).required(),
+        MemberSchema::new("SpaceName", &SPACE_NAME_SHAPE).required(),
+        MemberSchema::new("Tags", &TAG_LIST_SHAPE),
+        MemberSchema::new("SpaceSettings", &SPACE_SETTINGS_SHAPE),
+        MemberSchema::new("OwnershipSettings", &OWNERSHIP_SETTINGS_SHAPE),
+        MemberSchema::new("SpaceSharingSettings", &SPACE_SHARING_SETTINGS_SHAPE),
+        MemberSchema::new("SpaceDisplayName", &NON_EMPTY_STRING64_SHAPE),
+    ],
+};
+pub static CREATE_SPACE_RESPONSE: StructSchema = StructSchema {
+    name: "CreateSpaceResponse",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("SpaceArn", &SPACE_ARN_SHAPE)],
+};
 pub static CREATE_USER_PROFILE_REQUEST: StructSchema = StructSchema {
     name: "CreateUserProfileRequest",
     sensitive: false,
@@ -1048,6 +1235,22 @@ static CREATION_TIME_SHAPE: ShapeSchema = ShapeSchema {
     name: "CreationTime",
     sensitive: false,
     kind: Kind::Timestamp(TimestampFormat::EpochSeconds),
+};
+
+pub static CUSTOM_FILE_SYSTEM: StructSchema = StructSchema {
+    name: "CustomFileSystem",
+    sensitive: false,
+    union: true,
+    members: &[
+        MemberSchema::new("EFSFileSystem", &EFS_FILE_SYSTEM_SHAPE),
+        MemberSchema::new("FSxLustreFileSystem", &F_SX_LUSTRE_FILE_SYSTEM_SHAPE),
+        MemberSchema::new("S3FileSystem", &S3_FILE_SYSTEM_SHAPE),
+    ],
+};
+static CUSTOM_FILE_SYSTEM_SHAPE: ShapeSchema = ShapeSchema {
+    name: "CustomFileSystem",
+    sensitive: false,
+    kind: Kind::Struct(&CUSTOM_FILE_SYSTEM),
 };
 
 pub static CUSTOM_FILE_SYSTEM_CONFIG: StructSchema = StructSchema {
@@ -1074,6 +1277,17 @@ static CUSTOM_FILE_SYSTEM_CONFIGS_SHAPE: ShapeSchema = ShapeSchema {
         item_name: "member",
         flattened: false,
         size: Size { min: Some(0), max: Some(10) },
+    }),
+};
+
+static CUSTOM_FILE_SYSTEMS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "CustomFileSystems",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &CUSTOM_FILE_SYSTEM_SHAPE,
+        item_name: "member",
+        flattened: false,
+        size: Size { min: Some(0), max: Some(5) },
     }),
 };
 
@@ -1176,6 +1390,18 @@ static DEFAULT_SPACE_STORAGE_SETTINGS_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Struct(&DEFAULT_SPACE_STORAGE_SETTINGS),
 };
 
+pub static DELETE_APP_REQUEST: StructSchema = StructSchema {
+    name: "DeleteAppRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DomainId", &DOMAIN_ID_SHAPE).required(),
+        MemberSchema::new("UserProfileName", &USER_PROFILE_NAME_SHAPE),
+        MemberSchema::new("SpaceName", &SPACE_NAME_SHAPE),
+        MemberSchema::new("AppType", &APP_TYPE_SHAPE).required(),
+        MemberSchema::new("AppName", &APP_NAME_SHAPE).required(),
+    ],
+};
 pub static DELETE_DOMAIN_REQUEST: StructSchema = StructSchema {
     name: "DeleteDomainRequest",
     sensitive: false,
@@ -1183,6 +1409,15 @@ pub static DELETE_DOMAIN_REQUEST: StructSchema = StructSchema {
     members: &[
         MemberSchema::new("DomainId", &DOMAIN_ID_SHAPE).required(),
         MemberSchema::new("RetentionPolicy", &RETENTION_POLICY_SHAPE),
+    ],
+};
+pub static DELETE_SPACE_REQUEST: StructSchema = StructSchema {
+    name: "DeleteSpaceRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DomainId", &DOMAIN_ID_SHAPE).required(),
+        MemberSchema::new("SpaceName", &SPACE_NAME_SHAPE).required(),
     ],
 };
 pub static DELETE_TAGS_INPUT: StructSchema = StructSchema {
@@ -1203,6 +1438,40 @@ pub static DELETE_USER_PROFILE_REQUEST: StructSchema = StructSchema {
     members: &[
         MemberSchema::new("DomainId", &DOMAIN_ID_SHAPE).required(),
         MemberSchema::new("UserProfileName", &USER_PROFILE_NAME_SHAPE).required(),
+    ],
+};
+pub static DESCRIBE_APP_REQUEST: StructSchema = StructSchema {
+    name: "DescribeAppRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DomainId", &DOMAIN_ID_SHAPE).required(),
+        MemberSchema::new("UserProfileName", &USER_PROFILE_NAME_SHAPE),
+        MemberSchema::new("SpaceName", &SPACE_NAME_SHAPE),
+        MemberSchema::new("AppType", &APP_TYPE_SHAPE).required(),
+        MemberSchema::new("AppName", &APP_NAME_SHAPE).required(),
+    ],
+};
+pub static DESCRIBE_APP_RESPONSE: StructSchema = StructSchema {
+    name: "DescribeAppResponse",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AppArn", &APP_ARN_SHAPE),
+        MemberSchema::new("AppType", &APP_TYPE_SHAPE),
+        MemberSchema::new("AppName", &APP_NAME_SHAPE),
+        MemberSchema::new("DomainId", &DOMAIN_ID_SHAPE),
+        MemberSchema::new("UserProfileName", &USER_PROFILE_NAME_SHAPE),
+        MemberSchema::new("SpaceName", &SPACE_NAME_SHAPE),
+        MemberSchema::new("Status", &APP_STATUS_SHAPE),
+        MemberSchema::new("EffectiveTrustedIdentityPropagationStatus", &FEATURE_STATUS_SHAPE),
+        MemberSchema::new("RecoveryMode", &BOOLEAN_SHAPE),
+        MemberSchema::new("LastHealthCheckTimestamp", &TIMESTAMP_SHAPE),
+        MemberSchema::new("LastUserActivityTimestamp", &TIMESTAMP_SHAPE),
+        MemberSchema::new("CreationTime", &TIMESTAMP_SHAPE),
+        MemberSchema::new("FailureReason", &FAILURE_REASON_SHAPE),
+        MemberSchema::new("ResourceSpec", &RESOURCE_SPEC_SHAPE),
+        MemberSchema::new("BuiltInLifecycleConfigArn", &STUDIO_LIFECYCLE_CONFIG_ARN_SHAPE),
     ],
 };
 pub static DESCRIBE_DOMAIN_REQUEST: StructSchema = StructSchema {
@@ -1240,6 +1509,35 @@ pub static DESCRIBE_DOMAIN_RESPONSE: StructSchema = StructSchema {
         MemberSchema::new("HomeEfsFileSystemCreation", &HOME_EFS_FILE_SYSTEM_CREATION_SHAPE),
         MemberSchema::new("TagPropagation", &TAG_PROPAGATION_SHAPE),
         MemberSchema::new("DefaultSpaceSettings", &DEFAULT_SPACE_SETTINGS_SHAPE),
+    ],
+};
+pub static DESCRIBE_SPACE_REQUEST: StructSchema = StructSchema {
+    name: "DescribeSpaceRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DomainId", &DOMAIN_ID_SHAPE).required(),
+        MemberSchema::new("SpaceName", &SPACE_NAME_SHAPE).required(),
+    ],
+};
+pub static DESCRIBE_SPACE_RESPONSE: StructSchema = StructSchema {
+    name: "DescribeSpaceResponse",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DomainId", &DOMAIN_ID_SHAPE),
+        MemberSchema::new("SpaceArn", &SPACE_ARN_SHAPE),
+        MemberSchema::new("SpaceName", &SPACE_NAME_SHAPE),
+        MemberSchema::new("HomeEfsFileSystemUid", &EFS_UID_SHAPE),
+        MemberSchema::new("Status", &SPACE_STATUS_SHAPE),
+        MemberSchema::new("LastModifiedTime", &LAST_MODIFIED_TIME_SHAPE),
+        MemberSchema::new("CreationTime", &CREATION_TIME_SHAPE),
+        MemberSchema::new("FailureReason", &FAILURE_REASON_SHAPE),
+        MemberSchema::new("SpaceSettings", &SPACE_SETTINGS_SHAPE),
+        MemberSchema::new("OwnershipSettings", &OWNERSHIP_SETTINGS_SHAPE),
+        MemberSchema::new("SpaceSharingSettings", &SPACE_SHARING_SETTINGS_SHAPE),
+        MemberSchema::new("SpaceDisplayName", &NON_EMPTY_STRING64_SHAPE),
+        MemberSchema::new("Url", &STRING1024_SHAPE),
     ],
 };
 pub static DESCRIBE_USER_PROFILE_REQUEST: StructSchema = StructSchema {
@@ -1432,6 +1730,15 @@ static DOMAIN_STATUS_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+pub static EFS_FILE_SYSTEM: StructSchema = StructSchema {
+    name: "EFSFileSystem",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("FileSystemId", &FILE_SYSTEM_ID_SHAPE).required()],
+};
+static EFS_FILE_SYSTEM_SHAPE: ShapeSchema =
+    ShapeSchema { name: "EFSFileSystem", sensitive: false, kind: Kind::Struct(&EFS_FILE_SYSTEM) };
+
 pub static EFS_FILE_SYSTEM_CONFIG: StructSchema = StructSchema {
     name: "EFSFileSystemConfig",
     sensitive: false,
@@ -1445,6 +1752,20 @@ static EFS_FILE_SYSTEM_CONFIG_SHAPE: ShapeSchema = ShapeSchema {
     name: "EFSFileSystemConfig",
     sensitive: false,
     kind: Kind::Struct(&EFS_FILE_SYSTEM_CONFIG),
+};
+
+pub static EBS_STORAGE_SETTINGS: StructSchema = StructSchema {
+    name: "EbsStorageSettings",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("EbsVolumeSizeInGb", &SPACE_EBS_VOLUME_SIZE_IN_GB_SHAPE).required()
+    ],
+};
+static EBS_STORAGE_SETTINGS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "EbsStorageSettings",
+    sensitive: false,
+    kind: Kind::Struct(&EBS_STORAGE_SETTINGS),
 };
 
 static EFS_UID_SHAPE: ShapeSchema = ShapeSchema {
@@ -1519,6 +1840,18 @@ static EXPIRES_IN_SECONDS_SHAPE: ShapeSchema = ShapeSchema {
     name: "ExpiresInSeconds",
     sensitive: false,
     kind: Kind::Integer(Integer { min: Some(5), max: Some(300) }),
+};
+
+pub static F_SX_LUSTRE_FILE_SYSTEM: StructSchema = StructSchema {
+    name: "FSxLustreFileSystem",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("FileSystemId", &FILE_SYSTEM_ID_SHAPE).required()],
+};
+static F_SX_LUSTRE_FILE_SYSTEM_SHAPE: ShapeSchema = ShapeSchema {
+    name: "FSxLustreFileSystem",
+    sensitive: false,
+    kind: Kind::Struct(&F_SX_LUSTRE_FILE_SYSTEM),
 };
 
 pub static F_SX_LUSTRE_FILE_SYSTEM_CONFIG: StructSchema = StructSchema {
@@ -1890,6 +2223,29 @@ static LIFECYCLE_MANAGEMENT_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+pub static LIST_APPS_REQUEST: StructSchema = StructSchema {
+    name: "ListAppsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NextToken", &NEXT_TOKEN_SHAPE),
+        MemberSchema::new("MaxResults", &MAX_RESULTS_SHAPE),
+        MemberSchema::new("SortOrder", &SORT_ORDER_SHAPE),
+        MemberSchema::new("SortBy", &APP_SORT_KEY_SHAPE),
+        MemberSchema::new("DomainIdEquals", &DOMAIN_ID_SHAPE),
+        MemberSchema::new("UserProfileNameEquals", &USER_PROFILE_NAME_SHAPE),
+        MemberSchema::new("SpaceNameEquals", &SPACE_NAME_SHAPE),
+    ],
+};
+pub static LIST_APPS_RESPONSE: StructSchema = StructSchema {
+    name: "ListAppsResponse",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Apps", &APP_LIST_SHAPE),
+        MemberSchema::new("NextToken", &NEXT_TOKEN_SHAPE),
+    ],
+};
 pub static LIST_DOMAINS_REQUEST: StructSchema = StructSchema {
     name: "ListDomainsRequest",
     sensitive: false,
@@ -1905,6 +2261,28 @@ pub static LIST_DOMAINS_RESPONSE: StructSchema = StructSchema {
     union: false,
     members: &[
         MemberSchema::new("Domains", &DOMAIN_LIST_SHAPE),
+        MemberSchema::new("NextToken", &NEXT_TOKEN_SHAPE),
+    ],
+};
+pub static LIST_SPACES_REQUEST: StructSchema = StructSchema {
+    name: "ListSpacesRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NextToken", &NEXT_TOKEN_SHAPE),
+        MemberSchema::new("MaxResults", &MAX_RESULTS_SHAPE),
+        MemberSchema::new("SortOrder", &SORT_ORDER_SHAPE),
+        MemberSchema::new("SortBy", &SPACE_SORT_KEY_SHAPE),
+        MemberSchema::new("DomainIdEquals", &DOMAIN_ID_SHAPE),
+        MemberSchema::new("SpaceNameContains", &SPACE_NAME_SHAPE),
+    ],
+};
+pub static LIST_SPACES_RESPONSE: StructSchema = StructSchema {
+    name: "ListSpacesResponse",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Spaces", &SPACE_LIST_SHAPE),
         MemberSchema::new("NextToken", &NEXT_TOKEN_SHAPE),
     ],
 };
@@ -2020,6 +2398,16 @@ static NEXT_TOKEN_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+static NON_EMPTY_STRING64_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NonEmptyString64",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: Some(0), max: Some(64) },
+        pattern: Some("(?!\\s*$).+"),
+        values: &[],
+    }),
+};
+
 static NOTEBOOK_OUTPUT_OPTION_SHAPE: ShapeSchema = ShapeSchema {
     name: "NotebookOutputOption",
     sensitive: false,
@@ -2028,6 +2416,30 @@ static NOTEBOOK_OUTPUT_OPTION_SHAPE: ShapeSchema = ShapeSchema {
         pattern: None,
         values: &["Allowed", "Disabled"],
     }),
+};
+
+pub static OWNERSHIP_SETTINGS: StructSchema = StructSchema {
+    name: "OwnershipSettings",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("OwnerUserProfileName", &USER_PROFILE_NAME_SHAPE).required()],
+};
+static OWNERSHIP_SETTINGS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "OwnershipSettings",
+    sensitive: false,
+    kind: Kind::Struct(&OWNERSHIP_SETTINGS),
+};
+
+pub static OWNERSHIP_SETTINGS_SUMMARY: StructSchema = StructSchema {
+    name: "OwnershipSettingsSummary",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("OwnerUserProfileName", &USER_PROFILE_NAME_SHAPE)],
+};
+static OWNERSHIP_SETTINGS_SUMMARY_SHAPE: ShapeSchema = ShapeSchema {
+    name: "OwnershipSettingsSummary",
+    sensitive: false,
+    kind: Kind::Struct(&OWNERSHIP_SETTINGS_SUMMARY),
 };
 
 static PRESIGNED_DOMAIN_URL_SHAPE: ShapeSchema = ShapeSchema {
@@ -2172,6 +2584,16 @@ static RESOURCE_ID_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+static RESOURCE_IDENTIFIER_SHAPE: ShapeSchema = ShapeSchema {
+    name: "ResourceIdentifier",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: Some(1), max: Some(256) },
+        pattern: Some("arn:aws[a-z\\-]*:sagemaker:[a-z0-9\\-]*:[0-9]{12}:.*\\/.*"),
+        values: &[],
+    }),
+};
+
 pub static RESOURCE_SPEC: StructSchema = StructSchema {
     name: "ResourceSpec",
     sensitive: false,
@@ -2219,6 +2641,15 @@ static ROLE_ARN_SHAPE: ShapeSchema = ShapeSchema {
         values: &[],
     }),
 };
+
+pub static S3_FILE_SYSTEM: StructSchema = StructSchema {
+    name: "S3FileSystem",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("S3Uri", &S3_SCHEMA_URI_SHAPE).required()],
+};
+static S3_FILE_SYSTEM_SHAPE: ShapeSchema =
+    ShapeSchema { name: "S3FileSystem", sensitive: false, kind: Kind::Struct(&S3_FILE_SYSTEM) };
 
 pub static S3_FILE_SYSTEM_CONFIG: StructSchema = StructSchema {
     name: "S3FileSystemConfig",
@@ -2302,6 +2733,16 @@ static SESSION_EXPIRATION_DURATION_IN_SECONDS_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Integer(Integer { min: Some(1800), max: Some(43200) }),
 };
 
+static SESSION_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SessionId",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: Some(1), max: Some(256) },
+        pattern: None,
+        values: &[],
+    }),
+};
+
 pub static SHARING_SETTINGS: StructSchema = StructSchema {
     name: "SharingSettings",
     sensitive: false,
@@ -2316,6 +2757,16 @@ static SHARING_SETTINGS_SHAPE: ShapeSchema = ShapeSchema {
     name: "SharingSettings",
     sensitive: false,
     kind: Kind::Struct(&SHARING_SETTINGS),
+};
+
+static SHARING_TYPE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SharingType",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["Private", "Shared"],
+    }),
 };
 
 static SINGLE_SIGN_ON_APPLICATION_ARN_SHAPE: ShapeSchema = ShapeSchema {
@@ -2350,10 +2801,105 @@ static SORT_ORDER_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+pub static SPACE_APP_LIFECYCLE_MANAGEMENT: StructSchema = StructSchema {
+    name: "SpaceAppLifecycleManagement",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("IdleSettings", &SPACE_IDLE_SETTINGS_SHAPE)],
+};
+static SPACE_APP_LIFECYCLE_MANAGEMENT_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SpaceAppLifecycleManagement",
+    sensitive: false,
+    kind: Kind::Struct(&SPACE_APP_LIFECYCLE_MANAGEMENT),
+};
+
+static SPACE_ARN_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SpaceArn",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: Some(0), max: Some(256) },
+        pattern: Some("arn:aws[a-z\\-]*:sagemaker:[a-z0-9\\-]*:[0-9]{12}:space/.*"),
+        values: &[],
+    }),
+};
+
+pub static SPACE_CODE_EDITOR_APP_SETTINGS: StructSchema = StructSchema {
+    name: "SpaceCodeEditorAppSettings",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DefaultResourceSpec", &RESOURCE_SPEC_SHAPE),
+        MemberSchema::new("AppLifecycleManagement", &SPACE_APP_LIFECYCLE_MANAGEMENT_SHAPE),
+    ],
+};
+static SPACE_CODE_EDITOR_APP_SETTINGS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SpaceCodeEditorAppSettings",
+    sensitive: false,
+    kind: Kind::Struct(&SPACE_CODE_EDITOR_APP_SETTINGS),
+};
+
+pub static SPACE_DETAILS: StructSchema = StructSchema {
+    name: "SpaceDetails",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DomainId", &DOMAIN_ID_SHAPE),
+        MemberSchema::new("SpaceName", &SPACE_NAME_SHAPE),
+        MemberSchema::new("Status", &SPACE_STATUS_SHAPE),
+        MemberSchema::new("CreationTime", &CREATION_TIME_SHAPE),
+        MemberSchema::new("LastModifiedTime", &LAST_MODIFIED_TIME_SHAPE),
+        MemberSchema::new("SpaceSettingsSummary", &SPACE_SETTINGS_SUMMARY_SHAPE),
+        MemberSchema::new("SpaceSharingSettingsSummary", &SPACE_SHARING_SETTINGS_SUMMARY_SHAPE),
+        MemberSchema::new("OwnershipSettingsSummary", &OWNERSHIP_SETTINGS_SUMMARY_SHAPE),
+        MemberSchema::new("SpaceDisplayName", &NON_EMPTY_STRING64_SHAPE),
+    ],
+};
+static SPACE_DETAILS_SHAPE: ShapeSchema =
+    ShapeSchema { name: "SpaceDetails", sensitive: false, kind: Kind::Struct(&SPACE_DETAILS) };
+
 static SPACE_EBS_VOLUME_SIZE_IN_GB_SHAPE: ShapeSchema = ShapeSchema {
     name: "SpaceEbsVolumeSizeInGb",
     sensitive: false,
     kind: Kind::Integer(Integer { min: Some(5), max: Some(16384) }),
+};
+
+pub static SPACE_IDLE_SETTINGS: StructSchema = StructSchema {
+    name: "SpaceIdleSettings",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("IdleTimeoutInMinutes", &IDLE_TIMEOUT_IN_MINUTES_SHAPE)],
+};
+static SPACE_IDLE_SETTINGS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SpaceIdleSettings",
+    sensitive: false,
+    kind: Kind::Struct(&SPACE_IDLE_SETTINGS),
+};
+
+pub static SPACE_JUPYTER_LAB_APP_SETTINGS: StructSchema = StructSchema {
+    name: "SpaceJupyterLabAppSettings",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DefaultResourceSpec", &RESOURCE_SPEC_SHAPE),
+        MemberSchema::new("CodeRepositories", &CODE_REPOSITORIES_SHAPE),
+        MemberSchema::new("AppLifecycleManagement", &SPACE_APP_LIFECYCLE_MANAGEMENT_SHAPE),
+    ],
+};
+static SPACE_JUPYTER_LAB_APP_SETTINGS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SpaceJupyterLabAppSettings",
+    sensitive: false,
+    kind: Kind::Struct(&SPACE_JUPYTER_LAB_APP_SETTINGS),
+};
+
+static SPACE_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SpaceList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &SPACE_DETAILS_SHAPE,
+        item_name: "member",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
 };
 
 static SPACE_NAME_SHAPE: ShapeSchema = ShapeSchema {
@@ -2364,6 +2910,127 @@ static SPACE_NAME_SHAPE: ShapeSchema = ShapeSchema {
         pattern: Some("[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"),
         values: &[],
     }),
+};
+
+pub static SPACE_SETTINGS: StructSchema = StructSchema {
+    name: "SpaceSettings",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("JupyterServerAppSettings", &JUPYTER_SERVER_APP_SETTINGS_SHAPE),
+        MemberSchema::new("KernelGatewayAppSettings", &KERNEL_GATEWAY_APP_SETTINGS_SHAPE),
+        MemberSchema::new("CodeEditorAppSettings", &SPACE_CODE_EDITOR_APP_SETTINGS_SHAPE),
+        MemberSchema::new("JupyterLabAppSettings", &SPACE_JUPYTER_LAB_APP_SETTINGS_SHAPE),
+        MemberSchema::new("AppType", &APP_TYPE_SHAPE),
+        MemberSchema::new("SpaceStorageSettings", &SPACE_STORAGE_SETTINGS_SHAPE),
+        MemberSchema::new("SpaceManagedResources", &FEATURE_STATUS_SHAPE),
+        MemberSchema::new("CustomFileSystems", &CUSTOM_FILE_SYSTEMS_SHAPE),
+        MemberSchema::new("RemoteAccess", &FEATURE_STATUS_SHAPE),
+    ],
+};
+static SPACE_SETTINGS_SHAPE: ShapeSchema =
+    ShapeSchema { name: "SpaceSettings", sensitive: false, kind: Kind::Struct(&SPACE_SETTINGS) };
+
+pub static SPACE_SETTINGS_SUMMARY: StructSchema = StructSchema {
+    name: "SpaceSettingsSummary",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AppType", &APP_TYPE_SHAPE),
+        MemberSchema::new("RemoteAccess", &FEATURE_STATUS_SHAPE),
+        MemberSchema::new("SpaceStorageSettings", &SPACE_STORAGE_SETTINGS_SHAPE),
+    ],
+};
+static SPACE_SETTINGS_SUMMARY_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SpaceSettingsSummary",
+    sensitive: false,
+    kind: Kind::Struct(&SPACE_SETTINGS_SUMMARY),
+};
+
+pub static SPACE_SHARING_SETTINGS: StructSchema = StructSchema {
+    name: "SpaceSharingSettings",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("SharingType", &SHARING_TYPE_SHAPE).required()],
+};
+static SPACE_SHARING_SETTINGS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SpaceSharingSettings",
+    sensitive: false,
+    kind: Kind::Struct(&SPACE_SHARING_SETTINGS),
+};
+
+pub static SPACE_SHARING_SETTINGS_SUMMARY: StructSchema = StructSchema {
+    name: "SpaceSharingSettingsSummary",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("SharingType", &SHARING_TYPE_SHAPE)],
+};
+static SPACE_SHARING_SETTINGS_SUMMARY_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SpaceSharingSettingsSummary",
+    sensitive: false,
+    kind: Kind::Struct(&SPACE_SHARING_SETTINGS_SUMMARY),
+};
+
+static SPACE_SORT_KEY_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SpaceSortKey",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["CreationTime", "LastModifiedTime"],
+    }),
+};
+
+static SPACE_STATUS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SpaceStatus",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &[
+            "Deleting",
+            "Failed",
+            "InService",
+            "Pending",
+            "Updating",
+            "Update_Failed",
+            "Delete_Failed",
+        ],
+    }),
+};
+
+pub static SPACE_STORAGE_SETTINGS: StructSchema = StructSchema {
+    name: "SpaceStorageSettings",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("EbsStorageSettings", &EBS_STORAGE_SETTINGS_SHAPE)],
+};
+static SPACE_STORAGE_SETTINGS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SpaceStorageSettings",
+    sensitive: false,
+    kind: Kind::Struct(&SPACE_STORAGE_SETTINGS),
+};
+
+pub static START_SESSION_REQUEST: StructSchema = StructSchema {
+    name: "StartSessionRequest",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("ResourceIdentifier", &RESOURCE_IDENTIFIER_SHAPE).required()],
+};
+pub static START_SESSION_RESPONSE: StructSchema = StructSchema {
+    name: "StartSessionResponse",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("SessionId", &SESSION_ID_SHAPE),
+        MemberSchema::new("StreamUrl", &STREAM_URL_SHAPE),
+        MemberSchema::new("TokenValue", &TOKEN_VALUE_SHAPE),
+    ],
+};
+static STREAM_URL_SHAPE: ShapeSchema = ShapeSchema {
+    name: "StreamUrl",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
 };
 
 static STRING_SHAPE: ShapeSchema = ShapeSchema {
@@ -2557,6 +3224,22 @@ static TIME_SERIES_FORECASTING_SETTINGS_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Struct(&TIME_SERIES_FORECASTING_SETTINGS),
 };
 
+static TIMESTAMP_SHAPE: ShapeSchema = ShapeSchema {
+    name: "Timestamp",
+    sensitive: false,
+    kind: Kind::Timestamp(TimestampFormat::EpochSeconds),
+};
+
+static TOKEN_VALUE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "TokenValue",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: Some(0), max: Some(1024) },
+        pattern: None,
+        values: &[],
+    }),
+};
+
 pub static TRUSTED_IDENTITY_PROPAGATION_SETTINGS: StructSchema = StructSchema {
     name: "TrustedIdentityPropagationSettings",
     sensitive: false,
@@ -2648,6 +3331,23 @@ pub static UPDATE_DOMAIN_RESPONSE: StructSchema = StructSchema {
     sensitive: false,
     union: false,
     members: &[MemberSchema::new("DomainArn", &DOMAIN_ARN_SHAPE)],
+};
+pub static UPDATE_SPACE_REQUEST: StructSchema = StructSchema {
+    name: "UpdateSpaceRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DomainId", &DOMAIN_ID_SHAPE).required(),
+        MemberSchema::new("SpaceName", &SPACE_NAME_SHAPE).required(),
+        MemberSchema::new("SpaceSettings", &SPACE_SETTINGS_SHAPE),
+        MemberSchema::new("SpaceDisplayName", &NON_EMPTY_STRING64_SHAPE),
+    ],
+};
+pub static UPDATE_SPACE_RESPONSE: StructSchema = StructSchema {
+    name: "UpdateSpaceResponse",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("SpaceArn", &SPACE_ARN_SHAPE)],
 };
 pub static UPDATE_USER_PROFILE_REQUEST: StructSchema = StructSchema {
     name: "UpdateUserProfileRequest",

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use sagegate_api::sagemaker::AppType;
 use sagegate_gate::{AccountId, Fault, Region, Scope};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -89,6 +90,25 @@ impl From<DomainId> for String {
 #[must_use]
 pub fn profile_arn(scope: &Scope, domain: &DomainId, name: &str) -> String {
     scope.arn("sagemaker", &format!("user-profile/{domain}/{name}"))
+}
+
+/// The ARN of a space.
+#[must_use]
+pub fn space_arn(scope: &Scope, domain: &DomainId, name: &str) -> String {
+    scope.arn("sagemaker", &format!("space/{domain}/{name}"))
+}
+
+/// The ARN of an app of a space or user profile. The kind is in lower case (SPEC 3.1).
+#[must_use]
+pub fn app_arn(
+    scope: &Scope,
+    domain: &DomainId,
+    owner: &str,
+    app_type: AppType,
+    name: &str,
+) -> String {
+    let app_type = app_type.as_str().to_ascii_lowercase();
+    scope.arn("sagemaker", &format!("app/{domain}/{owner}/{app_type}/{name}"))
 }
 
 /// A taggable resource of this account and region.

@@ -1,8 +1,10 @@
-//! SageMaker: Studio domains, user profiles, presigned URLs and the Studio door.
+//! SageMaker: Studio domains, user profiles, spaces and apps, presigned URLs, the Studio door and
+//! remote access.
 //!
-//! One file for an operation or a small family; [`records`] holds every record type and table,
-//! [`lifecycle`] what happens after a call, [`studio`] the tokens and sessions behind a presigned
-//! URL, [`site`] the addresses of the public doors.
+//! One file for an operation or a small family; [`records`] and [`space_records`] hold record types and
+//! tables, [`lifecycle`] what happens after a call, [`workload`] what should run and what is seen of
+//! it, [`studio`] the tokens and sessions behind a presigned URL, [`sessions`] those of remote access,
+//! [`site`] the addresses of the public doors.
 
 pub mod create_domain;
 pub mod delete_domain;
@@ -15,15 +17,18 @@ pub mod presigned;
 pub mod read_domain;
 pub mod read_profile;
 pub mod records;
+pub mod sessions;
 mod settings;
 pub mod shapes;
 pub mod site;
+pub mod space_records;
 pub mod studio;
 mod tagging;
 pub mod tags;
 #[cfg(test)]
 mod tests;
 pub mod update_domain;
+pub mod workload;
 pub mod write_profile;
 
 use sagegate_gate::registry::Registry;

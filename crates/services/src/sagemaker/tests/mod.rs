@@ -5,9 +5,11 @@ mod laws;
 mod network;
 mod permissions;
 mod profiles;
+mod sessions;
 mod studio;
 mod tags;
 mod updates;
+mod workload;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,17 +21,20 @@ use sagegate_network::Arrival;
 use sagegate_store::Tx;
 
 use super::create_domain::CreateDomain;
+use super::ids::DomainId;
 use super::lifecycle::{self, Lifecycle};
 use super::read_domain::DescribeDomain;
 use super::read_profile::DescribeUserProfile;
 use super::records::DOORS;
+use super::shapes::{Stored, Word};
 use super::site::{self, Site};
+use super::space_records::{self, AppRecord, SpaceRecord};
 use super::write_profile::CreateUserProfile;
 use crate::binding::Binding;
 use crate::ec2::endpoint::EndpointListener;
 use crate::iam::roles::CreateRole;
 use crate::iam::service_linked::CreateServiceLinkedRole;
-use crate::testing::House;
+use crate::testing::{House, START};
 
 /// A house with a network and a role that SageMaker may assume.
 struct Estate {
@@ -182,6 +187,61 @@ impl Estate {
         let found = crate::ec2::endpoint::listeners_of(&state, &scope, &id).unwrap();
         found.into_iter().next().unwrap()
     }
+}
+
+/// A space of a user profile, as it is stored, with remote access.
+fn stored_space(estate: &Estate, domain: &str, name: &str, owner: &str) -> SpaceRecord {
+    let record = SpaceRecord {
+        domain: DomainId::parse(domain).unwrap(),
+        name: name.into(),
+        incarnation: estate.house.gate.env().uuid(),
+        created: START,
+        modified: START,
+        status: Word(api::SpaceStatus::InService),
+        failure_reason: None,
+        efs_uid: None,
+        display_name: None,
+        owner: Some(owner.into()),
+        sharing: Some(Word(api::SharingType::Private)),
+        settings: Stored(api::SpaceSettings {
+            remote_access: Some(api::FeatureStatus::Enabled),
+            ..Default::default()
+        }),
+    };
+    let scope = estate.house.scope();
+    estate.house.transact(|tx| Ok(space_records::put_space(tx, &scope, &record)?));
+    record
+}
+
+/// An app of this space, as it is stored.
+fn stored_app(estate: &Estate, space: &SpaceRecord, status: api::AppStatus) -> AppRecord {
+    let record = AppRecord {
+        id: format!("app-{}", estate.house.gate.env().uuid()),
+        domain: space.domain.clone(),
+        owner: space.as_owner(),
+        app_type: Word(api::AppType::JupyterLab),
+        name: "default".into(),
+        created: estate.house.gate.env().now(),
+        status: Word(status),
+        failure_reason: None,
+        deleted: None,
+        healthy: None,
+        active: None,
+        spec: Stored::default(),
+        instance_type: "ml.t3.large".into(),
+        recovery_mode: false,
+        execution_role: estate.role.clone(),
+        profile: space.owner.clone(),
+        built_in_lifecycle_config: None,
+        built_in_script: None,
+        script: Some("ZWNobyBoaQ==".into()),
+        volume_gb: Some(5),
+        idle_minutes: Some(60),
+        remote_access: true,
+    };
+    let scope = estate.house.scope();
+    estate.house.transact(|tx| Ok(space_records::put_app(tx, &scope, &record)?));
+    record
 }
 
 fn vpc(house: &House, block: &str) -> String {
