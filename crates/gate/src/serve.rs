@@ -86,7 +86,7 @@ impl Gate {
         let expected = match request.arrival.endpoint().map(|it| it.behind()) {
             None => service.signing_name,
             Some(Some(Behind::Api(behind))) => behind,
-            Some(Some(Behind::Studio) | None) => {
+            Some(Some(Behind::Studio | Behind::DataChannel) | None) => {
                 let error = ApiError::sender(
                     "UnknownOperationException",
                     404,

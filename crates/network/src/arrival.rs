@@ -87,6 +87,8 @@ pub enum Behind {
     Api(&'static str),
     /// The Studio door.
     Studio,
+    /// The data channels of sessions.
+    DataChannel,
 }
 
 impl Behind {
@@ -97,6 +99,7 @@ impl Behind {
         match self {
             Self::Api(service) => service,
             Self::Studio => "sagemaker",
+            Self::DataChannel => "ssmmessages",
         }
     }
 }
@@ -125,6 +128,7 @@ pub fn behind(service_name: &str, region: &str) -> Option<Behind> {
         "sagemaker.api" => Some(Behind::Api("sagemaker")),
         "ec2" => Some(Behind::Api("ec2")),
         "sts" => Some(Behind::Api("sts")),
+        "ssmmessages" => Some(Behind::DataChannel),
         _ => None,
     }
 }

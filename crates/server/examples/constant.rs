@@ -18,7 +18,7 @@ impl Control for NoControl {
 }
 
 fn constant(_: HttpRequest) -> Answer<'static> {
-    Box::pin(async { HttpResponse::new(Bytes::from_static(b"{}")) })
+    Box::pin(async { HttpResponse::new(Bytes::from_static(b"{}")).into() })
 }
 
 #[tokio::main]
@@ -29,6 +29,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         limits: Limits::default(),
         api: Arc::new(constant),
         door: Arc::new(constant),
+        channel: Arc::new(constant),
         control: Arc::new(NoControl),
         request_ids: Arc::new(move || env.uuid()),
     });

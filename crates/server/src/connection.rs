@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use sagegate_gate::HttpRequest;
 use sagegate_network::Arrival;
@@ -21,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
-use crate::exchange::HttpResponse;
+use crate::exchange::{Closing, Reply, Taken, Takeover};
 use crate::limits::Limits;
 use crate::listeners::{Shared, Via, Way};
 use crate::refusal::{REQUEST_ID, Refusal, plain};
@@ -62,6 +63,9 @@ pub(crate) fn builder(limits: &Limits) -> http1::Builder {
     builder
 }
 
+/// Where a handler leaves what takes the connection over.
+type Slot = Mutex<Option<(OnUpgrade, Takeover)>>;
+
 /// Serves a connection until it ends, its way in is closed, or the server stops.
 pub(crate) async fn serve<I>(
     io: I,
@@ -69,42 +73,72 @@ pub(crate) async fn serve<I>(
     shared: Arc<Shared>,
     mut way: watch::Receiver<Arc<Way>>,
 ) where
-    I: AsyncRead + AsyncWrite + Unpin + Send,
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let served = Served::default();
-    let io = ReplyIo::new(io, &served, &*shared.request_ids, shared.limits.write_time);
-    let state = way.clone();
-    let service = service_fn(|request| {
-        served.begin();
-        answer(&shared, &state, ends, request)
-    });
-    let connection = builder(&shared.limits).serve_connection(TokioIo::new(io), service);
-    let mut connection = pin!(connection);
+    let slot = Slot::default();
     let mut stop = shared.stop.subscribe();
-    tokio::select! {
-        biased;
-        _ = connection.as_mut() => return,
-        _ = way.wait_for(|way| !way.is_open()) => {}
-        _ = stop.wait_for(|stop| *stop) => {}
+    {
+        let served = Arc::<Served>::default();
+        let ids = Arc::clone(&shared.request_ids);
+        let io = ReplyIo::new(io, Arc::clone(&served), ids, shared.limits.write_time);
+        let state = way.clone();
+        let service = service_fn(|request| {
+            served.begin();
+            answer(&shared, &state, ends, &slot, request)
+        });
+        let connection = builder(&shared.limits).serve_connection(TokioIo::new(io), service);
+        let mut connection = pin!(connection.with_upgrades());
+        let ended = tokio::select! {
+            biased;
+            _ = connection.as_mut() => true,
+            _ = way.wait_for(|way| !way.is_open()) => false,
+            _ = stop.wait_for(|stop| *stop) => false,
+        };
+        if !ended {
+            connection.as_mut().graceful_shutdown();
+            // How it ends is of no consequence: the answer in flight was written, or its client is
+            // gone.
+            let _ = connection.await;
+        }
     }
-    connection.as_mut().graceful_shutdown();
-    // How it ends is of no consequence: the answer in flight was written, or its client is gone.
-    let _ = connection.await;
+    let left = slot.lock().ok().and_then(|mut slot| slot.take());
+    if let Some((upgrade, takeover)) = left
+        && let Ok(upgraded) = upgrade.await
+        && let Ok(parts) = upgraded.downcast::<TokioIo<ReplyIo<I>>>()
+    {
+        let stream = Box::new(parts.io.into_inner().into_inner());
+        let closing = Closing { way, stop };
+        takeover(Taken { stream, early: parts.read_buf, closing }).await;
+    }
 }
 
 async fn answer(
     shared: &Shared,
     way: &watch::Receiver<Arc<Way>>,
     ends: Ends,
+    slot: &Slot,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Closed> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let chunked = parts.headers.contains_key(TRANSFER_ENCODING);
+    // A body and another protocol after it is more than anybody should have to keep apart.
+    let upgrade = parts.extensions.remove::<OnUpgrade>();
+    let upgrade = upgrade.filter(|_| !chunked && body.is_end_stream());
     let id = (shared.request_ids)();
     let header = HeaderValue::try_from(&id);
     let mut response = match take(shared, way, ends, id, parts, body).await {
         Ok(None) => return Err(Closed),
-        Ok(Some(response)) => response,
+        Ok(Some(Reply::Whole(response))) => response,
+        Ok(Some(Reply::Upgrade(response, takeover))) => match (upgrade, slot.lock()) {
+            (Some(upgrade), Ok(mut slot)) => {
+                *slot = Some((upgrade, takeover));
+                response.map(|()| Bytes::new())
+            }
+            _ => Refusal::NoUpgrade.answer(
+                &HeaderMap::new(),
+                header.as_ref().map_or("", |id| id.to_str().unwrap_or_default()),
+            ),
+        },
         Err(refused) => refused.refusal.answer(&refused.headers, &refused.id),
     };
     if chunked {
@@ -144,7 +178,7 @@ async fn take(
     request_id: String,
     parts: http::request::Parts,
     body: Incoming,
-) -> Result<Option<HttpResponse>, Refused> {
+) -> Result<Option<Reply>, Refused> {
     // Judged anew for each request: a connection outlives the rule that let it in.
     let way = Arc::clone(&ways.borrow());
     if !way.is_open() {
@@ -193,9 +227,10 @@ async fn take(
         secure: false,
         request_id,
     };
-    Ok(Some(match to {
-        Route::Api => shared.api.serve(request).await,
-        Route::Door => shared.door.serve(request).await,
+    let response = match to {
+        Route::Api => return Ok(Some(shared.api.serve(request).await)),
+        Route::Door => return Ok(Some(shared.door.serve(request).await)),
+        Route::Channel => return Ok(Some(shared.channel.serve(request).await)),
         Route::Health => {
             let body = Bytes::from_static(b"{\"status\":\"ok\"}\n");
             plain(StatusCode::OK, "application/json", body)
@@ -216,7 +251,8 @@ async fn take(
                 }
             },
         },
-    }))
+    };
+    Ok(Some(response.into()))
 }
 
 /// The path and query, of a request whose head can be believed (RFC 9112, section 3.2).

@@ -14,7 +14,9 @@ mod refusal;
 mod route;
 mod wire_io;
 
-pub use exchange::{Answer, BoxFuture, Handler, HttpResponse};
+pub use exchange::{
+    Answer, BoxFuture, Cause, Closing, Duplex, Handler, HttpResponse, Reply, Taken, Takeover,
+};
 pub use follow::{Follower, places_here};
 pub use limits::Limits;
 pub use listeners::{Convergence, ListenAddress, Server, ServerParts, Via, has_loopback_range};

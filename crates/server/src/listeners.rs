@@ -64,6 +64,8 @@ pub struct ServerParts {
     pub api: Arc<dyn Handler>,
     /// The Studio door.
     pub door: Arc<dyn Handler>,
+    /// The message gateway: the data channels of sessions.
+    pub channel: Arc<dyn Handler>,
     /// What the server's own paths can ask for.
     pub control: Arc<dyn Control>,
     /// Makes a request's id: a UUID, by the gate's randomness.
@@ -75,6 +77,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) api: Arc<dyn Handler>,
     pub(crate) door: Arc<dyn Handler>,
+    pub(crate) channel: Arc<dyn Handler>,
     pub(crate) control: Arc<dyn Control>,
     pub(crate) request_ids: Arc<dyn Fn() -> String + Send + Sync>,
     /// In units of [`BODY_UNIT`].
@@ -124,7 +127,7 @@ impl Server {
     /// A server that does not listen yet.
     #[must_use]
     pub fn new(parts: ServerParts) -> Self {
-        let ServerParts { limits, api, door, control, request_ids } = parts;
+        let ServerParts { limits, api, door, channel, control, request_ids } = parts;
         let shared = Shared {
             bodies: Arc::new(Semaphore::new(limits.bodies_bytes / BODY_UNIT)),
             connections: Arc::new(Semaphore::new(limits.connections)),
@@ -134,6 +137,7 @@ impl Server {
             limits,
             api,
             door,
+            channel,
             control,
             request_ids,
         };
@@ -218,13 +222,14 @@ impl Server {
     /// Stops: no connection is accepted any more, requests in flight are answered, for as long as
     /// [`Limits::stop_time`] allows. True when all ended by themselves.
     pub async fn stop(&self) -> bool {
+        // Before the ways are closed: who asks why a connection ends should learn that all of them do.
+        self.shared.stop.send_replace(true);
         for listener in self.public.lock().await.drain(..) {
             close(listener).await;
         }
         for (_, listener) in self.listed.lock().await.drain() {
             close(listener).await;
         }
-        self.shared.stop.send_replace(true);
         let all = u32::try_from(self.shared.limits.connections).unwrap_or(u32::MAX);
         let ended =
             timeout(self.shared.limits.stop_time, self.shared.connections.acquire_many(all));

@@ -22,6 +22,7 @@ pub(crate) enum Refusal {
     BodyBroken,
     Busy,
     NotHere,
+    NoUpgrade,
     ForeignOrigin,
 }
 
@@ -58,6 +59,11 @@ impl Refusal {
                 StatusCode::NOT_FOUND,
                 "UnknownOperation",
                 "There is nothing at this path.".to_owned(),
+            ),
+            Self::NoUpgrade => (
+                StatusCode::UPGRADE_REQUIRED,
+                "MalformedHttpRequest",
+                "This path is for requests that ask for an upgrade, and have no body.".to_owned(),
             ),
             Self::ForeignOrigin => (
                 StatusCode::FORBIDDEN,

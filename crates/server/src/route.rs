@@ -1,4 +1,4 @@
-//! Where a request goes: the API, the Studio door, or the server's own paths.
+//! Where a request goes: the API, the Studio door, the message gateway, or the server's own paths.
 
 use http::{HeaderMap, Method};
 use sagegate_network::{Arrival, Behind};
@@ -12,11 +12,15 @@ pub trait Control: Send + Sync {
     fn reset(&self) -> Option<BoxFuture<'_, Result<(), String>>>;
 }
 
+/// Where the data channels of sessions are, each by its session's id. No path of an API begins so.
+const CHANNEL: &str = "/v1/data-channel/";
+
 /// Where a request goes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Api,
     Door,
+    Channel,
     Health,
     Reset,
 }
@@ -30,12 +34,19 @@ pub(crate) fn route(
     headers: &HeaderMap,
 ) -> Result<Route, Refusal> {
     if let Arrival::Endpoint(endpoint) = arrival {
-        let studio = matches!(endpoint.behind(), Some(Behind::Studio));
-        return Ok(if studio { Route::Door } else { Route::Api });
+        return match endpoint.behind() {
+            Some(Behind::Studio) => Ok(Route::Door),
+            Some(Behind::DataChannel) if path.starts_with(CHANNEL) => Ok(Route::Channel),
+            Some(Behind::DataChannel) => Err(Refusal::NotHere),
+            Some(Behind::Api(_)) | None => Ok(Route::Api),
+        };
     }
     let host = host(headers);
     if door_listener || is_studio_host(host) {
         return Ok(Route::Door);
+    }
+    if path.starts_with(CHANNEL) {
+        return Ok(Route::Channel);
     }
     match path.strip_prefix("/_sagegate/") {
         None => Ok(Route::Api),
@@ -128,6 +139,21 @@ mod tests {
             Some(Route::Api)
         );
         assert_eq!(to(&api, Method::POST, "/_sagegate/reset", "localhost"), Some(Route::Api));
+    }
+
+    #[test]
+    fn data_channels_are_on_the_public_listener_and_behind_their_own_endpoints() {
+        let path = "/v1/data-channel/s-1";
+        assert_eq!(to(&public(), Method::GET, path, "localhost"), Some(Route::Channel));
+        let channel = endpoint("com.amazonaws.us-west-2.ssmmessages");
+        assert_eq!(to(&channel, Method::GET, path, "localhost"), Some(Route::Channel));
+        for other in ["/", "/v1/data-channel", "/v1/control-channel/i-1"] {
+            assert_eq!(to(&channel, Method::POST, other, "localhost"), None, "{other}");
+        }
+        let api = endpoint("com.amazonaws.us-west-2.sagemaker.api");
+        assert_eq!(to(&api, Method::GET, path, "localhost"), Some(Route::Api));
+        let studio = "d-abc.studio.us-west-2.sagemaker.aws";
+        assert_eq!(to(&public(), Method::GET, path, studio), Some(Route::Door));
     }
 
     #[test]

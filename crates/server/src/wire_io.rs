@@ -7,6 +7,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
@@ -28,11 +29,14 @@ impl Served {
     }
 }
 
+/// Makes the id of a request.
+pub(crate) type RequestIds = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// The stream.
-pub(crate) struct ReplyIo<'a, I> {
+pub(crate) struct ReplyIo<I> {
     io: I,
-    served: &'a Served,
-    request_ids: &'a (dyn Fn() -> String + Send + Sync),
+    served: Arc<Served>,
+    request_ids: RequestIds,
     /// The requests whose answers have begun to be written.
     answered: u64,
     /// Whether something was read since the last answer began.
@@ -44,16 +48,21 @@ pub(crate) struct ReplyIo<'a, I> {
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl<'a, I> ReplyIo<'a, I> {
+impl<I> ReplyIo<I> {
     pub(crate) fn new(
         io: I,
-        served: &'a Served,
-        request_ids: &'a (dyn Fn() -> String + Send + Sync),
+        served: Arc<Served>,
+        request_ids: RequestIds,
         write_time: Duration,
     ) -> Self {
         let own = Vec::new();
         let (answered, has_read, stalled) = (0, false, None);
         Self { io, served, request_ids, answered, has_read, own, write_time, stalled }
+    }
+
+    /// The stream itself, for another protocol. hyper has written its answer.
+    pub(crate) fn into_inner(self) -> I {
+        self.io
     }
 
     /// Passes the outcome of a write on, unless the client has taken nothing for too long.
@@ -114,7 +123,7 @@ impl<'a, I> ReplyIo<'a, I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> ReplyIo<'_, I> {
+impl<I: AsyncWrite + Unpin> ReplyIo<I> {
     fn poll_own(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.own.is_empty() {
             let outcome = Pin::new(&mut self.io).poll_write(cx, &self.own);
@@ -129,7 +138,7 @@ impl<I: AsyncWrite + Unpin> ReplyIo<'_, I> {
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for ReplyIo<'_, I> {
+impl<I: AsyncRead + Unpin> AsyncRead for ReplyIo<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -140,7 +149,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for ReplyIo<'_, I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for ReplyIo<'_, I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for ReplyIo<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -56,12 +56,13 @@ impl House {
             region: region.clone(),
         }));
         let door = |_| -> Answer<'static> {
-            Box::pin(async { HttpResponse::new(bytes::Bytes::from_static(b"the door")) })
+            Box::pin(async { HttpResponse::new(bytes::Bytes::from_static(b"the door")).into() })
         };
         let server = Arc::new(Server::new(ServerParts {
             limits: Limits::default(),
             api: Arc::clone(&gate) as _,
             door: Arc::new(door),
+            channel: Arc::new(door),
             control: Arc::new(NoControl),
             request_ids: Arc::new(move || env.uuid()),
         }));

@@ -227,7 +227,7 @@ fn a_client_that_never_reads_stops_the_space() {
 fn the_end_waits_for_acknowledgements_for_a_while() {
     let mut way = Way::new(Manner::PLUGIN);
     way.start();
-    way.to_client(b"the last words");
+    way.toward_client(b"the last words");
     way.gateway.space_ended(way.now);
     assert_eq!(way.gateway.phase(), Phase::Flushing);
     way.settle();
@@ -255,7 +255,7 @@ fn what_a_client_dropped_before_it_was_ready_is_sent_again() {
     way.handshake();
     // The client is not ready, and says nothing.
     way.now += limits::HOLD_TIME;
-    way.to_client(b"server first");
+    way.toward_client(b"server first");
     way.settle();
     assert_eq!(way.at_client, b"");
     way.client.ready();
@@ -273,7 +273,7 @@ fn a_single_line_feed_is_what_the_plugin_sends_wrong() {
         let mut way = Way::new(manner);
         way.start();
         way.at_space.clear();
-        way.to_space(b"\n");
+        way.toward_space(b"\n");
         way.settle();
         assert_eq!(way.at_space, arrives);
     }
@@ -335,8 +335,8 @@ fn walk(manner: Manner, steps: &[Step]) -> Result<(), TestCaseError> {
     let (mut up, mut down) = (way.at_space.clone(), Vec::new());
     for step in steps {
         match step {
-            Step::ToSpace(data) => up.extend_from_slice(way.to_space(data)),
-            Step::ToClient(data) => down.extend_from_slice(way.to_client(data)),
+            Step::ToSpace(data) => up.extend_from_slice(way.toward_space(data)),
+            Step::ToClient(data) => down.extend_from_slice(way.toward_client(data)),
             Step::Deliver(up, down) => way.deliver(*up, *down),
             Step::Overtake => way.overtake(),
             Step::Double => way.double(),

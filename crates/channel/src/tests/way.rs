@@ -58,20 +58,20 @@ impl Way {
     pub(crate) fn start(&mut self) {
         self.handshake();
         self.client.ready();
-        self.to_space(b"SSH-2.0-test\r\n");
+        self.toward_space(b"SSH-2.0-test\r\n");
         self.settle();
         assert!(self.at_space.ends_with(b"SSH-2.0-test\r\n"));
     }
 
     /// Sends what there is room for, and gives it back.
-    pub(crate) fn to_space<'a>(&mut self, data: &'a [u8]) -> &'a [u8] {
+    pub(crate) fn toward_space<'a>(&mut self, data: &'a [u8]) -> &'a [u8] {
         let taken = &data[..data.len().min(self.client.room())];
         self.client.send(self.now, Body::from(taken));
         self.gather();
         taken
     }
 
-    pub(crate) fn to_client<'a>(&mut self, data: &'a [u8]) -> &'a [u8] {
+    pub(crate) fn toward_client<'a>(&mut self, data: &'a [u8]) -> &'a [u8] {
         let taken = &data[..data.len().min(self.gateway.room(self.now))];
         self.gateway.send(self.now, Body::from(taken));
         self.gather();

@@ -11,8 +11,8 @@ use anyhow::Context;
 use sagegate_console::StudioDoor;
 use sagegate_gate::{AccountId, Env, Gate, HttpRequest, Region};
 use sagegate_server::{
-    Answer, BoxFuture, Control, Follower, Handler, Limits, OperatorSocket, Server, ServerParts,
-    places_here,
+    Answer, BoxFuture, Control, Follower, Handler, HttpResponse, Limits, OperatorSocket, Server,
+    ServerParts, places_here,
 };
 use sagegate_services::iam::credentials;
 use sagegate_services::sagemaker::lifecycle::Lifecycle;
@@ -136,6 +136,7 @@ impl Running {
             limits: limits.clone(),
             api: Arc::clone(&gate) as Arc<dyn Handler>,
             door: Arc::new(Door(StudioDoor::new(Arc::clone(&gate)))),
+            channel: Arc::new(no_sessions),
             control: Arc::new(control),
             request_ids: Arc::new(move || ids.uuid()),
         }));
@@ -237,8 +238,15 @@ struct Door(StudioDoor);
 
 impl Handler for Door {
     fn serve(&self, request: HttpRequest) -> Answer<'_> {
-        Box::pin(async move { self.0.serve(&request).await })
+        Box::pin(async move { self.0.serve(&request).await.into() })
     }
+}
+
+/// There are no sessions yet whose data channels could be opened.
+fn no_sessions(_: HttpRequest) -> Answer<'static> {
+    let mut response = HttpResponse::default();
+    *response.status_mut() = http::StatusCode::NOT_FOUND;
+    Box::pin(async { response.into() })
 }
 
 /// POST /_sagegate/reset.

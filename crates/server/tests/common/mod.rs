@@ -10,7 +10,8 @@ use bytes::Bytes;
 use sagegate_gate::HttpRequest;
 use sagegate_network::{Arrival, EndpointArrival};
 use sagegate_server::{
-    Answer, BoxFuture, Control, Handler, Limits, ListenAddress, Server, ServerParts, Via,
+    Answer, BoxFuture, Control, Handler, Limits, ListenAddress, Reply, Server, ServerParts, Taken,
+    Via,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -56,8 +57,39 @@ impl Handler for Tell {
             if request.path == "/bad" {
                 *response.status_mut() = http::StatusCode::BAD_REQUEST;
             }
-            response
+            response.into()
         })
+    }
+}
+
+/// Takes connections over: a greeting, then whatever is sent comes back, and a farewell that says why
+/// it is over.
+struct Echo;
+
+impl Handler for Echo {
+    fn serve(&self, _: HttpRequest) -> Answer<'_> {
+        let response = http::Response::builder().status(101).header("upgrade", "echo");
+        let response = response.header("connection", "upgrade").body(()).unwrap();
+        let takeover = |mut taken: Taken| -> BoxFuture<'static, ()> {
+            Box::pin(async move {
+                taken.stream.write_all(b"greetings ").await.unwrap();
+                taken.stream.write_all(&taken.early).await.unwrap();
+                let mut buffer = [0; 100];
+                loop {
+                    tokio::select! {
+                        read = taken.stream.read(&mut buffer) => match read {
+                            Ok(read @ 1..) => taken.stream.write_all(&buffer[..read]).await.unwrap(),
+                            _ => return,
+                        },
+                        cause = taken.closing.wait() => {
+                            let _ = taken.stream.write_all(format!("{cause:?}").as_bytes()).await;
+                            return;
+                        }
+                    }
+                }
+            })
+        };
+        Box::pin(async move { Reply::Upgrade(response, Box::new(takeover)) })
     }
 }
 
@@ -102,6 +134,7 @@ pub(crate) fn bound_at(address: &str, limits: Limits, reset: bool) -> (Running, 
         limits,
         api: Arc::clone(&api) as _,
         door: Arc::new(Tell::new("door")),
+        channel: Arc::new(Echo),
         control: Arc::clone(&reset) as _,
         request_ids: Arc::new(|| "0d4b8e5c-id".to_owned()),
     });

@@ -50,6 +50,10 @@ pub fn services(region: &Region) -> Vec<EndpointService> {
         },
         api("ec2", "ec2", "ec2"),
         api("sagemaker.api", "api.sagemaker", "sagemaker"),
+        EndpointService {
+            behind: Behind::DataChannel,
+            ..api("ssmmessages", "ssmmessages", "ssmmessages")
+        },
         api("sts", "sts", "sts"),
     ]
 }

@@ -426,6 +426,7 @@ fn services_are_listed_as_they_are_served() {
         aws.sagemaker.us-west-2.studio
         com.amazonaws.us-west-2.ec2
         com.amazonaws.us-west-2.sagemaker.api
+        com.amazonaws.us-west-2.ssmmessages
         com.amazonaws.us-west-2.sts"#]]
     .assert_eq(&all.service_names.unwrap().join("\n"));
     let unknown = api::DescribeVpcEndpointServicesRequest {
