@@ -1,6 +1,5 @@
 //! Connections that are taken over by another protocol.
-
-#![cfg(test)]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

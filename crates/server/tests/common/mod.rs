@@ -74,11 +74,11 @@ impl Handler for Echo {
             Box::pin(async move {
                 taken.stream.write_all(b"greetings ").await.unwrap();
                 taken.stream.write_all(&taken.early).await.unwrap();
-                let mut buffer = [0; 100];
                 loop {
+                    let mut buffer = Vec::with_capacity(100);
                     tokio::select! {
-                        read = taken.stream.read(&mut buffer) => match read {
-                            Ok(read @ 1..) => taken.stream.write_all(&buffer[..read]).await.unwrap(),
+                        read = taken.stream.read_buf(&mut buffer) => match read {
+                            Ok(1..) => taken.stream.write_all(&buffer).await.unwrap(),
                             _ => return,
                         },
                         cause = taken.closing.wait() => {
