@@ -87,11 +87,11 @@ pub enum ToAgent {
 /// What an agent is told after its start, and again by every host process that finds it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Configure {
-    /// The space's SSH host key, an OpenSSH private key.
+    /// The space's SSH host key.
     pub ssh_host_key: Option<HostKey>,
 }
 
-/// An OpenSSH private key that is never printed.
+/// The seed of an Ed25519 key (RFC 8032, section 5.1.5) as 64 hexadecimal digits; never printed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct HostKey(pub String);

@@ -165,8 +165,8 @@ pub enum Network {
 pub struct Capability {
     /// The runtime's name.
     pub runtime: &'static str,
-    /// What keeps workloads apart from each other and from the host.
-    pub isolation: Isolation,
+    /// What keeps workloads apart from each other and from the host; nothing where none are started.
+    pub isolation: Option<Isolation>,
     /// Which limits hold, as words: `memory`, `cpu`, `pids`.
     pub limits: Vec<&'static str>,
     /// What is missing and why, one sentence each.

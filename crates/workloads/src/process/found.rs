@@ -1,0 +1,89 @@
+//! A workload that runs, found by its directory.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, Signal};
+use sagegate_agent::process::Process;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::UnixStream;
+
+/// A hold on the first process of a workload.
+pub(super) struct Found {
+    process: Process,
+    hold: OwnedFd,
+    /// Whether its processes end with the first one.
+    walled: bool,
+}
+
+impl Found {
+    /// The workload of a directory, if it runs.
+    pub(super) fn in_directory(directory: &Path) -> Option<Self> {
+        let process: Process = std::fs::read_to_string(directory.join("pid")).ok()?.parse().ok()?;
+        let hold = process.hold()?;
+        Some(Self { process, hold, walled: !directory.join("plan.json").exists() })
+    }
+
+    /// Ends it.
+    pub(super) fn kill(&self) {
+        if self.walled {
+            let _ = rustix::process::pidfd_send_signal(&self.hold, Signal::KILL);
+            return;
+        }
+        // Without a namespace of its own it ends the others itself when its agent is gone.
+        let pid = self.process.pid;
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        for child in children.unwrap_or_default().split_whitespace() {
+            if let Some(child) = child.parse().ok().and_then(Pid::from_raw) {
+                let _ = rustix::process::kill_process(child, Signal::KILL);
+            }
+        }
+    }
+
+    /// Comes back when it has ended.
+    pub(super) async fn ended(&self) {
+        let Ok(hold) = self.hold.try_clone() else { return };
+        #[expect(
+            deprecated,
+            reason = "what may be unsound is a type whose descriptor changes; an OwnedFd's does not"
+        )]
+        let hold = AsyncFd::with_interest(hold, Interest::READABLE);
+        let Ok(hold) = hold else { return };
+        let _ = hold.readable().await;
+    }
+}
+
+/// A directory, held open: what is below it has a short name then, as addresses of unix sockets
+/// must (108 bytes, unix(7)), however long the directory's own is.
+pub(super) struct Held(OwnedFd);
+
+impl Held {
+    pub(super) fn open(directory: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(Self(rustix::fs::open(directory, flags, Mode::empty())?))
+    }
+
+    pub(super) fn below(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}/{name}", self.0.as_raw_fd()))
+    }
+}
+
+/// Connects to the agent of a directory.
+pub(super) async fn connect(directory: &Path) -> io::Result<UnixStream> {
+    let held = Held::open(directory)?;
+    UnixStream::connect(held.below("agent.sock")).await
+}
+
+/// The last of what the stages had to say.
+pub(super) fn last_words(directory: &Path) -> String {
+    use std::io::Read;
+    let mut text = Vec::new();
+    if let Ok(file) = File::open(directory.join("agent.log")) {
+        let _ = file.take(4096).read_to_end(&mut text);
+    }
+    String::from_utf8_lossy(&text).trim().replace('\n', "; ")
+}

@@ -1,0 +1,301 @@
+//! The runtime `process`: a workload is a sandboxed tree of processes of this machine.
+//!
+//! ```text
+//! DIR/instance.json          the instance's name, the next user id
+//! DIR/homes/HOME/            a home, of a user id that nothing else on the machine has
+//! DIR/run/ID/spec.json       what was asked for
+//! DIR/run/ID/launch.json     what the launcher was told; its lock is the launcher's
+//! DIR/run/ID/pid             the first process, written by the launcher
+//! DIR/run/ID/agent.sock      the control socket
+//! DIR/run/ID/agent.log       what the stages had to say
+//! DIR/run/ID/root/           an empty directory, the root's mount point
+//! ```
+//!
+//! A workload is not a child of this process: it lives on when this process ends, and its directory
+//! below `run` is how the next one finds it.
+
+mod cgroups;
+mod found;
+mod homes;
+mod start;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sagegate_agent::protocol::{Open, ToAgent};
+use tokio::io::AsyncWriteExt;
+
+use crate::runtime::{self, Capability, Doing, Failure, Isolation, Runtime, Spec, Stream};
+use cgroups::Groups;
+use found::Found;
+use homes::Homes;
+
+/// How long the kernel may take to end processes that were killed.
+const KILLED: Duration = Duration::from_secs(10);
+
+/// How a process runtime is made.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The directory of homes and of what runs; made if it is not there.
+    pub directory: PathBuf,
+    /// The executable that offers the stages of [`sagegate_agent::main`].
+    pub executable: PathBuf,
+    /// A random name for a new instance: 8 or more of `[0-9a-f]`.
+    pub instance: String,
+    /// Seconds after which a workload ends by itself where no host process has a control connection
+    /// to it, for an installation that nobody finds again.
+    pub alone: Option<u64>,
+}
+
+/// The runtime.
+pub struct Process {
+    directory: PathBuf,
+    executable: PathBuf,
+    alone: Option<u64>,
+    standing: Standing,
+    groups: Groups,
+    homes: Homes,
+    /// One at a time for each workload.
+    busy: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// What walls can be built here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Standing {
+    /// These, and why not better ones.
+    Walls(Isolation, Vec<String>),
+    /// None may be built: why.
+    Refused(String),
+}
+
+impl Process {
+    /// Opens the runtime over a directory and finds out what it can do. Takes some milliseconds: it
+    /// builds a sandbox to see whether it stands.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory cannot be used.
+    pub fn open(settings: Settings) -> Result<Self, Failure> {
+        homes::private(&settings.directory)?;
+        let directory = settings
+            .directory
+            .canonicalize()
+            .map_err(|error| Failure::of(&settings.directory.display().to_string(), &error))?;
+        homes::private(&directory.join("run"))?;
+        let homes = Homes::open(&directory, &settings.instance)?;
+        let groups = Groups::find(&homes.instance().name);
+        let executable = settings.executable;
+        let standing = start::try_walls(&directory, &executable);
+        let busy = Mutex::default();
+        let alone = settings.alone;
+        Ok(Self { directory, executable, alone, standing, groups, homes, busy })
+    }
+
+    fn run(&self, id: &str) -> PathBuf {
+        self.directory.join("run").join(id)
+    }
+
+    fn busy(&self, id: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        busy.retain(|_, lock| Arc::strong_count(lock) > 1);
+        Arc::clone(busy.entry(id.to_owned()).or_default())
+    }
+
+    async fn list_all(&self) -> Result<Vec<Spec>, Failure> {
+        let run = self.directory.join("run");
+        let wrong = |error: std::io::Error| Failure::of(&run.display().to_string(), &error);
+        let mut specs = Vec::new();
+        for entry in std::fs::read_dir(&run).map_err(wrong)? {
+            let name = entry.map_err(wrong)?.file_name();
+            let Some(id) = name.to_str().filter(|it| is_name(it)) else { continue };
+            let lock = self.busy(id);
+            let _one = lock.lock().await;
+            let directory = run.join(id);
+            match self.found(&directory).await {
+                Some(_) => match read_spec(&directory) {
+                    Ok(spec) => specs.push(spec),
+                    // It runs, and nobody can say what it is: it is not wanted.
+                    Err(error) => {
+                        tracing::warn!(id, %error, "a workload that is not known is ended");
+                        self.end(id, Duration::ZERO).await?;
+                    }
+                },
+                None => self.clean(id),
+            }
+        }
+        Ok(specs)
+    }
+
+    /// The workload in a directory, if it runs. Waits for a launcher that is at work.
+    async fn found(&self, directory: &Path) -> Option<Found> {
+        if let Some(found) = Found::in_directory(directory) {
+            return Some(found);
+        }
+        let launch = directory.join("launch.json");
+        let file = std::fs::File::open(&launch).ok()?;
+        let taken = tokio::task::spawn_blocking(move || {
+            rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).ok().map(|()| file)
+        });
+        let _file = taken.await.ok().flatten()?;
+        let found = Found::in_directory(directory);
+        if found.is_none() {
+            // A launcher that has not come to the lock yet sees that the start was taken back.
+            let _ = std::fs::remove_file(&launch);
+        }
+        found
+    }
+
+    /// Removes what is left of a workload that does not run.
+    fn clean(&self, id: &str) {
+        if !self.groups.remove(id) {
+            tracing::warn!(id, "control groups of a workload are left");
+        }
+        let directory = self.run(id);
+        if let Err(error) = std::fs::remove_dir_all(&directory)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(id, %error, "what is left of a workload cannot be removed");
+        }
+    }
+
+    async fn start_one(&self, spec: &Spec) -> Result<(), Failure> {
+        check(spec)?;
+        let isolation = match &self.standing {
+            Standing::Walls(isolation, _) => *isolation,
+            Standing::Refused(cause) => return Err(Failure::new(cause.clone())),
+        };
+        let lock = self.busy(&spec.id);
+        let _one = lock.lock().await;
+        let directory = self.run(&spec.id);
+        if self.found(&directory).await.is_some() {
+            return Ok(());
+        }
+        self.clean(&spec.id);
+        let started = self.launch(spec, isolation, &directory).await;
+        if started.is_err() {
+            self.end(&spec.id, Duration::ZERO).await?;
+        }
+        started
+    }
+
+    /// Ends a workload; its lock is held by the caller.
+    async fn end(&self, id: &str, grace: Duration) -> Result<(), Failure> {
+        if let Some(found) = self.found(&self.run(id)).await {
+            if !grace.is_zero() && self.ask_to_stop(id, grace).await.is_ok() {
+                // The agent ends by itself when the grace is over.
+                let _ = tokio::time::timeout(grace + Duration::from_secs(1), found.ended()).await;
+            }
+            found.kill();
+            if tokio::time::timeout(KILLED, found.ended()).await.is_err() {
+                return Err(Failure::new(format!("the workload {id} does not end")));
+            }
+        }
+        self.clean(id);
+        Ok(())
+    }
+
+    async fn ask_to_stop(&self, id: &str, grace: Duration) -> Result<(), Failure> {
+        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        let asked = async {
+            let mut stream = runtime::open(self, id, &Open::Control).await?;
+            let mut line = serde_json::to_vec(&ToAgent::Stop { grace_ms })
+                .map_err(|error| Failure::new(error.to_string()))?;
+            line.push(b'\n');
+            stream.write_all(&line).await.map_err(|error| Failure::of("the agent", &error))
+        };
+        tokio::time::timeout(Duration::from_secs(2), asked)
+            .await
+            .map_err(|_| Failure::new("the agent does not answer"))?
+    }
+}
+
+impl Runtime for Process {
+    fn capability(&self) -> Capability {
+        let (isolation, mut missing) = match &self.standing {
+            Standing::Walls(isolation, missing) => (Some(*isolation), missing.clone()),
+            Standing::Refused(cause) => (None, vec![cause.clone()]),
+        };
+        missing.extend(self.groups.missing().iter().cloned());
+        Capability { runtime: "process", isolation, limits: self.groups.held(), missing }
+    }
+
+    fn start<'a>(&'a self, spec: &'a Spec) -> Doing<'a, Result<(), Failure>> {
+        Box::pin(self.start_one(spec))
+    }
+
+    fn list(&self) -> Doing<'_, Result<Vec<Spec>, Failure>> {
+        Box::pin(self.list_all())
+    }
+
+    fn connect<'a>(&'a self, id: &'a str) -> Doing<'a, Result<Stream, Failure>> {
+        Box::pin(async move {
+            let stream = found::connect(&self.run(id)).await.map_err(|error| {
+                Failure::new(format!("the workload {id} does not run: {error}"))
+            })?;
+            Ok(Box::new(stream) as Stream)
+        })
+    }
+
+    fn stop<'a>(&'a self, id: &'a str, grace: Duration) -> Doing<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            if !is_name(id) {
+                return Ok(());
+            }
+            let lock = self.busy(id);
+            let _one = lock.lock().await;
+            self.end(id, grace).await
+        })
+    }
+
+    fn ended<'a>(&'a self, id: &'a str) -> Doing<'a, ()> {
+        Box::pin(async move {
+            if let Some(found) = Found::in_directory(&self.run(id)) {
+                found.ended().await;
+            }
+        })
+    }
+
+    fn forget_home<'a>(&'a self, home: &'a str) -> Doing<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            if !is_name(home) {
+                return Ok(());
+            }
+            if let Some(user) = self.list_all().await?.iter().find(|it| it.home == home) {
+                return Err(Failure::new(format!("the home {home} is in use by {}", user.id)));
+            }
+            tokio::task::block_in_place(|| self.homes.remove(home))
+        })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.groups.tidy();
+    }
+}
+
+/// Whether a name is fit for a directory: 1 to 64 of `[a-z0-9-]`.
+fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|it| matches!(it, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
+fn check(spec: &Spec) -> Result<(), Failure> {
+    for (what, name) in [("id", &spec.id), ("home", &spec.home), ("host name", &spec.hostname)] {
+        if !is_name(name) {
+            return Err(Failure::new(format!(
+                "the {what} {name:?} is not made of 1 to 64 small letters, digits and hyphens"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn read_spec(directory: &Path) -> Result<Spec, Failure> {
+    let path = directory.join("spec.json");
+    let text = std::fs::read(&path).map_err(|it| Failure::of(&path.display().to_string(), &it))?;
+    serde_json::from_slice(&text)
+        .map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+}

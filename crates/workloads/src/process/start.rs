@@ -1,0 +1,210 @@
+//! Starting a workload: what the launcher is told, and waiting until the agent is ready.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use sagegate_agent::COMMAND;
+use sagegate_agent::plan::{HOME, Launch, Plan, READY, USER, Walls};
+use sagegate_agent::protocol::Relay;
+use tokio::io::AsyncReadExt;
+
+use super::found::{Held, last_words};
+use super::homes::{private, write_private};
+use super::{Process, Standing};
+use crate::runtime::{Failure, Isolation, Spec};
+
+/// How long a sandbox may take to stand.
+const STANDS: Duration = Duration::from_secs(30);
+
+/// The app's port in a network namespace of its own.
+const PORT: u16 = 8888;
+/// The relays' ports there.
+const RELAYS: [(Relay, u16); 2] = [(Relay::Credentials, 9169), (Relay::Api, 9170)];
+
+impl Process {
+    /// Starts a workload in an empty directory.
+    pub(super) async fn launch(
+        &self,
+        spec: &Spec,
+        isolation: Isolation,
+        directory: &Path,
+    ) -> Result<(), Failure> {
+        let wrong = |error: std::io::Error| Failure::of(&directory.display().to_string(), &error);
+        private(&directory.join("root"))?;
+        let full = isolation == Isolation::Full;
+        let (uid, gid) = self.homes.ready(&spec.home, full)?;
+        let root = directory.join("root");
+        let walls = match isolation {
+            Isolation::Full => Walls::Full { root, uid, gid },
+            Isolation::OneUser => Walls::OneUser { root },
+            Isolation::None => Walls::None,
+        };
+        let tmp = directory.join("tmp");
+        if isolation == Isolation::None {
+            private(&tmp)?;
+        }
+        let groups = self.groups.make(&spec.id, &spec.limits)?;
+        let home = self.homes.path(&spec.home);
+        let plan = plan(spec, &walls, &home, &tmp, self.alone);
+        let launch = Launch {
+            walls,
+            groups,
+            pid_file: directory.join("pid"),
+            home,
+            executable: self.executable.clone(),
+            hostname: spec.hostname.clone(),
+            needs: spec.app.needs.clone(),
+            metadata: spec.metadata.clone(),
+            scratch: spec.limits.memory / 2,
+            processes: u64::from(spec.limits.pids),
+            probe: false,
+            plan,
+        };
+        let json = |it: serde_json::Error| Failure::new(it.to_string());
+        let text = serde_json::to_vec(spec).map_err(json)?;
+        write_private(&directory.join("spec.json"), &text).map_err(wrong)?;
+        let path = directory.join("launch.json");
+        write_private(&path, &serde_json::to_vec(&launch).map_err(json)?).map_err(wrong)?;
+
+        let held = Held::open(directory).map_err(wrong)?;
+        let listener = UnixListener::bind(held.below("agent.sock")).map_err(wrong)?;
+        let log = std::fs::File::create(directory.join("agent.log")).map_err(wrong)?;
+        let mut launcher = tokio::process::Command::new(&self.executable)
+            .args([COMMAND, "launch"])
+            .arg(&path)
+            .env_clear()
+            .stdin(OwnedFd::from(listener))
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .map_err(|error| Failure::of(&self.executable.display().to_string(), &error))?;
+        let Some(mut said) = launcher.stdout.take() else {
+            return Err(Failure::new("the launcher has no output"));
+        };
+        let mut text = Vec::new();
+        // All stages have the pipe, and the agent lets go of it when it is ready: its end is the end
+        // of the start, for better or worse.
+        let ended = tokio::time::timeout(STANDS, said.read_to_end(&mut text)).await;
+        let _ = tokio::time::timeout(STANDS, launcher.wait()).await;
+        if ended.is_err() {
+            return Err(Failure::new("the sandbox does not stand after 30 seconds"));
+        }
+        if text.trim_ascii() != READY.as_bytes() {
+            return Err(Failure::new(format!(
+                "The sandbox could not be built: {}",
+                last_words(directory)
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// What the agent is told.
+fn plan(spec: &Spec, walls: &Walls, home: &Path, tmp: &Path, alone: Option<u64>) -> Plan {
+    let open = *walls == Walls::None;
+    let (home, tmp) = if open { (home, tmp) } else { (Path::new(HOME), Path::new("/tmp")) };
+    let mut env: BTreeMap<String, String> = [
+        ("HOME", home.display().to_string()),
+        ("LANG", "C.UTF-8".to_owned()),
+        ("LOGNAME", USER.to_owned()),
+        ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
+        ("SHELL", "/bin/bash".to_owned()),
+        ("TMPDIR", tmp.display().to_string()),
+        ("USER", USER.to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    env.extend(spec.app.env.clone());
+    Plan {
+        home: home.to_owned(),
+        tmp: tmp.to_owned(),
+        command: spec.app.command.clone(),
+        env,
+        port: if open { 0 } else { PORT },
+        probe: spec.app.probe.clone(),
+        activity: spec.app.activity.clone(),
+        lifecycle_script: spec.lifecycle_script.clone(),
+        relays: RELAYS.iter().map(|(it, port)| (*it, if open { 0 } else { *port })).collect(),
+        alone,
+        sweep: open,
+    }
+}
+
+/// Finds out which walls stand on this machine, by building them.
+pub(super) fn try_walls(directory: &Path, executable: &Path) -> Standing {
+    let root = directory.join("run").join(".probe");
+    if rustix::process::geteuid().is_root() {
+        // As root nothing less will do: what got out of a lesser sandbox would be root.
+        let uid = 1_000_000_000 - 1;
+        let walls = Walls::Full { root: root.join("root"), uid, gid: uid };
+        return match try_one(&root, executable, walls) {
+            Ok(()) => Standing::Walls(Isolation::Full, Vec::new()),
+            Err(cause) => Standing::Refused(format!(
+                "As root, apps run only in namespaces of their own, which this machine does not \
+                 allow: {}. Allow it (CAP_SYS_ADMIN), or run Sagegate as another user",
+                cause.message
+            )),
+        };
+    }
+    match try_one(&root, executable, Walls::OneUser { root: root.join("root") }) {
+        Ok(()) => Standing::Walls(Isolation::OneUser, Vec::new()),
+        Err(cause) => Standing::Walls(
+            Isolation::None,
+            vec![format!("no namespaces for users without root: {}", cause.message)],
+        ),
+    }
+}
+
+fn try_one(directory: &Path, executable: &Path, walls: Walls) -> Result<(), Failure> {
+    let _ = std::fs::remove_dir_all(directory);
+    private(&directory.join("root"))?;
+    private(&directory.join("home"))?;
+    let wrong = |error: std::io::Error| Failure::of(&directory.display().to_string(), &error);
+    let nothing = BTreeMap::new();
+    let launch = Launch {
+        walls,
+        groups: Vec::new(),
+        pid_file: directory.join("pid"),
+        home: directory.join("home"),
+        executable: executable.to_owned(),
+        hostname: "probe".to_owned(),
+        needs: Vec::new(),
+        metadata: String::new(),
+        scratch: 1 << 20,
+        processes: 16,
+        probe: true,
+        plan: Plan {
+            home: HOME.into(),
+            tmp: "/tmp".into(),
+            command: Vec::new(),
+            env: nothing,
+            port: PORT,
+            probe: String::new(),
+            activity: None,
+            lifecycle_script: None,
+            relays: BTreeMap::new(),
+            alone: None,
+            sweep: false,
+        },
+    };
+    let path = directory.join("launch.json");
+    let text = serde_json::to_vec(&launch).map_err(|it| Failure::new(it.to_string()))?;
+    write_private(&path, &text).map_err(wrong)?;
+    let output = std::process::Command::new(executable)
+        .args([COMMAND, "launch"])
+        .arg(&path)
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| Failure::of(&executable.display().to_string(), &error))?;
+    let _ = std::fs::remove_dir_all(directory);
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(Failure::new(said.trim().replace('\n', "; ")))
+}
