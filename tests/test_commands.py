@@ -1,8 +1,10 @@
 """The commands of the binary, beside a server and without one, as an operator uses them."""
 
+import concurrent.futures
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 
@@ -420,3 +422,130 @@ def test_the_demo_begins_in_a_fresh_directory(tmp_path):
     done = sagegate("demo", "--listen", "127.0.0.1:0", "--data", str(tmp_path))
     assert done.returncode == 1
     assert str(tmp_path) in done.stderr
+
+
+def ids_of(answer):
+    return answer["ResponseMetadata"]["RequestId"]
+
+
+def test_a_reset_leaves_its_own_record_alone(request, tmp_path):
+    server = start(request, tmp_path / "data", "--test-reset")
+    iam = server.principal().client("iam")
+    made, read = ids_of(iam.create_user(UserName="jo")), ids_of(iam.get_user(UserName="jo"))
+    assert server.explain(made)["eventName"] == "CreateUser"
+    refused = reset(server, Origin="http://evil.example")
+    assert server.explain(refused.headers["x-amzn-requestid"])["errorCode"] == "AccessDenied"
+    # Two at once wait for each other.
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda _: reset(server), range(2)))
+    assert [answer.status_code for answer in answers] == [200, 200]
+    last = json.loads(server.command("explain", "--last", "--json"))
+    assert last["requestID"] in [answer.headers["x-amzn-requestid"] for answer in answers]
+    assert (last["eventName"], last["readOnly"]) == ("ResetState", False)
+    assert last["sourceIPAddress"] == "127.0.0.1"
+    others = [answer.headers["x-amzn-requestid"] for answer in answers]
+    others.remove(last["requestID"])
+    for gone in (made, read, *others):
+        done = sagegate("explain", gone, "--data", str(server.data))
+        assert done.returncode != 0 and "there is no record" in done.stderr
+    server.kill()
+    server.start()
+    assert server.explain(last["requestID"]) == last
+    assert server.principal().client("iam").list_users()["Users"] == []
+
+
+def test_a_reset_that_is_cut_short_leaves_all_or_nothing(request, tmp_path):
+    server = start(request, tmp_path / "data", "--test-reset")
+    root = server.principal()
+    for turn in range(12):
+        root.client("iam").create_user(UserName=f"jo-{turn}")
+        made = root.client("ec2").create_vpc(CidrBlock="10.7.0.0/16")
+        vpc = made["Vpc"]["VpcId"]
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(
+                b"POST /_sagegate/reset HTTP/1.1\r\nhost: localhost\r\n\r\n"
+            )
+            # Killed sooner or later: any moment will do.
+            for _ in range(turn * 200):
+                (tmp_path / "data").exists()
+            server.kill()
+        server.start()
+        assert server.principal().variables == root.variables
+        users = [user["UserName"] for user in root.client("iam").list_users()["Users"]]
+        vpcs = root.client("ec2").describe_vpcs()["Vpcs"]
+        assert sum(one["IsDefault"] for one in vpcs) == 1
+        there = f"jo-{turn}" in users
+        assert (vpc in [one["VpcId"] for one in vpcs]) == there
+        # What it did not do, it has left no record of.
+        done = sagegate("explain", ids_of(made), "--data", str(server.data))
+        assert (done.returncode == 0) == there
+        if not there:
+            assert users == []
+        assert reset(server).status_code == 200
+
+
+def test_what_the_server_itself_refuses_can_be_explained(server):
+    for request, code in (
+        (b"GET / HTTP/1.1\r\n\r\n", "MalformedHttpRequest"),
+        (b"NONSENSE\r\n\r\n", "MalformedHttpRequest"),
+        (b"GET /_sagegate/reset?token=c2VjcmV0 HTTP/1.1\r\nhost: x\r\n\r\n", "UnknownOperation"),
+        (
+            b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n"
+            b"content-length: 99999999\r\n\r\n",
+            "RequestEntityTooLarge",
+        ),
+    ):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+            connection.sendall(request)
+            answer = b"".join(iter(lambda: connection.recv(4096), b"")).decode()
+        found = re.search(r"x-amzn-requestid: (\S+)", answer, re.IGNORECASE)
+        record = server.explain(found.group(1))
+        assert (record["errorCode"], record["sourceIPAddress"]) == (code, "127.0.0.1")
+        assert f"<Code>{code}</Code>" in answer
+        assert "c2VjcmV0" not in json.dumps(record)
+        assert f"failed ({code})" in server.command("explain", found.group(1))
+
+
+# --listen
+
+
+@pytest.mark.parametrize(
+    ("listen", "named"),
+    [("0.0.0.0", "127.0.0.1"), ("[::1]", "[::1]"), ("[::]", "[::1]")],
+)
+def test_listening_elsewhere(request, tmp_path, listen, named):
+    if "::" in listen:
+        try:
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+    server = Server(tmp_path / "data", host=listen).start()
+    request.addfinalizer(server.stop)
+    root = server.principal()
+    # What a wildcard is reached by on this machine, where that is named.
+    url = f"http://{named}:{server.port}"
+    assert root.variables["AWS_ENDPOINT_URL"] == url
+    assert f"AWS_ENDPOINT_URL={url}\n" in (server.data / "root-credentials.env").read_text()
+    for one in {url, *([f"http://127.0.0.1:{server.port}"] if listen != "[::1]" else [])}:
+        assert root.client("sts", one).get_caller_identity()["Arn"] == ROOT
+    ec2 = root.client("ec2", url)
+    vpc = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.8.1.0/24")["Subnet"]["SubnetId"]
+    made = ec2.create_vpc_endpoint(
+        VpcEndpointType="Interface",
+        VpcId=vpc,
+        SubnetIds=[subnet],
+        ServiceName=f"com.amazonaws.{REGION}.sts",
+        PrivateDnsEnabled=False,
+    )["VpcEndpoint"]["VpcEndpointId"]
+    (row,) = server.endpoints()
+    if sys.platform == "linux":
+        assert row["url"] == f"http://127.65.0.1:{server.port}"
+    assert "closed" not in row
+    answer = root.client("sts", row["url"]).get_caller_identity()
+    assert server.explain(ids_of(answer))["vpcEndpointId"] == made
+    # The public way stays the public one.
+    answer = root.client("sts", url).get_caller_identity()
+    assert "vpcEndpointId" not in server.explain(ids_of(answer))
+    told = server.stop()
+    assert ("can be reached by other machines" in told) == (listen in ("0.0.0.0", "[::]"))

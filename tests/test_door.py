@@ -179,3 +179,24 @@ def test_every_visit_leaves_a_record(site):
     assert b"OpenStudio" in written
     for secret in (token, cookie):
         assert secret.encode() not in written
+
+
+def test_a_visit_that_wrote_has_a_record_that_outlives_a_crash(tmp_path):
+    server = Server(tmp_path / "data").start()
+    try:
+        root = server.principal()
+        domain = steps.apply(root, "studio-vpc")["domain"]
+        browser = Browser()
+        url = presigned(server.principal("user/by-address"), domain, "alice")
+        entered = browser.get(url)
+        left = browser.post(f"{origin(url)}/{domain}/logout")
+        assert (entered.status_code, left.status_code) == (302, 302)
+        server.kill()
+        server.start()
+        for answer, name in ((entered, "OpenStudio"), (left, "LeaveStudio")):
+            found = server.explain(answer.headers["x-amzn-requestid"])
+            assert (found["eventName"], found["readOnly"]) == (name, False)
+            assert found["userIdentity"]["userName"] == "by-address"
+        assert Browser().get(url).headers["location"] == "/signin?reason=unknown"
+    finally:
+        server.stop()

@@ -20,7 +20,7 @@ use sagegate_gate::{Caller, Context, Fault, Gate, HttpRequest, Refusal, Region, 
 use sagegate_services::sagemaker::ids::DomainId;
 use sagegate_services::sagemaker::site;
 use sagegate_services::sagemaker::studio::{self, COOKIE, Door, NotAdmitted, Refused, Visit};
-use sagegate_store::{Snapshot, StoreError, TransactError};
+use sagegate_store::{Snapshot, StoreError};
 use serde_json::Value;
 
 use crate::pages;
@@ -215,22 +215,27 @@ impl StudioDoor {
         let visit = studio::token(&state, self.gate.vault(), now, &door, &token)?;
         let visitor = self.decide(request, &state, visit)?;
         let (env, vault) = (self.gate.env(), self.gate.vault());
+        let audience = visitor.audience();
         let opened = self
             .gate
-            .store()
-            .transact(|tx| studio::redeem(tx, env, vault, now, &door, &token))
-            .await
-            .map_err(|error| match error {
-                TransactError::Aborted(refused) => refused.into(),
-                TransactError::Contention => Turned::Failed(Fault::contention()),
-                TransactError::Store(error) => error.into(),
-            })?
-            .value;
+            .transact_recorded(|tx, records| {
+                match studio::redeem(tx, env, vault, now, &door, &token) {
+                    Ok(opened) => {
+                        records.extend(record::of(&self.gate, request, &audience));
+                        Ok(Ok(opened))
+                    }
+                    // Nothing is written then.
+                    Err(Refused::NotAdmitted(reason)) => Ok(Err(reason)),
+                    Err(Refused::Fault(fault)) => Err(fault),
+                }
+            })
+            .await?
+            .map_err(Turned::Away)?;
         let domain = &opened.visit.domain.id;
         let mut response = redirect(&home_of(domain));
         let cookie = set_cookie(request, domain, opened.cookie.reveal(), opened.max_age);
         set(&mut response, SET_COOKIE, &cookie);
-        Ok((response, visitor.audience()))
+        Ok((response, Audience::Recorded))
     }
 
     /// Ends the domain's sessions of this browser.
@@ -239,6 +244,7 @@ impl StudioDoor {
         let door = self.door(request, &state)?;
         let now = self.gate.env().now();
         let mut caller = None;
+        let mut ended = Vec::new();
         for cookie in cookies(request) {
             match studio::session(&state, self.gate.vault(), now, &door, domain, cookie) {
                 Ok(visit) => {
@@ -249,11 +255,21 @@ impl StudioDoor {
                 Err(Refused::NotAdmitted(_)) => {}
                 Err(Refused::Fault(fault)) => return Err(fault.into()),
             }
-            self.gate.commit(|tx| studio::log_out(tx, cookie)).await?;
+            ended.push(cookie);
+        }
+        let mut audience = Audience::Leaving(caller);
+        if !ended.is_empty() {
+            let done = self.gate.transact_recorded(|tx, records| {
+                ended.iter().try_for_each(|cookie| studio::log_out(tx, cookie))?;
+                records.extend(record::of(&self.gate, request, &audience));
+                Ok(())
+            });
+            done.await?;
+            audience = Audience::Recorded;
         }
         let mut response = redirect("/signin?reason=left");
         set(&mut response, SET_COOKIE, &set_cookie(request, domain, "", 0));
-        Ok((response, Audience::Leaving(caller)))
+        Ok((response, audience))
     }
 
     /// The visitor of a domain's page: recognised by a cookie, and allowed to be here now. Each

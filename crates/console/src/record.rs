@@ -8,6 +8,9 @@ use sagegate_services::sagemaker::ids::DomainId;
 use sagegate_services::sagemaker::studio::Visit;
 use serde_json::{Value, json};
 
+/// The service that the door belongs to.
+const SERVICE: &str = "sagemaker";
+
 /// For whom an answer was.
 pub(crate) enum Audience {
     /// For anybody: nothing in it depends on who asks.
@@ -16,6 +19,8 @@ pub(crate) enum Audience {
     Leaving(Option<Box<Caller>>),
     /// A visitor whose permission was decided.
     Admitted(Box<Admitted>),
+    /// Whoever it was, the record is part of what the request wrote.
+    Recorded,
 }
 
 /// A visitor who was let in, and by what.
@@ -32,9 +37,18 @@ impl Admitted {
     }
 }
 
-/// Writes the record of a request that was answered.
+/// Writes the record of a request that was answered and wrote nothing.
 pub(crate) fn answered(gate: &Gate, request: &HttpRequest, audience: &Audience) {
+    if let Some(record) = of(gate, request, audience) {
+        gate.journal().note(move || record);
+    }
+}
+
+/// The record of a request that was answered, unless it is written already: for the transaction of
+/// what a request writes, which must not be kept without its record.
+pub(crate) fn of(gate: &Gate, request: &HttpRequest, audience: &Audience) -> Option<Record> {
     let (caller, profile, decision) = match audience {
+        Audience::Recorded => return None,
         Audience::Anybody => (None, None, json!({ "decision": "not asked: open to everybody" })),
         Audience::Leaving(caller) => {
             let decision = json!({ "decision": "not asked: whoever has a session may end it" });
@@ -48,7 +62,7 @@ pub(crate) fn answered(gate: &Gate, request: &HttpRequest, audience: &Audience) 
     };
     let mut record = record(gate, request, caller, profile);
     record.sagegate = decision;
-    gate.journal().note(move || record);
+    Some(record)
 }
 
 /// Writes the record of a request that nobody was recognised in, or that failed. Anybody can make
@@ -76,7 +90,7 @@ pub(crate) fn refused(
     denial: &Denial,
 ) {
     let mut record = record(gate, request, Some(caller), Some(profile));
-    record.error_code = Some("AccessDeniedException".to_owned());
+    record.error_code = Some(Denial::code(SERVICE).0.to_owned());
     record.error_message = Some(denial.text());
     record.sagegate = json!({ "decision": "denied", "trace": denial.trace });
     gate.journal().note_refusal(record);
@@ -90,7 +104,7 @@ fn record(
 ) -> Record {
     let page = page(&request.path);
     let about = Circumstances {
-        service: "sagemaker",
+        service: SERVICE,
         operation: if page.ends_with("/logout") { "LeaveStudio" } else { "OpenStudio" },
         region: gate.region().as_str(),
         account: caller.map_or("", |caller| caller.account.as_str()),

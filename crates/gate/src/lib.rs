@@ -35,5 +35,5 @@ pub use ids::{AccountId, Region, Scope};
 pub use needs::{Need, Needs};
 pub use operation::{Access, Authorized, Call, Operation};
 pub use secret::Secret;
-pub use serve::HttpRequest;
+pub use serve::{HttpRequest, Unsigned};
 pub use vault::Vault;

@@ -47,6 +47,26 @@ impl HttpRequest {
     }
 }
 
+/// What is written down of an answered request that nobody signed for. Neither its path nor its query
+/// is: either may hold a secret.
+#[derive(Clone, Debug)]
+pub struct Unsigned {
+    /// The service as events name it: `sts`; `unknown` where it cannot be told.
+    pub service: &'static str,
+    /// The operation, or what happened where there was none.
+    pub operation: &'static str,
+    /// By which way it came, as the accepting socket knows.
+    pub arrival: Arrival,
+    /// The id that the answer carries.
+    pub request_id: String,
+    /// The client's `User-Agent`; empty where it is missing or could not be read.
+    pub user_agent: String,
+    /// Code and text of the answer, where that was an error.
+    pub error: Option<(String, String)>,
+    /// Why no permission was asked.
+    pub decision: &'static str,
+}
+
 impl Gate {
     /// Answers a request of an AWS client.
     pub async fn serve(&self, request: &HttpRequest) -> Response<Bytes> {
@@ -212,30 +232,41 @@ impl Gate {
         response
     }
 
-    /// Nobody signed for these, so anybody can make many of them: they may be dropped like the
-    /// records of reads, and never push a refusal out.
     fn note_unrecognised(&self, request: &HttpRequest, service: &'static str, error: &ApiError) {
-        let (arrival, id) = (request.arrival.clone(), request.request_id.clone());
-        let user_agent = request.header("user-agent").unwrap_or_default().to_owned();
+        self.note_unsigned(Unsigned {
+            service,
+            operation: "Unauthenticated",
+            arrival: request.arrival.clone(),
+            request_id: request.request_id.clone(),
+            user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
+            error: Some((error.code.clone(), error.message.clone())),
+            decision: "not asked: nobody was recognised",
+        });
+    }
+
+    /// Hands over the record of a request that nobody signed for. Anybody can make many of them, so
+    /// they may be dropped like the records of reads, and never push a refusal out.
+    pub fn note_unsigned(&self, unsigned: Unsigned) {
         let (now, event_id) = (self.env.now(), self.env.uuid());
         let region = self.region.to_string();
-        let (code, message) = (error.code.clone(), error.message.clone());
         self.journal.note(move || {
             let about = Circumstances {
-                service,
-                operation: "Unauthenticated",
+                service: unsigned.service,
+                operation: unsigned.operation,
                 region: &region,
                 account: "",
-                arrival: &arrival,
-                user_agent: &user_agent,
-                request_id: &id,
+                arrival: &unsigned.arrival,
+                user_agent: &unsigned.user_agent,
+                request_id: &unsigned.request_id,
                 now,
                 read_only: true,
             };
             let mut record = Record::of(about, event_id, None::<&Caller>);
-            record.error_code = Some(code);
-            record.error_message = Some(message);
-            record.sagegate = json!({ "decision": "not asked: nobody was recognised" });
+            if let Some((code, message)) = unsigned.error {
+                record.error_code = Some(code);
+                record.error_message = Some(message);
+            }
+            record.sagegate = json!({ "decision": unsigned.decision });
             record
         });
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use sagegate_gate::audit::Journal;
+use sagegate_gate::audit::{self, Journal};
 use sagegate_gate::{AccountId, Env, Fault, Gate, Parts, Region, Scope, Vault};
 use sagegate_server::has_loopback_range;
 use sagegate_services::ec2;
@@ -47,6 +47,9 @@ const IDENTITY: Table<String, Identity> = Table::new("site.identity");
 /// The root user's keys, while a reset is under way: one that is cut short is ended by the next
 /// start.
 const KEPT: Table<String, RootKeys> = Table::new("site.kept-root-keys");
+
+/// The record of a reset that is under way. It outlives the records that the reset removes.
+const RESET: Table<String, audit::Record> = Table::new("site.reset-record");
 
 /// How clients reach the public listener, as of the last start.
 const PUBLIC_URL: Table<String, String> = Table::new("site.public-url");
@@ -109,19 +112,19 @@ impl Node {
     }
 
     /// Empties all state but the account, the region and the root user's keys, and makes again what
-    /// every account has.
-    pub(crate) async fn reset(&self) -> anyhow::Result<()> {
+    /// every account has. `record`, of the request that asked for it, is the first of the new audit.
+    pub(crate) async fn reset(&self, record: audit::Record) -> anyhow::Result<()> {
         let gate = &self.gate;
         gate.commit(|tx| {
             if KEPT.get(tx, "")?.is_none() {
                 let keys = credentials::root_keys(tx, &self.scope.account)?;
                 KEPT.put(tx, "", &keys)?;
             }
-            Ok(())
+            Ok(RESET.put(tx, "", &record)?)
         })
         .await
         .map_err(fault)?;
-        gate.clear(&[IDENTITY.name(), KEPT.name()]).await.map_err(fault)?;
+        gate.clear(&[IDENTITY.name(), KEPT.name(), RESET.name()]).await.map_err(fault)?;
         self.bootstrap().await?;
         Ok(())
     }
@@ -133,7 +136,12 @@ impl Node {
         let identity =
             Identity { account: self.scope.account.clone(), region: self.scope.region.clone() };
         let root = gate
-            .transact(|tx| {
+            .transact_recorded(|tx, records| {
+                // One that was cut short before it had emptied anything has not happened: this is
+                // written by every start and gone with the rest.
+                let emptied = PUBLIC_URL.get(tx, "")?.is_none();
+                records.extend(RESET.get(tx, "")?.filter(|_| emptied));
+                RESET.delete(tx, "");
                 IDENTITY.put(tx, "", &identity)?;
                 let maker = Maker { env: gate.env(), vault: gate.vault(), now: gate.env().now() };
                 let kept = KEPT.get(tx, "")?;

@@ -6,15 +6,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sagegate_gate::{Env, HttpRequest};
+use sagegate_gate::{Env, HttpRequest, Unsigned};
 use sagegate_server::{Answer, BoxFuture, Control, HttpResponse, Limits, Server, ServerParts};
 
 struct NoControl;
 
 impl Control for NoControl {
-    fn reset(&self) -> Option<BoxFuture<'_, Result<(), String>>> {
+    fn reset<'a>(&'a self, _: &'a HttpRequest) -> Option<BoxFuture<'a, Result<(), String>>> {
         None
     }
+
+    fn note(&self, _: Unsigned) {}
 }
 
 fn constant(_: HttpRequest) -> Answer<'static> {

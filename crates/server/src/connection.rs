@@ -16,21 +16,23 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use sagegate_gate::HttpRequest;
+use sagegate_gate::{HttpRequest, Unsigned};
 use sagegate_network::Arrival;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
-use crate::exchange::{Closing, Reply, Taken, Takeover};
+use crate::exchange::{Closing, HttpResponse, Reply, Taken, Takeover};
 use crate::limits::Limits;
 use crate::listeners::{Shared, Via, Way};
-use crate::refusal::{REQUEST_ID, Refusal, plain};
+use crate::refusal::{REQUEST_ID, Refusal, plain, unserved};
 use crate::route::{Route, route};
 use crate::wire_io::{ReplyIo, Served};
 
 /// A body up to this size is not counted against the memory for bodies.
 const SMALL_BODY: usize = 64 * 1024;
+/// The server's own paths, as a service in records.
+const OWN_SERVICE: &str = "sagegate";
 /// The unit of that count.
 pub(crate) const BODY_UNIT: usize = 1024;
 
@@ -79,9 +81,17 @@ pub(crate) async fn serve<I>(
     let mut stop = shared.stop.subscribe();
     {
         let served = Arc::<Served>::default();
-        let ids = Arc::clone(&shared.request_ids);
-        let io = ReplyIo::new(io, Arc::clone(&served), ids, shared.limits.write_time);
         let state = way.clone();
+        let note = {
+            let (shared, state) = (Arc::clone(&shared), way.clone());
+            Arc::new(move |error| {
+                let id = (shared.request_ids)();
+                let (arrival, _) = arrival(&state.borrow(), ends.peer);
+                shared.control.note(unserved(arrival, id.clone(), None, error));
+                id
+            })
+        };
+        let io = ReplyIo::new(io, Arc::clone(&served), note, shared.limits.write_time);
         let service = service_fn(|request| {
             served.begin();
             answer(&shared, &state, ends, &slot, request)
@@ -126,6 +136,12 @@ async fn answer(
     let upgrade = upgrade.filter(|_| !chunked && body.is_end_stream());
     let id = (shared.request_ids)();
     let header = HeaderValue::try_from(&id);
+    let refused = |Refused { refusal, headers, id }| {
+        let (response, error) = refusal.answer(&headers, &id);
+        let (arrival, _) = arrival(&way.borrow(), ends.peer);
+        shared.control.note(unserved(arrival, id, Some(&headers), error));
+        response
+    };
     let mut response = match take(shared, way, ends, id, parts, body).await {
         Ok(None) => return Err(Closed),
         Ok(Some(Reply::Whole(response))) => response,
@@ -134,12 +150,13 @@ async fn answer(
                 *slot = Some((upgrade, takeover));
                 response.map(|()| Bytes::new())
             }
-            _ => Refusal::NoUpgrade.answer(
-                &HeaderMap::new(),
-                header.as_ref().map_or("", |id| id.to_str().unwrap_or_default()),
-            ),
+            _ => {
+                let id = header.as_ref().ok().and_then(|id| id.to_str().ok()).unwrap_or_default();
+                let (headers, id) = (HeaderMap::new(), id.to_owned());
+                refused(Refused { refusal: Refusal::NoUpgrade, headers, id })
+            }
         },
-        Err(refused) => refused.refusal.answer(&refused.headers, &refused.id),
+        Err(refusal) => refused(refusal),
     };
     if chunked {
         // RFC 9112, section 6.1: a length beside the coding may have been meant for somebody else;
@@ -227,32 +244,51 @@ async fn take(
         secure: false,
         request_id,
     };
-    let response = match to {
-        Route::Api => return Ok(Some(shared.api.serve(request).await)),
-        Route::Door => return Ok(Some(shared.door.serve(request).await)),
-        Route::Channel => return Ok(Some(shared.channel.serve(request).await)),
-        Route::Health => {
-            let body = Bytes::from_static(b"{\"status\":\"ok\"}\n");
-            plain(StatusCode::OK, "application/json", body)
-        }
-        Route::Reset => match shared.control.reset() {
-            None => {
-                return Err(Refused {
-                    refusal: Refusal::NotHere,
-                    headers: request.headers,
-                    id: request.request_id,
-                });
-            }
-            Some(reset) => match reset.await {
-                Ok(()) => plain(StatusCode::OK, "application/json", Bytes::from_static(b"{}\n")),
-                Err(text) => {
-                    let body = serde_json::json!({ "Message": text }).to_string();
-                    plain(StatusCode::INTERNAL_SERVER_ERROR, "application/json", body.into())
-                }
-            },
-        },
+    match to {
+        Route::Api => Ok(Some(shared.api.serve(request).await)),
+        Route::Door => Ok(Some(shared.door.serve(request).await)),
+        Route::Channel => Ok(Some(shared.channel.serve(request).await)),
+        Route::Health => Ok(Some(health(shared, request).into())),
+        Route::Reset => Ok(Some(reset(shared, request).await?.into())),
+    }
+}
+
+/// That the server serves.
+fn health(shared: &Shared, request: HttpRequest) -> HttpResponse {
+    let HttpRequest { arrival, request_id, headers, .. } = request;
+    shared.control.note(Unsigned {
+        service: OWN_SERVICE,
+        operation: "GetHealth",
+        error: None,
+        decision: "not asked: open to everybody",
+        ..unserved(arrival, request_id, Some(&headers), <(String, String)>::default())
+    });
+    let body = Bytes::from_static(b"{\"status\":\"ok\"}\n");
+    plain(StatusCode::OK, "application/json", body)
+}
+
+/// Empties all state, where that is allowed.
+async fn reset(shared: &Shared, request: HttpRequest) -> Result<HttpResponse, Refused> {
+    let done = match shared.control.reset(&request) {
+        Some(reset) => Some(reset.await),
+        None => None,
     };
-    Ok(Some(response.into()))
+    let HttpRequest { headers, request_id: id, arrival, .. } = request;
+    match done {
+        None => Err(Refused { refusal: Refusal::NotHere, headers, id }),
+        Some(Ok(())) => Ok(plain(StatusCode::OK, "application/json", Bytes::from_static(b"{}\n"))),
+        Some(Err(text)) => {
+            let body = serde_json::json!({ "Message": text }).to_string();
+            let error = ("InternalFailure".to_owned(), text);
+            shared.control.note(Unsigned {
+                service: OWN_SERVICE,
+                operation: "ResetState",
+                decision: "not asked: open to programs of this machine",
+                ..unserved(arrival, id, Some(&headers), error)
+            });
+            Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, "application/json", body.into()))
+        }
+    }
 }
 
 /// The path and query, of a request whose head can be believed (RFC 9112, section 3.2).
@@ -374,8 +410,13 @@ async fn drain(limits: &Limits, body: &mut Incoming) {
     let _ = timeout(limits.body_time, all).await;
 }
 
-/// The answer to a connection that is one too many.
-pub(crate) fn too_many(id: &str) -> String {
+/// The answer to a connection that is one too many, of which there is a record too.
+pub(crate) fn too_many(shared: &Shared, way: &Way, peer: IpAddr) -> String {
+    let id = (shared.request_ids)();
+    let text = "Too many connections are open.".to_owned();
+    let error = ("ServiceUnavailable".to_owned(), text);
+    let (arrival, _) = arrival(way, peer);
+    shared.control.note(unserved(arrival, id.clone(), None, error));
     format!(
         "HTTP/1.1 503 Service Unavailable\r\n{REQUEST_ID}: {id}\r\nconnection: close\r\n\
          content-length: 0\r\n\r\n"

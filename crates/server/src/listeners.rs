@@ -320,7 +320,8 @@ fn admit(
         if let Ok(mut stream) = stream.into_std() {
             // The socket does not block and its buffer is empty; if it cannot be written to, the
             // client is gone already.
-            let _ = stream.write(connection::too_many(&(shared.request_ids)()).as_bytes());
+            let peer = peer.ip().to_canonical();
+            let _ = stream.write(connection::too_many(shared, &way.borrow(), peer).as_bytes());
         }
         return;
     };

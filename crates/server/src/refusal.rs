@@ -1,8 +1,10 @@
 //! The server's own answers, to requests that never reach a handler.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use sagegate_gate::Unsigned;
+use sagegate_network::Arrival;
 
 use crate::exchange::HttpResponse;
 
@@ -75,15 +77,18 @@ impl Refusal {
 
     /// The answer, in the protocol that the request's headers let expect. The connection is closed
     /// after it: what of the request is still under way must not be taken for the next one.
-    pub(crate) fn answer(self, headers: &HeaderMap, id: &str) -> HttpResponse {
+    ///
+    /// With it come the code and the text that the client is told.
+    pub(crate) fn answer(self, headers: &HeaderMap, id: &str) -> (HttpResponse, (String, String)) {
         let (status, code, text) = self.parts();
         let json = headers.contains_key("x-amz-target")
             || headers.get(CONTENT_TYPE).is_some_and(|kind| {
                 kind.as_bytes().starts_with(b"application/x-amz-json")
                     || kind.as_bytes().starts_with(b"application/json")
             });
+        let code = if json { format!("{code}Exception") } else { code.to_owned() };
         let (kind, body) = if json {
-            let body = serde_json::json!({ "__type": format!("{code}Exception"), "Message": text });
+            let body = serde_json::json!({ "__type": code, "Message": text });
             ("application/x-amz-json-1.1", body.to_string())
         } else {
             let body = format!(
@@ -95,7 +100,26 @@ impl Refusal {
         };
         let mut response = plain(status, kind, Bytes::from(body));
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        response
+        (response, (code, text))
+    }
+}
+
+/// The record of a request that the server has refused, by the code and the text of the answer.
+pub(crate) fn unserved(
+    arrival: Arrival,
+    request_id: String,
+    headers: Option<&HeaderMap>,
+    error: (String, String),
+) -> Unsigned {
+    let user_agent = headers.and_then(|headers| headers.get(USER_AGENT)?.to_str().ok());
+    Unsigned {
+        service: "unknown",
+        operation: "Refused",
+        arrival,
+        request_id,
+        user_agent: user_agent.unwrap_or_default().to_owned(),
+        error: Some(error),
+        decision: "not asked: the server refused the request before anybody looked at what it asks",
     }
 }
 

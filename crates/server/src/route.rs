@@ -1,6 +1,7 @@
 //! Where a request goes: the API, the Studio door, the message gateway, or the server's own paths.
 
 use http::{HeaderMap, Method};
+use sagegate_gate::{HttpRequest, Unsigned};
 use sagegate_network::{Arrival, Behind};
 
 use crate::exchange::BoxFuture;
@@ -8,8 +9,12 @@ use crate::refusal::Refusal;
 
 /// What the server's own paths can ask of the program.
 pub trait Control: Send + Sync {
-    /// Empties all state, when the operator has allowed it at the start; `None` when not.
-    fn reset(&self) -> Option<BoxFuture<'_, Result<(), String>>>;
+    /// Empties all state, when the operator has allowed it at the start; `None` when not. The record
+    /// of the request is part of what is done.
+    fn reset<'a>(&'a self, request: &'a HttpRequest) -> Option<BoxFuture<'a, Result<(), String>>>;
+
+    /// Hands over the record of a request that the server has answered by itself. Never waits.
+    fn note(&self, answered: Unsigned);
 }
 
 /// Where the data channels of sessions are, each by its session's id. No path of an API begins so.

@@ -29,14 +29,14 @@ impl Served {
     }
 }
 
-/// Makes the id of a request.
-pub(crate) type RequestIds = Arc<dyn Fn() -> String + Send + Sync>;
+/// Makes the id of a request that is answered here, and writes its record by code and text.
+pub(crate) type Note = Arc<dyn Fn((String, String)) -> String + Send + Sync>;
 
 /// The stream.
 pub(crate) struct ReplyIo<I> {
     io: I,
     served: Arc<Served>,
-    request_ids: RequestIds,
+    note: Note,
     /// The requests whose answers have begun to be written.
     answered: u64,
     /// Whether something was read since the last answer began.
@@ -49,15 +49,10 @@ pub(crate) struct ReplyIo<I> {
 }
 
 impl<I> ReplyIo<I> {
-    pub(crate) fn new(
-        io: I,
-        served: Arc<Served>,
-        request_ids: RequestIds,
-        write_time: Duration,
-    ) -> Self {
+    pub(crate) fn new(io: I, served: Arc<Served>, note: Note, write_time: Duration) -> Self {
         let own = Vec::new();
         let (answered, has_read, stalled) = (0, false, None);
-        Self { io, served, request_ids, answered, has_read, own, write_time, stalled }
+        Self { io, served, note, answered, has_read, own, write_time, stalled }
     }
 
     /// The stream itself, for another protocol. hyper has written its answer.
@@ -108,7 +103,7 @@ impl<I> ReplyIo<I> {
             Some("414") => "The request URI is too long.",
             _ => "The request is not well-formed HTTP/1.1.",
         };
-        let id = (self.request_ids)();
+        let id = (self.note)(("MalformedHttpRequest".to_owned(), text.to_owned()));
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ErrorResponse><Error>\
              <Type>Sender</Type><Code>MalformedHttpRequest</Code><Message>{text}</Message></Error>\

@@ -6,7 +6,8 @@ mod common;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use common::{connect, exchange, is_public, one, rest, soon, start, start_at, status};
+use common::{Running, connect, exchange, is_public, one, rest, soon, start, start_at, status};
+use sagegate_network::Arrival;
 use sagegate_server::{Limits, Server};
 use tokio::io::AsyncWriteExt;
 
@@ -83,20 +84,32 @@ async fn every_bad_request_has_its_answer() {
         assert!(lower.contains("\r\ndate: "), "{start:?}\n{answer}");
         assert!(lower.contains("connection: close"), "{start:?}\n{answer}");
         assert!(answer.contains("<Code>"), "{start:?}\n{answer}");
+        // Each leaves its record, by what the client was told.
+        let notes = std::mem::take(&mut *running.reset.notes.lock().unwrap());
+        let [note] = &notes[..] else { panic!("{start:?}\n{notes:?}") };
+        let (code, text) = note.error.as_ref().unwrap();
+        assert!(answer.contains(&format!("<Code>{code}</Code><Message>{text}<")), "{note:?}");
+        assert_eq!((&*note.request_id, note.operation), ("0d4b8e5c-id", "Refused"));
+        assert!(matches!(note.arrival, Arrival::Public { .. }), "{note:?}");
     }
     let answer =
         exchange(running.address, b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
     assert_eq!(status(&answer.await), "200");
+    assert!(running.reset.notes.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn a_json_client_is_refused_in_json() {
     let running = start(small()).await;
     let request = "POST / HTTP/1.1\r\nhost: a\r\nx-amz-target: SageMaker.ListDomains\r\n\
-                   expect: 100-continue\r\ncontent-length: 100001\r\n\r\n";
+                   user-agent: tester\r\nexpect: 100-continue\r\ncontent-length: 100001\r\n\r\n";
     let answer = exchange(running.address, request.as_bytes()).await;
     assert!(!answer.contains("100 Continue"), "{answer}");
     assert!(answer.contains(r#""__type":"RequestEntityTooLargeException""#), "{answer}");
+    let notes = running.reset.notes.lock().unwrap();
+    let error = notes[0].error.as_ref().unwrap();
+    assert_eq!(error.0, "RequestEntityTooLargeException");
+    assert_eq!(notes[0].user_agent, "tester");
 }
 
 #[tokio::test]
@@ -180,6 +193,8 @@ async fn connections_are_bounded() {
     let answer = rest(&mut stream).await;
     assert_eq!(status(&answer), "503");
     assert!(answer.contains("x-amzn-requestid"), "{answer}");
+    let note = running.reset.notes.lock().unwrap().pop().unwrap();
+    assert_eq!(note.error.unwrap().0, "ServiceUnavailable");
     drop(held);
     loop {
         let request = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
@@ -256,9 +271,13 @@ async fn own_paths() {
     };
     let answer = ask("GET", "/_sagegate/health", "host: localhost\r\n").await;
     assert!(answer.contains(r#"{"status":"ok"}"#), "{answer}");
+    let last = |running: &Running| running.reset.notes.lock().unwrap().pop().unwrap();
+    let note = last(&running);
+    assert_eq!((note.operation, note.error), ("GetHealth", None));
     let reset = "/_sagegate/reset";
     let foreign = ask("POST", reset, "host: evil.example\r\n").await;
     assert_eq!(status(&foreign), "403");
+    assert_eq!(last(&running).error.unwrap().0, "AccessDenied");
     let page = ask("POST", reset, "host: localhost\r\norigin: http://localhost\r\n").await;
     assert_eq!(status(&page), "403");
     assert_eq!(running.reset.done.load(Ordering::SeqCst), 0);
@@ -268,6 +287,7 @@ async fn own_paths() {
     let running = start_at("127.0.0.1:0", small(), false).await;
     let request = b"POST /_sagegate/reset HTTP/1.1\r\nhost: localhost\r\n\r\n";
     assert_eq!(status(&exchange(running.address, request).await), "404");
+    assert_eq!(last(&running).error.unwrap().0, "UnknownOperation");
 }
 
 #[tokio::test]

@@ -12,7 +12,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use sagegate_gate::audit::Journal;
 use sagegate_gate::session::{MAX_TOKEN, TemporaryCredentials, issue_padded};
 use sagegate_gate::{
-    AccountId, Env, Gate, Parts, Principal, Region, Scope, Secret, SessionFacts, Vault,
+    AccountId, Env, Gate, HttpRequest, Parts, Principal, Region, Scope, Secret, SessionFacts,
+    Unsigned, Vault,
 };
 use sagegate_server::{
     Answer, BoxFuture, Control, Follower, HttpResponse, Limits, Server, ServerParts,
@@ -25,11 +26,15 @@ use sagegate_store::{Store, Table, Tx};
 use sagegate_wire::sigv4::{Head, PayloadHash, SecretKey, SignScope, Timestamp, sign};
 use tokio::io::AsyncWriteExt;
 
-struct NoControl;
+struct Notes(Arc<Gate>);
 
-impl Control for NoControl {
-    fn reset(&self) -> Option<BoxFuture<'_, Result<(), String>>> {
+impl Control for Notes {
+    fn reset<'a>(&'a self, _: &'a HttpRequest) -> Option<BoxFuture<'a, Result<(), String>>> {
         None
+    }
+
+    fn note(&self, answered: Unsigned) {
+        self.0.note_unsigned(answered);
     }
 }
 
@@ -63,7 +68,7 @@ impl House {
             api: Arc::clone(&gate) as _,
             door: Arc::new(door),
             channel: Arc::new(door),
-            control: Arc::new(NoControl),
+            control: Arc::new(Notes(Arc::clone(&gate))),
             request_ids: Arc::new(move || env.uuid()),
         }));
         let listener = Server::bind("127.0.0.1:0".parse().unwrap()).unwrap();

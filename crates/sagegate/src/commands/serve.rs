@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sagegate_console::StudioDoor;
-use sagegate_gate::{AccountId, Env, Gate, HttpRequest, Region};
+use sagegate_gate::audit::{Circumstances, Record};
+use sagegate_gate::{AccountId, Env, Gate, HttpRequest, Region, Unsigned};
 use sagegate_server::{
     Answer, BoxFuture, Control, Follower, Handler, HttpResponse, Limits, OperatorSocket, Server,
     ServerParts, places_here,
 };
 use sagegate_services::iam::credentials;
 use sagegate_services::sagemaker::lifecycle::Lifecycle;
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
 
@@ -259,21 +261,49 @@ struct Reset {
 }
 
 impl Control for Reset {
-    fn reset(&self) -> Option<BoxFuture<'_, Result<(), String>>> {
+    fn reset<'a>(&'a self, request: &'a HttpRequest) -> Option<BoxFuture<'a, Result<(), String>>> {
         self.allowed.then(|| -> BoxFuture<'_, Result<(), String>> {
-            Box::pin(async move { self.reset_all().await.map_err(|error| format!("{error:#}")) })
+            Box::pin(
+                async move { self.reset_all(request).await.map_err(|error| format!("{error:#}")) },
+            )
         })
+    }
+
+    fn note(&self, answered: Unsigned) {
+        self.node.gate.note_unsigned(answered);
     }
 }
 
 impl Reset {
-    async fn reset_all(&self) -> anyhow::Result<()> {
+    async fn reset_all(&self, request: &HttpRequest) -> anyhow::Result<()> {
         // One at a time: what the first has kept must not be cleared by the second.
         let _turn = self.turn.lock().await;
-        self.node.reset().await?;
+        self.node.reset(self.record(request)).await?;
         self.node.note_address(self.address, self.studio_names).await?;
         self.node.gate.catch_up().await;
         Ok(())
+    }
+}
+
+impl Reset {
+    /// The record of a reset, which is all that it leaves.
+    fn record(&self, request: &HttpRequest) -> Record {
+        let Node { gate, scope, .. } = &*self.node;
+        let about = Circumstances {
+            service: "sagegate",
+            operation: "ResetState",
+            region: scope.region.as_str(),
+            account: scope.account.as_str(),
+            arrival: &request.arrival,
+            user_agent: request.header("user-agent").unwrap_or_default(),
+            request_id: &request.request_id,
+            now: gate.env().now(),
+            read_only: false,
+        };
+        let mut record = Record::of(about, gate.env().uuid(), None);
+        let decision = "not asked: --test-reset opens this to programs of this machine";
+        record.sagegate = json!({ "decision": decision });
+        record
     }
 }
 

@@ -2,12 +2,12 @@
 #![allow(dead_code, clippy::allow_attributes, reason = "each test file uses its part")]
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use sagegate_gate::HttpRequest;
+use sagegate_gate::{HttpRequest, Unsigned};
 use sagegate_network::{Arrival, EndpointArrival};
 use sagegate_server::{
     Answer, BoxFuture, Control, Handler, Limits, ListenAddress, Reply, Server, ServerParts, Taken,
@@ -96,10 +96,16 @@ impl Handler for Echo {
 pub(crate) struct Reset {
     pub(crate) enabled: bool,
     pub(crate) done: AtomicUsize,
+    /// What was handed over as records.
+    pub(crate) notes: Mutex<Vec<Unsigned>>,
 }
 
 impl Control for Reset {
-    fn reset(&self) -> Option<BoxFuture<'_, Result<(), String>>> {
+    fn note(&self, answered: Unsigned) {
+        self.notes.lock().unwrap().push(answered);
+    }
+
+    fn reset<'a>(&'a self, _: &'a HttpRequest) -> Option<BoxFuture<'a, Result<(), String>>> {
         self.enabled.then(|| -> BoxFuture<'_, _> {
             Box::pin(async {
                 self.done.fetch_add(1, Ordering::SeqCst);
@@ -129,7 +135,8 @@ pub(crate) async fn start_at(address: &str, limits: Limits, reset: bool) -> Runn
 /// A server whose public address is bound and not served yet.
 pub(crate) fn bound_at(address: &str, limits: Limits, reset: bool) -> (Running, TcpListener) {
     let api = Arc::new(Tell::new("api"));
-    let reset = Arc::new(Reset { enabled: reset, done: AtomicUsize::new(0) });
+    let reset =
+        Arc::new(Reset { enabled: reset, done: AtomicUsize::new(0), notes: Mutex::default() });
     let server = Server::new(ServerParts {
         limits,
         api: Arc::clone(&api) as _,
