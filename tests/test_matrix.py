@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import pkgutil
 import subprocess
 
 import botocore
@@ -11,8 +12,8 @@ import pytest
 
 import matrix
 
-for service in ("ec2", "iam", "sagemaker", "sts"):
-    importlib.import_module(f"matrix.{service}")
+for module in pkgutil.iter_modules(matrix.__path__):
+    importlib.import_module(f"matrix.{module.name}")
 
 DENIALS = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 

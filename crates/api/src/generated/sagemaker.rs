@@ -5,6 +5,7 @@ use sagegate_model::Timestamp;
 use sagegate_model::sagemaker as tables;
 use sagegate_model::text_enum;
 use sagegate_model::{Member, Shape, Struct, StructSchema};
+use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AddTagsInput {
@@ -186,6 +187,68 @@ impl Member for AppDetails {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct AppImageConfigDetails {
+    pub app_image_config_arn: Option<String>,
+    pub app_image_config_name: Option<String>,
+    pub creation_time: Option<Timestamp>,
+    pub last_modified_time: Option<Timestamp>,
+    pub kernel_gateway_image_config: Option<KernelGatewayImageConfig>,
+    pub jupyter_lab_app_image_config: Option<JupyterLabAppImageConfig>,
+    pub code_editor_app_image_config: Option<CodeEditorAppImageConfig>,
+}
+
+impl Shape for AppImageConfigDetails {
+    const SCHEMA: &'static StructSchema = &tables::APP_IMAGE_CONFIG_DETAILS;
+}
+
+impl Struct for AppImageConfigDetails {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.app_image_config_arn,
+            1 => &self.app_image_config_name,
+            2 => &self.creation_time,
+            3 => &self.last_modified_time,
+            4 => &self.kernel_gateway_image_config,
+            5 => &self.jupyter_lab_app_image_config,
+            6 => &self.code_editor_app_image_config,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.app_image_config_arn,
+            1 => &mut self.app_image_config_name,
+            2 => &mut self.creation_time,
+            3 => &mut self.last_modified_time,
+            4 => &mut self.kernel_gateway_image_config,
+            5 => &mut self.jupyter_lab_app_image_config,
+            6 => &mut self.code_editor_app_image_config,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AppImageConfigDetails {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+text_enum!(AppImageConfigSortKey {
+    CreationTime = "CreationTime",
+    LastModifiedTime = "LastModifiedTime",
+    Name = "Name",
+});
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AppLifecycleManagement {
     pub idle_settings: Option<IdleSettings>,
 }
@@ -328,6 +391,47 @@ impl Member for CanvasAppSettings {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct CodeEditorAppImageConfig {
+    pub file_system_config: Option<FileSystemConfig>,
+    pub container_config: Option<ContainerConfig>,
+}
+
+impl Shape for CodeEditorAppImageConfig {
+    const SCHEMA: &'static StructSchema = &tables::CODE_EDITOR_APP_IMAGE_CONFIG;
+}
+
+impl Struct for CodeEditorAppImageConfig {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.file_system_config,
+            1 => &self.container_config,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.file_system_config,
+            1 => &mut self.container_config,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CodeEditorAppImageConfig {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CodeEditorAppSettings {
     pub default_resource_spec: Option<ResourceSpec>,
     pub custom_images: Option<Vec<CustomImage>>,
@@ -407,6 +511,138 @@ impl Struct for CodeRepository {
 }
 
 impl Member for CodeRepository {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContainerConfig {
+    pub container_arguments: Option<Vec<String>>,
+    pub container_entrypoint: Option<Vec<String>>,
+    pub container_environment_variables: Option<BTreeMap<String, String>>,
+}
+
+impl Shape for ContainerConfig {
+    const SCHEMA: &'static StructSchema = &tables::CONTAINER_CONFIG;
+}
+
+impl Struct for ContainerConfig {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.container_arguments,
+            1 => &self.container_entrypoint,
+            2 => &self.container_environment_variables,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.container_arguments,
+            1 => &mut self.container_entrypoint,
+            2 => &mut self.container_environment_variables,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ContainerConfig {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateAppImageConfigRequest {
+    pub app_image_config_name: String,
+    pub tags: Option<Vec<Tag>>,
+    pub kernel_gateway_image_config: Option<KernelGatewayImageConfig>,
+    pub jupyter_lab_app_image_config: Option<JupyterLabAppImageConfig>,
+    pub code_editor_app_image_config: Option<CodeEditorAppImageConfig>,
+}
+
+impl Shape for CreateAppImageConfigRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_APP_IMAGE_CONFIG_REQUEST;
+}
+
+impl Struct for CreateAppImageConfigRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.app_image_config_name,
+            1 => &self.tags,
+            2 => &self.kernel_gateway_image_config,
+            3 => &self.jupyter_lab_app_image_config,
+            4 => &self.code_editor_app_image_config,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.app_image_config_name,
+            1 => &mut self.tags,
+            2 => &mut self.kernel_gateway_image_config,
+            3 => &mut self.jupyter_lab_app_image_config,
+            4 => &mut self.code_editor_app_image_config,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateAppImageConfigRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateAppImageConfigResponse {
+    pub app_image_config_arn: Option<String>,
+}
+
+impl Shape for CreateAppImageConfigResponse {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_APP_IMAGE_CONFIG_RESPONSE;
+}
+
+impl Struct for CreateAppImageConfigResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.app_image_config_arn,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.app_image_config_arn,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateAppImageConfigResponse {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -634,6 +870,409 @@ impl Member for CreateDomainResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateImageRequest {
+    pub description: Option<String>,
+    pub display_name: Option<String>,
+    pub image_name: String,
+    pub role_arn: String,
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for CreateImageRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_IMAGE_REQUEST;
+}
+
+impl Struct for CreateImageRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.description,
+            1 => &self.display_name,
+            2 => &self.image_name,
+            3 => &self.role_arn,
+            4 => &self.tags,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.description,
+            1 => &mut self.display_name,
+            2 => &mut self.image_name,
+            3 => &mut self.role_arn,
+            4 => &mut self.tags,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateImageRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateImageResponse {
+    pub image_arn: Option<String>,
+}
+
+impl Shape for CreateImageResponse {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_IMAGE_RESPONSE;
+}
+
+impl Struct for CreateImageResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.image_arn,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.image_arn,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateImageResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateImageVersionRequest {
+    pub base_image: String,
+    pub client_token: String,
+    pub image_name: String,
+    pub aliases: Option<Vec<String>>,
+    pub vendor_guidance: Option<VendorGuidance>,
+    pub job_type: Option<JobType>,
+    pub ml_framework: Option<String>,
+    pub programming_lang: Option<String>,
+    pub processor: Option<Processor>,
+    pub horovod: Option<bool>,
+    pub release_notes: Option<String>,
+}
+
+impl Shape for CreateImageVersionRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_IMAGE_VERSION_REQUEST;
+}
+
+impl Struct for CreateImageVersionRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.base_image,
+            1 => &self.client_token,
+            2 => &self.image_name,
+            3 => &self.aliases,
+            4 => &self.vendor_guidance,
+            5 => &self.job_type,
+            6 => &self.ml_framework,
+            7 => &self.programming_lang,
+            8 => &self.processor,
+            9 => &self.horovod,
+            10 => &self.release_notes,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.base_image,
+            1 => &mut self.client_token,
+            2 => &mut self.image_name,
+            3 => &mut self.aliases,
+            4 => &mut self.vendor_guidance,
+            5 => &mut self.job_type,
+            6 => &mut self.ml_framework,
+            7 => &mut self.programming_lang,
+            8 => &mut self.processor,
+            9 => &mut self.horovod,
+            10 => &mut self.release_notes,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateImageVersionRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateImageVersionResponse {
+    pub image_version_arn: Option<String>,
+}
+
+impl Shape for CreateImageVersionResponse {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_IMAGE_VERSION_RESPONSE;
+}
+
+impl Struct for CreateImageVersionResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.image_version_arn,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.image_version_arn,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateImageVersionResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateNotebookInstanceInput {
+    pub notebook_instance_name: String,
+    pub instance_type: String,
+    pub subnet_id: Option<String>,
+    pub security_group_ids: Option<Vec<String>>,
+    pub ip_address_type: Option<IPAddressType>,
+    pub role_arn: String,
+    pub kms_key_id: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+    pub lifecycle_config_name: Option<String>,
+    pub direct_internet_access: Option<DirectInternetAccess>,
+    pub volume_size_in_gb: Option<i32>,
+    pub accelerator_types: Option<Vec<NotebookInstanceAcceleratorType>>,
+    pub default_code_repository: Option<String>,
+    pub additional_code_repositories: Option<Vec<String>>,
+    pub root_access: Option<RootAccess>,
+    pub platform_identifier: Option<String>,
+    pub instance_metadata_service_configuration: Option<InstanceMetadataServiceConfiguration>,
+}
+
+impl Shape for CreateNotebookInstanceInput {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_NOTEBOOK_INSTANCE_INPUT;
+}
+
+impl Struct for CreateNotebookInstanceInput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.notebook_instance_name,
+            1 => &self.instance_type,
+            2 => &self.subnet_id,
+            3 => &self.security_group_ids,
+            4 => &self.ip_address_type,
+            5 => &self.role_arn,
+            6 => &self.kms_key_id,
+            7 => &self.tags,
+            8 => &self.lifecycle_config_name,
+            9 => &self.direct_internet_access,
+            10 => &self.volume_size_in_gb,
+            11 => &self.accelerator_types,
+            12 => &self.default_code_repository,
+            13 => &self.additional_code_repositories,
+            14 => &self.root_access,
+            15 => &self.platform_identifier,
+            16 => &self.instance_metadata_service_configuration,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.notebook_instance_name,
+            1 => &mut self.instance_type,
+            2 => &mut self.subnet_id,
+            3 => &mut self.security_group_ids,
+            4 => &mut self.ip_address_type,
+            5 => &mut self.role_arn,
+            6 => &mut self.kms_key_id,
+            7 => &mut self.tags,
+            8 => &mut self.lifecycle_config_name,
+            9 => &mut self.direct_internet_access,
+            10 => &mut self.volume_size_in_gb,
+            11 => &mut self.accelerator_types,
+            12 => &mut self.default_code_repository,
+            13 => &mut self.additional_code_repositories,
+            14 => &mut self.root_access,
+            15 => &mut self.platform_identifier,
+            16 => &mut self.instance_metadata_service_configuration,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateNotebookInstanceInput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateNotebookInstanceLifecycleConfigInput {
+    pub notebook_instance_lifecycle_config_name: String,
+    pub on_create: Option<Vec<NotebookInstanceLifecycleHook>>,
+    pub on_start: Option<Vec<NotebookInstanceLifecycleHook>>,
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for CreateNotebookInstanceLifecycleConfigInput {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_INPUT;
+}
+
+impl Struct for CreateNotebookInstanceLifecycleConfigInput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.notebook_instance_lifecycle_config_name,
+            1 => &self.on_create,
+            2 => &self.on_start,
+            3 => &self.tags,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.notebook_instance_lifecycle_config_name,
+            1 => &mut self.on_create,
+            2 => &mut self.on_start,
+            3 => &mut self.tags,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateNotebookInstanceLifecycleConfigInput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateNotebookInstanceLifecycleConfigOutput {
+    pub notebook_instance_lifecycle_config_arn: Option<String>,
+}
+
+impl Shape for CreateNotebookInstanceLifecycleConfigOutput {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_OUTPUT;
+}
+
+impl Struct for CreateNotebookInstanceLifecycleConfigOutput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.notebook_instance_lifecycle_config_arn,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.notebook_instance_lifecycle_config_arn,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateNotebookInstanceLifecycleConfigOutput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateNotebookInstanceOutput {
+    pub notebook_instance_arn: Option<String>,
+}
+
+impl Shape for CreateNotebookInstanceOutput {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_NOTEBOOK_INSTANCE_OUTPUT;
+}
+
+impl Struct for CreateNotebookInstanceOutput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.notebook_instance_arn,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.notebook_instance_arn,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateNotebookInstanceOutput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreatePresignedDomainUrlRequest {
     pub domain_id: String,
     pub user_profile_name: String,
@@ -733,6 +1372,85 @@ impl Member for CreatePresignedDomainUrlResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreatePresignedNotebookInstanceUrlInput {
+    pub notebook_instance_name: String,
+    pub session_expiration_duration_in_seconds: Option<i32>,
+}
+
+impl Shape for CreatePresignedNotebookInstanceUrlInput {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_PRESIGNED_NOTEBOOK_INSTANCE_URL_INPUT;
+}
+
+impl Struct for CreatePresignedNotebookInstanceUrlInput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.notebook_instance_name,
+            1 => &self.session_expiration_duration_in_seconds,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.notebook_instance_name,
+            1 => &mut self.session_expiration_duration_in_seconds,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreatePresignedNotebookInstanceUrlInput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreatePresignedNotebookInstanceUrlOutput {
+    pub authorized_url: Option<String>,
+}
+
+impl Shape for CreatePresignedNotebookInstanceUrlOutput {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_PRESIGNED_NOTEBOOK_INSTANCE_URL_OUTPUT;
+}
+
+impl Struct for CreatePresignedNotebookInstanceUrlOutput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.authorized_url,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.authorized_url,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreatePresignedNotebookInstanceUrlOutput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateSpaceRequest {
     pub domain_id: String,
     pub space_name: String,
@@ -818,6 +1536,91 @@ impl Struct for CreateSpaceResponse {
 }
 
 impl Member for CreateSpaceResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateStudioLifecycleConfigRequest {
+    pub studio_lifecycle_config_name: String,
+    pub studio_lifecycle_config_content: String,
+    pub studio_lifecycle_config_app_type: StudioLifecycleConfigAppType,
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for CreateStudioLifecycleConfigRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_STUDIO_LIFECYCLE_CONFIG_REQUEST;
+}
+
+impl Struct for CreateStudioLifecycleConfigRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.studio_lifecycle_config_name,
+            1 => &self.studio_lifecycle_config_content,
+            2 => &self.studio_lifecycle_config_app_type,
+            3 => &self.tags,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.studio_lifecycle_config_name,
+            1 => &mut self.studio_lifecycle_config_content,
+            2 => &mut self.studio_lifecycle_config_app_type,
+            3 => &mut self.tags,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateStudioLifecycleConfigRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateStudioLifecycleConfigResponse {
+    pub studio_lifecycle_config_arn: Option<String>,
+}
+
+impl Shape for CreateStudioLifecycleConfigResponse {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_STUDIO_LIFECYCLE_CONFIG_RESPONSE;
+}
+
+impl Struct for CreateStudioLifecycleConfigResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.studio_lifecycle_config_arn,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.studio_lifecycle_config_arn,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateStudioLifecycleConfigResponse {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -1234,6 +2037,44 @@ impl Member for DefaultSpaceStorageSettings {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteAppImageConfigRequest {
+    pub app_image_config_name: String,
+}
+
+impl Shape for DeleteAppImageConfigRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_APP_IMAGE_CONFIG_REQUEST;
+}
+
+impl Struct for DeleteAppImageConfigRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.app_image_config_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.app_image_config_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteAppImageConfigRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteAppRequest {
     pub domain_id: String,
     pub user_profile_name: Option<String>,
@@ -1325,6 +2166,224 @@ impl Member for DeleteDomainRequest {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteImageRequest {
+    pub image_name: String,
+}
+
+impl Shape for DeleteImageRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_IMAGE_REQUEST;
+}
+
+impl Struct for DeleteImageRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.image_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.image_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteImageRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteImageResponse {}
+
+impl Shape for DeleteImageResponse {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_IMAGE_RESPONSE;
+}
+
+impl Struct for DeleteImageResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, _: usize) -> Option<&dyn Member> {
+        None
+    }
+
+    fn member_mut(&mut self, _: usize) -> Option<&mut dyn Member> {
+        None
+    }
+}
+
+impl Member for DeleteImageResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteImageVersionRequest {
+    pub image_name: String,
+    pub version: Option<i32>,
+    pub alias: Option<String>,
+}
+
+impl Shape for DeleteImageVersionRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_IMAGE_VERSION_REQUEST;
+}
+
+impl Struct for DeleteImageVersionRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.image_name,
+            1 => &self.version,
+            2 => &self.alias,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.image_name,
+            1 => &mut self.version,
+            2 => &mut self.alias,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteImageVersionRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteImageVersionResponse {}
+
+impl Shape for DeleteImageVersionResponse {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_IMAGE_VERSION_RESPONSE;
+}
+
+impl Struct for DeleteImageVersionResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, _: usize) -> Option<&dyn Member> {
+        None
+    }
+
+    fn member_mut(&mut self, _: usize) -> Option<&mut dyn Member> {
+        None
+    }
+}
+
+impl Member for DeleteImageVersionResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteNotebookInstanceInput {
+    pub notebook_instance_name: String,
+}
+
+impl Shape for DeleteNotebookInstanceInput {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_NOTEBOOK_INSTANCE_INPUT;
+}
+
+impl Struct for DeleteNotebookInstanceInput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.notebook_instance_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.notebook_instance_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteNotebookInstanceInput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteNotebookInstanceLifecycleConfigInput {
+    pub notebook_instance_lifecycle_config_name: String,
+}
+
+impl Shape for DeleteNotebookInstanceLifecycleConfigInput {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_INPUT;
+}
+
+impl Struct for DeleteNotebookInstanceLifecycleConfigInput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.notebook_instance_lifecycle_config_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.notebook_instance_lifecycle_config_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteNotebookInstanceLifecycleConfigInput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteSpaceRequest {
     pub domain_id: String,
     pub space_name: String,
@@ -1357,6 +2416,44 @@ impl Struct for DeleteSpaceRequest {
 }
 
 impl Member for DeleteSpaceRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteStudioLifecycleConfigRequest {
+    pub studio_lifecycle_config_name: String,
+}
+
+impl Shape for DeleteStudioLifecycleConfigRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_STUDIO_LIFECYCLE_CONFIG_REQUEST;
+}
+
+impl Struct for DeleteStudioLifecycleConfigRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.studio_lifecycle_config_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.studio_lifecycle_config_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteStudioLifecycleConfigRequest {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -1469,6 +2566,100 @@ impl Struct for DeleteUserProfileRequest {
 }
 
 impl Member for DeleteUserProfileRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeAppImageConfigRequest {
+    pub app_image_config_name: String,
+}
+
+impl Shape for DescribeAppImageConfigRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_APP_IMAGE_CONFIG_REQUEST;
+}
+
+impl Struct for DescribeAppImageConfigRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.app_image_config_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.app_image_config_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeAppImageConfigRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeAppImageConfigResponse {
+    pub app_image_config_arn: Option<String>,
+    pub app_image_config_name: Option<String>,
+    pub creation_time: Option<Timestamp>,
+    pub last_modified_time: Option<Timestamp>,
+    pub kernel_gateway_image_config: Option<KernelGatewayImageConfig>,
+    pub jupyter_lab_app_image_config: Option<JupyterLabAppImageConfig>,
+    pub code_editor_app_image_config: Option<CodeEditorAppImageConfig>,
+}
+
+impl Shape for DescribeAppImageConfigResponse {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_APP_IMAGE_CONFIG_RESPONSE;
+}
+
+impl Struct for DescribeAppImageConfigResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.app_image_config_arn,
+            1 => &self.app_image_config_name,
+            2 => &self.creation_time,
+            3 => &self.last_modified_time,
+            4 => &self.kernel_gateway_image_config,
+            5 => &self.jupyter_lab_app_image_config,
+            6 => &self.code_editor_app_image_config,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.app_image_config_arn,
+            1 => &mut self.app_image_config_name,
+            2 => &mut self.creation_time,
+            3 => &mut self.last_modified_time,
+            4 => &mut self.kernel_gateway_image_config,
+            5 => &mut self.jupyter_lab_app_image_config,
+            6 => &mut self.code_editor_app_image_config,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeAppImageConfigResponse {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -1753,6 +2944,468 @@ impl Member for DescribeDomainResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeImageRequest {
+    pub image_name: String,
+}
+
+impl Shape for DescribeImageRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_IMAGE_REQUEST;
+}
+
+impl Struct for DescribeImageRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.image_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.image_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeImageRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeImageResponse {
+    pub creation_time: Option<Timestamp>,
+    pub description: Option<String>,
+    pub display_name: Option<String>,
+    pub failure_reason: Option<String>,
+    pub image_arn: Option<String>,
+    pub image_name: Option<String>,
+    pub image_status: Option<ImageStatus>,
+    pub last_modified_time: Option<Timestamp>,
+    pub role_arn: Option<String>,
+}
+
+impl Shape for DescribeImageResponse {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_IMAGE_RESPONSE;
+}
+
+impl Struct for DescribeImageResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.creation_time,
+            1 => &self.description,
+            2 => &self.display_name,
+            3 => &self.failure_reason,
+            4 => &self.image_arn,
+            5 => &self.image_name,
+            6 => &self.image_status,
+            7 => &self.last_modified_time,
+            8 => &self.role_arn,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.creation_time,
+            1 => &mut self.description,
+            2 => &mut self.display_name,
+            3 => &mut self.failure_reason,
+            4 => &mut self.image_arn,
+            5 => &mut self.image_name,
+            6 => &mut self.image_status,
+            7 => &mut self.last_modified_time,
+            8 => &mut self.role_arn,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeImageResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeImageVersionRequest {
+    pub image_name: String,
+    pub version: Option<i32>,
+    pub alias: Option<String>,
+}
+
+impl Shape for DescribeImageVersionRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_IMAGE_VERSION_REQUEST;
+}
+
+impl Struct for DescribeImageVersionRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.image_name,
+            1 => &self.version,
+            2 => &self.alias,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.image_name,
+            1 => &mut self.version,
+            2 => &mut self.alias,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeImageVersionRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeImageVersionResponse {
+    pub base_image: Option<String>,
+    pub container_image: Option<String>,
+    pub creation_time: Option<Timestamp>,
+    pub failure_reason: Option<String>,
+    pub image_arn: Option<String>,
+    pub image_version_arn: Option<String>,
+    pub image_version_status: Option<ImageVersionStatus>,
+    pub last_modified_time: Option<Timestamp>,
+    pub version: Option<i32>,
+    pub vendor_guidance: Option<VendorGuidance>,
+    pub job_type: Option<JobType>,
+    pub ml_framework: Option<String>,
+    pub programming_lang: Option<String>,
+    pub processor: Option<Processor>,
+    pub horovod: Option<bool>,
+    pub release_notes: Option<String>,
+}
+
+impl Shape for DescribeImageVersionResponse {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_IMAGE_VERSION_RESPONSE;
+}
+
+impl Struct for DescribeImageVersionResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.base_image,
+            1 => &self.container_image,
+            2 => &self.creation_time,
+            3 => &self.failure_reason,
+            4 => &self.image_arn,
+            5 => &self.image_version_arn,
+            6 => &self.image_version_status,
+            7 => &self.last_modified_time,
+            8 => &self.version,
+            9 => &self.vendor_guidance,
+            10 => &self.job_type,
+            11 => &self.ml_framework,
+            12 => &self.programming_lang,
+            13 => &self.processor,
+            14 => &self.horovod,
+            15 => &self.release_notes,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.base_image,
+            1 => &mut self.container_image,
+            2 => &mut self.creation_time,
+            3 => &mut self.failure_reason,
+            4 => &mut self.image_arn,
+            5 => &mut self.image_version_arn,
+            6 => &mut self.image_version_status,
+            7 => &mut self.last_modified_time,
+            8 => &mut self.version,
+            9 => &mut self.vendor_guidance,
+            10 => &mut self.job_type,
+            11 => &mut self.ml_framework,
+            12 => &mut self.programming_lang,
+            13 => &mut self.processor,
+            14 => &mut self.horovod,
+            15 => &mut self.release_notes,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeImageVersionResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeNotebookInstanceInput {
+    pub notebook_instance_name: String,
+}
+
+impl Shape for DescribeNotebookInstanceInput {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_NOTEBOOK_INSTANCE_INPUT;
+}
+
+impl Struct for DescribeNotebookInstanceInput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.notebook_instance_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.notebook_instance_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeNotebookInstanceInput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeNotebookInstanceLifecycleConfigInput {
+    pub notebook_instance_lifecycle_config_name: String,
+}
+
+impl Shape for DescribeNotebookInstanceLifecycleConfigInput {
+    const SCHEMA: &'static StructSchema =
+        &tables::DESCRIBE_NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_INPUT;
+}
+
+impl Struct for DescribeNotebookInstanceLifecycleConfigInput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.notebook_instance_lifecycle_config_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.notebook_instance_lifecycle_config_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeNotebookInstanceLifecycleConfigInput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeNotebookInstanceLifecycleConfigOutput {
+    pub notebook_instance_lifecycle_config_arn: Option<String>,
+    pub notebook_instance_lifecycle_config_name: Option<String>,
+    pub on_create: Option<Vec<NotebookInstanceLifecycleHook>>,
+    pub on_start: Option<Vec<NotebookInstanceLifecycleHook>>,
+    pub last_modified_time: Option<Timestamp>,
+    pub creation_time: Option<Timestamp>,
+}
+
+impl Shape for DescribeNotebookInstanceLifecycleConfigOutput {
+    const SCHEMA: &'static StructSchema =
+        &tables::DESCRIBE_NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_OUTPUT;
+}
+
+impl Struct for DescribeNotebookInstanceLifecycleConfigOutput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.notebook_instance_lifecycle_config_arn,
+            1 => &self.notebook_instance_lifecycle_config_name,
+            2 => &self.on_create,
+            3 => &self.on_start,
+            4 => &self.last_modified_time,
+            5 => &self.creation_time,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.notebook_instance_lifecycle_config_arn,
+            1 => &mut self.notebook_instance_lifecycle_config_name,
+            2 => &mut self.on_create,
+            3 => &mut self.on_start,
+            4 => &mut self.last_modified_time,
+            5 => &mut self.creation_time,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeNotebookInstanceLifecycleConfigOutput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeNotebookInstanceOutput {
+    pub notebook_instance_arn: Option<String>,
+    pub notebook_instance_name: Option<String>,
+    pub notebook_instance_status: Option<NotebookInstanceStatus>,
+    pub failure_reason: Option<String>,
+    pub url: Option<String>,
+    pub instance_type: Option<String>,
+    pub ip_address_type: Option<IPAddressType>,
+    pub subnet_id: Option<String>,
+    pub security_groups: Option<Vec<String>>,
+    pub role_arn: Option<String>,
+    pub kms_key_id: Option<String>,
+    pub network_interface_id: Option<String>,
+    pub last_modified_time: Option<Timestamp>,
+    pub creation_time: Option<Timestamp>,
+    pub notebook_instance_lifecycle_config_name: Option<String>,
+    pub direct_internet_access: Option<DirectInternetAccess>,
+    pub volume_size_in_gb: Option<i32>,
+    pub accelerator_types: Option<Vec<NotebookInstanceAcceleratorType>>,
+    pub default_code_repository: Option<String>,
+    pub additional_code_repositories: Option<Vec<String>>,
+    pub root_access: Option<RootAccess>,
+    pub platform_identifier: Option<String>,
+    pub instance_metadata_service_configuration: Option<InstanceMetadataServiceConfiguration>,
+}
+
+impl Shape for DescribeNotebookInstanceOutput {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_NOTEBOOK_INSTANCE_OUTPUT;
+}
+
+impl Struct for DescribeNotebookInstanceOutput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.notebook_instance_arn,
+            1 => &self.notebook_instance_name,
+            2 => &self.notebook_instance_status,
+            3 => &self.failure_reason,
+            4 => &self.url,
+            5 => &self.instance_type,
+            6 => &self.ip_address_type,
+            7 => &self.subnet_id,
+            8 => &self.security_groups,
+            9 => &self.role_arn,
+            10 => &self.kms_key_id,
+            11 => &self.network_interface_id,
+            12 => &self.last_modified_time,
+            13 => &self.creation_time,
+            14 => &self.notebook_instance_lifecycle_config_name,
+            15 => &self.direct_internet_access,
+            16 => &self.volume_size_in_gb,
+            17 => &self.accelerator_types,
+            18 => &self.default_code_repository,
+            19 => &self.additional_code_repositories,
+            20 => &self.root_access,
+            21 => &self.platform_identifier,
+            22 => &self.instance_metadata_service_configuration,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.notebook_instance_arn,
+            1 => &mut self.notebook_instance_name,
+            2 => &mut self.notebook_instance_status,
+            3 => &mut self.failure_reason,
+            4 => &mut self.url,
+            5 => &mut self.instance_type,
+            6 => &mut self.ip_address_type,
+            7 => &mut self.subnet_id,
+            8 => &mut self.security_groups,
+            9 => &mut self.role_arn,
+            10 => &mut self.kms_key_id,
+            11 => &mut self.network_interface_id,
+            12 => &mut self.last_modified_time,
+            13 => &mut self.creation_time,
+            14 => &mut self.notebook_instance_lifecycle_config_name,
+            15 => &mut self.direct_internet_access,
+            16 => &mut self.volume_size_in_gb,
+            17 => &mut self.accelerator_types,
+            18 => &mut self.default_code_repository,
+            19 => &mut self.additional_code_repositories,
+            20 => &mut self.root_access,
+            21 => &mut self.platform_identifier,
+            22 => &mut self.instance_metadata_service_configuration,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeNotebookInstanceOutput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeSpaceRequest {
     pub domain_id: String,
     pub space_name: String,
@@ -1859,6 +3512,97 @@ impl Struct for DescribeSpaceResponse {
 }
 
 impl Member for DescribeSpaceResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeStudioLifecycleConfigRequest {
+    pub studio_lifecycle_config_name: String,
+}
+
+impl Shape for DescribeStudioLifecycleConfigRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_STUDIO_LIFECYCLE_CONFIG_REQUEST;
+}
+
+impl Struct for DescribeStudioLifecycleConfigRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.studio_lifecycle_config_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.studio_lifecycle_config_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeStudioLifecycleConfigRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeStudioLifecycleConfigResponse {
+    pub studio_lifecycle_config_arn: Option<String>,
+    pub studio_lifecycle_config_name: Option<String>,
+    pub creation_time: Option<Timestamp>,
+    pub last_modified_time: Option<Timestamp>,
+    pub studio_lifecycle_config_content: Option<String>,
+    pub studio_lifecycle_config_app_type: Option<StudioLifecycleConfigAppType>,
+}
+
+impl Shape for DescribeStudioLifecycleConfigResponse {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_STUDIO_LIFECYCLE_CONFIG_RESPONSE;
+}
+
+impl Struct for DescribeStudioLifecycleConfigResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.studio_lifecycle_config_arn,
+            1 => &self.studio_lifecycle_config_name,
+            2 => &self.creation_time,
+            3 => &self.last_modified_time,
+            4 => &self.studio_lifecycle_config_content,
+            5 => &self.studio_lifecycle_config_app_type,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.studio_lifecycle_config_arn,
+            1 => &mut self.studio_lifecycle_config_name,
+            2 => &mut self.creation_time,
+            3 => &mut self.last_modified_time,
+            4 => &mut self.studio_lifecycle_config_content,
+            5 => &mut self.studio_lifecycle_config_app_type,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeStudioLifecycleConfigResponse {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -2013,6 +3757,11 @@ impl Member for DirectDeploySettings {
         sagegate_model::Slot::Struct(self)
     }
 }
+
+text_enum!(DirectInternetAccess {
+    Enabled = "Enabled",
+    Disabled = "Disabled",
+});
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DockerSettings {
@@ -2537,6 +4286,50 @@ text_enum!(FeatureStatus {
 });
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct FileSystemConfig {
+    pub mount_path: Option<String>,
+    pub default_uid: Option<i32>,
+    pub default_gid: Option<i32>,
+}
+
+impl Shape for FileSystemConfig {
+    const SCHEMA: &'static StructSchema = &tables::FILE_SYSTEM_CONFIG;
+}
+
+impl Struct for FileSystemConfig {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.mount_path,
+            1 => &self.default_uid,
+            2 => &self.default_gid,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.mount_path,
+            1 => &mut self.default_uid,
+            2 => &mut self.default_gid,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for FileSystemConfig {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GenerativeAiSettings {
     pub amazon_bedrock_role_arn: Option<String>,
 }
@@ -2708,6 +4501,246 @@ impl Struct for IdleSettings {
 }
 
 impl Member for IdleSettings {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Image {
+    pub creation_time: Option<Timestamp>,
+    pub description: Option<String>,
+    pub display_name: Option<String>,
+    pub failure_reason: Option<String>,
+    pub image_arn: Option<String>,
+    pub image_name: Option<String>,
+    pub image_status: Option<ImageStatus>,
+    pub last_modified_time: Option<Timestamp>,
+}
+
+impl Shape for Image {
+    const SCHEMA: &'static StructSchema = &tables::IMAGE;
+}
+
+impl Struct for Image {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.creation_time,
+            1 => &self.description,
+            2 => &self.display_name,
+            3 => &self.failure_reason,
+            4 => &self.image_arn,
+            5 => &self.image_name,
+            6 => &self.image_status,
+            7 => &self.last_modified_time,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.creation_time,
+            1 => &mut self.description,
+            2 => &mut self.display_name,
+            3 => &mut self.failure_reason,
+            4 => &mut self.image_arn,
+            5 => &mut self.image_name,
+            6 => &mut self.image_status,
+            7 => &mut self.last_modified_time,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for Image {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+text_enum!(ImageSortBy {
+    CreationTime = "CREATION_TIME",
+    LastModifiedTime = "LAST_MODIFIED_TIME",
+    ImageName = "IMAGE_NAME",
+});
+
+text_enum!(ImageSortOrder {
+    Ascending = "ASCENDING",
+    Descending = "DESCENDING",
+});
+
+text_enum!(ImageStatus {
+    Creating = "CREATING",
+    Created = "CREATED",
+    CreateFailed = "CREATE_FAILED",
+    Updating = "UPDATING",
+    UpdateFailed = "UPDATE_FAILED",
+    Deleting = "DELETING",
+    DeleteFailed = "DELETE_FAILED",
+});
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ImageVersion {
+    pub creation_time: Option<Timestamp>,
+    pub failure_reason: Option<String>,
+    pub image_arn: Option<String>,
+    pub image_version_arn: Option<String>,
+    pub image_version_status: Option<ImageVersionStatus>,
+    pub last_modified_time: Option<Timestamp>,
+    pub version: Option<i32>,
+}
+
+impl Shape for ImageVersion {
+    const SCHEMA: &'static StructSchema = &tables::IMAGE_VERSION;
+}
+
+impl Struct for ImageVersion {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.creation_time,
+            1 => &self.failure_reason,
+            2 => &self.image_arn,
+            3 => &self.image_version_arn,
+            4 => &self.image_version_status,
+            5 => &self.last_modified_time,
+            6 => &self.version,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.creation_time,
+            1 => &mut self.failure_reason,
+            2 => &mut self.image_arn,
+            3 => &mut self.image_version_arn,
+            4 => &mut self.image_version_status,
+            5 => &mut self.last_modified_time,
+            6 => &mut self.version,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ImageVersion {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+text_enum!(ImageVersionSortBy {
+    CreationTime = "CREATION_TIME",
+    LastModifiedTime = "LAST_MODIFIED_TIME",
+    Version = "VERSION",
+});
+
+text_enum!(ImageVersionSortOrder {
+    Ascending = "ASCENDING",
+    Descending = "DESCENDING",
+});
+
+text_enum!(ImageVersionStatus {
+    Creating = "CREATING",
+    Created = "CREATED",
+    CreateFailed = "CREATE_FAILED",
+    Deleting = "DELETING",
+    DeleteFailed = "DELETE_FAILED",
+});
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InstanceMetadataServiceConfiguration {
+    pub minimum_instance_metadata_service_version: String,
+}
+
+impl Shape for InstanceMetadataServiceConfiguration {
+    const SCHEMA: &'static StructSchema = &tables::INSTANCE_METADATA_SERVICE_CONFIGURATION;
+}
+
+impl Struct for InstanceMetadataServiceConfiguration {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.minimum_instance_metadata_service_version,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.minimum_instance_metadata_service_version,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for InstanceMetadataServiceConfiguration {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+text_enum!(JobType {
+    Training = "TRAINING",
+    Inference = "INFERENCE",
+    NotebookKernel = "NOTEBOOK_KERNEL",
+});
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct JupyterLabAppImageConfig {
+    pub file_system_config: Option<FileSystemConfig>,
+    pub container_config: Option<ContainerConfig>,
+}
+
+impl Shape for JupyterLabAppImageConfig {
+    const SCHEMA: &'static StructSchema = &tables::JUPYTER_LAB_APP_IMAGE_CONFIG;
+}
+
+impl Struct for JupyterLabAppImageConfig {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.file_system_config,
+            1 => &self.container_config,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.file_system_config,
+            1 => &mut self.container_config,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for JupyterLabAppImageConfig {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -2898,10 +4931,286 @@ impl Member for KernelGatewayAppSettings {
     }
 }
 
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KernelGatewayImageConfig {
+    pub kernel_specs: Vec<KernelSpec>,
+    pub file_system_config: Option<FileSystemConfig>,
+}
+
+impl Shape for KernelGatewayImageConfig {
+    const SCHEMA: &'static StructSchema = &tables::KERNEL_GATEWAY_IMAGE_CONFIG;
+}
+
+impl Struct for KernelGatewayImageConfig {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.kernel_specs,
+            1 => &self.file_system_config,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.kernel_specs,
+            1 => &mut self.file_system_config,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for KernelGatewayImageConfig {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KernelSpec {
+    pub name: String,
+    pub display_name: Option<String>,
+}
+
+impl Shape for KernelSpec {
+    const SCHEMA: &'static StructSchema = &tables::KERNEL_SPEC;
+}
+
+impl Struct for KernelSpec {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.name,
+            1 => &self.display_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.name,
+            1 => &mut self.display_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for KernelSpec {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
 text_enum!(LifecycleManagement {
     Enabled = "ENABLED",
     Disabled = "DISABLED",
 });
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListAliasesRequest {
+    pub image_name: String,
+    pub alias: Option<String>,
+    pub version: Option<i32>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for ListAliasesRequest {
+    const SCHEMA: &'static StructSchema = &tables::LIST_ALIASES_REQUEST;
+}
+
+impl Struct for ListAliasesRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.image_name,
+            1 => &self.alias,
+            2 => &self.version,
+            3 => &self.max_results,
+            4 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.image_name,
+            1 => &mut self.alias,
+            2 => &mut self.version,
+            3 => &mut self.max_results,
+            4 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ListAliasesRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListAliasesResponse {
+    pub sage_maker_image_version_aliases: Option<Vec<String>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for ListAliasesResponse {
+    const SCHEMA: &'static StructSchema = &tables::LIST_ALIASES_RESPONSE;
+}
+
+impl Struct for ListAliasesResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.sage_maker_image_version_aliases,
+            1 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.sage_maker_image_version_aliases,
+            1 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ListAliasesResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListAppImageConfigsRequest {
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+    pub name_contains: Option<String>,
+    pub creation_time_before: Option<Timestamp>,
+    pub creation_time_after: Option<Timestamp>,
+    pub modified_time_before: Option<Timestamp>,
+    pub modified_time_after: Option<Timestamp>,
+    pub sort_by: Option<AppImageConfigSortKey>,
+    pub sort_order: Option<SortOrder>,
+}
+
+impl Shape for ListAppImageConfigsRequest {
+    const SCHEMA: &'static StructSchema = &tables::LIST_APP_IMAGE_CONFIGS_REQUEST;
+}
+
+impl Struct for ListAppImageConfigsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.max_results,
+            1 => &self.next_token,
+            2 => &self.name_contains,
+            3 => &self.creation_time_before,
+            4 => &self.creation_time_after,
+            5 => &self.modified_time_before,
+            6 => &self.modified_time_after,
+            7 => &self.sort_by,
+            8 => &self.sort_order,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.max_results,
+            1 => &mut self.next_token,
+            2 => &mut self.name_contains,
+            3 => &mut self.creation_time_before,
+            4 => &mut self.creation_time_after,
+            5 => &mut self.modified_time_before,
+            6 => &mut self.modified_time_after,
+            7 => &mut self.sort_by,
+            8 => &mut self.sort_order,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ListAppImageConfigsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListAppImageConfigsResponse {
+    pub next_token: Option<String>,
+    pub app_image_configs: Option<Vec<AppImageConfigDetails>>,
+}
+
+impl Shape for ListAppImageConfigsResponse {
+    const SCHEMA: &'static StructSchema = &tables::LIST_APP_IMAGE_CONFIGS_RESPONSE;
+}
+
+impl Struct for ListAppImageConfigsResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.next_token,
+            1 => &self.app_image_configs,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.next_token,
+            1 => &mut self.app_image_configs,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ListAppImageConfigsResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListAppsRequest {
@@ -3083,6 +5392,430 @@ impl Member for ListDomainsResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListImageVersionsRequest {
+    pub creation_time_after: Option<Timestamp>,
+    pub creation_time_before: Option<Timestamp>,
+    pub image_name: String,
+    pub last_modified_time_after: Option<Timestamp>,
+    pub last_modified_time_before: Option<Timestamp>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+    pub sort_by: Option<ImageVersionSortBy>,
+    pub sort_order: Option<ImageVersionSortOrder>,
+}
+
+impl Shape for ListImageVersionsRequest {
+    const SCHEMA: &'static StructSchema = &tables::LIST_IMAGE_VERSIONS_REQUEST;
+}
+
+impl Struct for ListImageVersionsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.creation_time_after,
+            1 => &self.creation_time_before,
+            2 => &self.image_name,
+            3 => &self.last_modified_time_after,
+            4 => &self.last_modified_time_before,
+            5 => &self.max_results,
+            6 => &self.next_token,
+            7 => &self.sort_by,
+            8 => &self.sort_order,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.creation_time_after,
+            1 => &mut self.creation_time_before,
+            2 => &mut self.image_name,
+            3 => &mut self.last_modified_time_after,
+            4 => &mut self.last_modified_time_before,
+            5 => &mut self.max_results,
+            6 => &mut self.next_token,
+            7 => &mut self.sort_by,
+            8 => &mut self.sort_order,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ListImageVersionsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListImageVersionsResponse {
+    pub image_versions: Option<Vec<ImageVersion>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for ListImageVersionsResponse {
+    const SCHEMA: &'static StructSchema = &tables::LIST_IMAGE_VERSIONS_RESPONSE;
+}
+
+impl Struct for ListImageVersionsResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.image_versions,
+            1 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.image_versions,
+            1 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ListImageVersionsResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListImagesRequest {
+    pub creation_time_after: Option<Timestamp>,
+    pub creation_time_before: Option<Timestamp>,
+    pub last_modified_time_after: Option<Timestamp>,
+    pub last_modified_time_before: Option<Timestamp>,
+    pub max_results: Option<i32>,
+    pub name_contains: Option<String>,
+    pub next_token: Option<String>,
+    pub sort_by: Option<ImageSortBy>,
+    pub sort_order: Option<ImageSortOrder>,
+}
+
+impl Shape for ListImagesRequest {
+    const SCHEMA: &'static StructSchema = &tables::LIST_IMAGES_REQUEST;
+}
+
+impl Struct for ListImagesRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.creation_time_after,
+            1 => &self.creation_time_before,
+            2 => &self.last_modified_time_after,
+            3 => &self.last_modified_time_before,
+            4 => &self.max_results,
+            5 => &self.name_contains,
+            6 => &self.next_token,
+            7 => &self.sort_by,
+            8 => &self.sort_order,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.creation_time_after,
+            1 => &mut self.creation_time_before,
+            2 => &mut self.last_modified_time_after,
+            3 => &mut self.last_modified_time_before,
+            4 => &mut self.max_results,
+            5 => &mut self.name_contains,
+            6 => &mut self.next_token,
+            7 => &mut self.sort_by,
+            8 => &mut self.sort_order,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ListImagesRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListImagesResponse {
+    pub images: Option<Vec<Image>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for ListImagesResponse {
+    const SCHEMA: &'static StructSchema = &tables::LIST_IMAGES_RESPONSE;
+}
+
+impl Struct for ListImagesResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.images,
+            1 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.images,
+            1 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ListImagesResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListNotebookInstanceLifecycleConfigsInput {
+    pub next_token: Option<String>,
+    pub max_results: Option<i32>,
+    pub sort_by: Option<NotebookInstanceLifecycleConfigSortKey>,
+    pub sort_order: Option<NotebookInstanceLifecycleConfigSortOrder>,
+    pub name_contains: Option<String>,
+    pub creation_time_before: Option<Timestamp>,
+    pub creation_time_after: Option<Timestamp>,
+    pub last_modified_time_before: Option<Timestamp>,
+    pub last_modified_time_after: Option<Timestamp>,
+}
+
+impl Shape for ListNotebookInstanceLifecycleConfigsInput {
+    const SCHEMA: &'static StructSchema = &tables::LIST_NOTEBOOK_INSTANCE_LIFECYCLE_CONFIGS_INPUT;
+}
+
+impl Struct for ListNotebookInstanceLifecycleConfigsInput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.next_token,
+            1 => &self.max_results,
+            2 => &self.sort_by,
+            3 => &self.sort_order,
+            4 => &self.name_contains,
+            5 => &self.creation_time_before,
+            6 => &self.creation_time_after,
+            7 => &self.last_modified_time_before,
+            8 => &self.last_modified_time_after,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.next_token,
+            1 => &mut self.max_results,
+            2 => &mut self.sort_by,
+            3 => &mut self.sort_order,
+            4 => &mut self.name_contains,
+            5 => &mut self.creation_time_before,
+            6 => &mut self.creation_time_after,
+            7 => &mut self.last_modified_time_before,
+            8 => &mut self.last_modified_time_after,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ListNotebookInstanceLifecycleConfigsInput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListNotebookInstanceLifecycleConfigsOutput {
+    pub next_token: Option<String>,
+    pub notebook_instance_lifecycle_configs: Option<Vec<NotebookInstanceLifecycleConfigSummary>>,
+}
+
+impl Shape for ListNotebookInstanceLifecycleConfigsOutput {
+    const SCHEMA: &'static StructSchema = &tables::LIST_NOTEBOOK_INSTANCE_LIFECYCLE_CONFIGS_OUTPUT;
+}
+
+impl Struct for ListNotebookInstanceLifecycleConfigsOutput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.next_token,
+            1 => &self.notebook_instance_lifecycle_configs,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.next_token,
+            1 => &mut self.notebook_instance_lifecycle_configs,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ListNotebookInstanceLifecycleConfigsOutput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListNotebookInstancesInput {
+    pub next_token: Option<String>,
+    pub max_results: Option<i32>,
+    pub sort_by: Option<NotebookInstanceSortKey>,
+    pub sort_order: Option<NotebookInstanceSortOrder>,
+    pub name_contains: Option<String>,
+    pub creation_time_before: Option<Timestamp>,
+    pub creation_time_after: Option<Timestamp>,
+    pub last_modified_time_before: Option<Timestamp>,
+    pub last_modified_time_after: Option<Timestamp>,
+    pub status_equals: Option<NotebookInstanceStatus>,
+    pub notebook_instance_lifecycle_config_name_contains: Option<String>,
+    pub default_code_repository_contains: Option<String>,
+    pub additional_code_repository_equals: Option<String>,
+}
+
+impl Shape for ListNotebookInstancesInput {
+    const SCHEMA: &'static StructSchema = &tables::LIST_NOTEBOOK_INSTANCES_INPUT;
+}
+
+impl Struct for ListNotebookInstancesInput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.next_token,
+            1 => &self.max_results,
+            2 => &self.sort_by,
+            3 => &self.sort_order,
+            4 => &self.name_contains,
+            5 => &self.creation_time_before,
+            6 => &self.creation_time_after,
+            7 => &self.last_modified_time_before,
+            8 => &self.last_modified_time_after,
+            9 => &self.status_equals,
+            10 => &self.notebook_instance_lifecycle_config_name_contains,
+            11 => &self.default_code_repository_contains,
+            12 => &self.additional_code_repository_equals,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.next_token,
+            1 => &mut self.max_results,
+            2 => &mut self.sort_by,
+            3 => &mut self.sort_order,
+            4 => &mut self.name_contains,
+            5 => &mut self.creation_time_before,
+            6 => &mut self.creation_time_after,
+            7 => &mut self.last_modified_time_before,
+            8 => &mut self.last_modified_time_after,
+            9 => &mut self.status_equals,
+            10 => &mut self.notebook_instance_lifecycle_config_name_contains,
+            11 => &mut self.default_code_repository_contains,
+            12 => &mut self.additional_code_repository_equals,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ListNotebookInstancesInput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListNotebookInstancesOutput {
+    pub next_token: Option<String>,
+    pub notebook_instances: Option<Vec<NotebookInstanceSummary>>,
+}
+
+impl Shape for ListNotebookInstancesOutput {
+    const SCHEMA: &'static StructSchema = &tables::LIST_NOTEBOOK_INSTANCES_OUTPUT;
+}
+
+impl Struct for ListNotebookInstancesOutput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.next_token,
+            1 => &self.notebook_instances,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.next_token,
+            1 => &mut self.notebook_instances,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ListNotebookInstancesOutput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListSpacesRequest {
     pub next_token: Option<String>,
     pub max_results: Option<i32>,
@@ -3168,6 +5901,112 @@ impl Struct for ListSpacesResponse {
 }
 
 impl Member for ListSpacesResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListStudioLifecycleConfigsRequest {
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+    pub name_contains: Option<String>,
+    pub app_type_equals: Option<StudioLifecycleConfigAppType>,
+    pub creation_time_before: Option<Timestamp>,
+    pub creation_time_after: Option<Timestamp>,
+    pub modified_time_before: Option<Timestamp>,
+    pub modified_time_after: Option<Timestamp>,
+    pub sort_by: Option<StudioLifecycleConfigSortKey>,
+    pub sort_order: Option<SortOrder>,
+}
+
+impl Shape for ListStudioLifecycleConfigsRequest {
+    const SCHEMA: &'static StructSchema = &tables::LIST_STUDIO_LIFECYCLE_CONFIGS_REQUEST;
+}
+
+impl Struct for ListStudioLifecycleConfigsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.max_results,
+            1 => &self.next_token,
+            2 => &self.name_contains,
+            3 => &self.app_type_equals,
+            4 => &self.creation_time_before,
+            5 => &self.creation_time_after,
+            6 => &self.modified_time_before,
+            7 => &self.modified_time_after,
+            8 => &self.sort_by,
+            9 => &self.sort_order,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.max_results,
+            1 => &mut self.next_token,
+            2 => &mut self.name_contains,
+            3 => &mut self.app_type_equals,
+            4 => &mut self.creation_time_before,
+            5 => &mut self.creation_time_after,
+            6 => &mut self.modified_time_before,
+            7 => &mut self.modified_time_after,
+            8 => &mut self.sort_by,
+            9 => &mut self.sort_order,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ListStudioLifecycleConfigsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListStudioLifecycleConfigsResponse {
+    pub next_token: Option<String>,
+    pub studio_lifecycle_configs: Option<Vec<StudioLifecycleConfigDetails>>,
+}
+
+impl Shape for ListStudioLifecycleConfigsResponse {
+    const SCHEMA: &'static StructSchema = &tables::LIST_STUDIO_LIFECYCLE_CONFIGS_RESPONSE;
+}
+
+impl Struct for ListStudioLifecycleConfigsResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.next_token,
+            1 => &self.studio_lifecycle_configs,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.next_token,
+            1 => &mut self.studio_lifecycle_configs,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ListStudioLifecycleConfigsResponse {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -3422,6 +6261,199 @@ impl Member for ModelRegisterSettings {
     }
 }
 
+text_enum!(NotebookInstanceAcceleratorType {
+    MlEia1Medium = "ml.eia1.medium",
+    MlEia1Large = "ml.eia1.large",
+    MlEia1Xlarge = "ml.eia1.xlarge",
+    MlEia2Medium = "ml.eia2.medium",
+    MlEia2Large = "ml.eia2.large",
+    MlEia2Xlarge = "ml.eia2.xlarge",
+});
+
+text_enum!(NotebookInstanceLifecycleConfigSortKey {
+    Name = "Name",
+    CreationTime = "CreationTime",
+    LastModifiedTime = "LastModifiedTime",
+});
+
+text_enum!(NotebookInstanceLifecycleConfigSortOrder {
+    Ascending = "Ascending",
+    Descending = "Descending",
+});
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NotebookInstanceLifecycleConfigSummary {
+    pub notebook_instance_lifecycle_config_name: Option<String>,
+    pub notebook_instance_lifecycle_config_arn: Option<String>,
+    pub creation_time: Option<Timestamp>,
+    pub last_modified_time: Option<Timestamp>,
+}
+
+impl Shape for NotebookInstanceLifecycleConfigSummary {
+    const SCHEMA: &'static StructSchema = &tables::NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_SUMMARY;
+}
+
+impl Struct for NotebookInstanceLifecycleConfigSummary {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.notebook_instance_lifecycle_config_name,
+            1 => &self.notebook_instance_lifecycle_config_arn,
+            2 => &self.creation_time,
+            3 => &self.last_modified_time,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.notebook_instance_lifecycle_config_name,
+            1 => &mut self.notebook_instance_lifecycle_config_arn,
+            2 => &mut self.creation_time,
+            3 => &mut self.last_modified_time,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for NotebookInstanceLifecycleConfigSummary {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NotebookInstanceLifecycleHook {
+    pub content: Option<String>,
+}
+
+impl Shape for NotebookInstanceLifecycleHook {
+    const SCHEMA: &'static StructSchema = &tables::NOTEBOOK_INSTANCE_LIFECYCLE_HOOK;
+}
+
+impl Struct for NotebookInstanceLifecycleHook {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.content,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.content,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for NotebookInstanceLifecycleHook {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+text_enum!(NotebookInstanceSortKey {
+    Name = "Name",
+    CreationTime = "CreationTime",
+    Status = "Status",
+});
+
+text_enum!(NotebookInstanceSortOrder {
+    Ascending = "Ascending",
+    Descending = "Descending",
+});
+
+text_enum!(NotebookInstanceStatus {
+    Pending = "Pending",
+    InService = "InService",
+    Stopping = "Stopping",
+    Stopped = "Stopped",
+    Failed = "Failed",
+    Deleting = "Deleting",
+    Updating = "Updating",
+    PendingMaintenance = "PendingMaintenance",
+    InMaintenance = "InMaintenance",
+});
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NotebookInstanceSummary {
+    pub notebook_instance_name: Option<String>,
+    pub notebook_instance_arn: Option<String>,
+    pub notebook_instance_status: Option<NotebookInstanceStatus>,
+    pub url: Option<String>,
+    pub instance_type: Option<String>,
+    pub creation_time: Option<Timestamp>,
+    pub last_modified_time: Option<Timestamp>,
+    pub notebook_instance_lifecycle_config_name: Option<String>,
+    pub default_code_repository: Option<String>,
+    pub additional_code_repositories: Option<Vec<String>>,
+}
+
+impl Shape for NotebookInstanceSummary {
+    const SCHEMA: &'static StructSchema = &tables::NOTEBOOK_INSTANCE_SUMMARY;
+}
+
+impl Struct for NotebookInstanceSummary {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.notebook_instance_name,
+            1 => &self.notebook_instance_arn,
+            2 => &self.notebook_instance_status,
+            3 => &self.url,
+            4 => &self.instance_type,
+            5 => &self.creation_time,
+            6 => &self.last_modified_time,
+            7 => &self.notebook_instance_lifecycle_config_name,
+            8 => &self.default_code_repository,
+            9 => &self.additional_code_repositories,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.notebook_instance_name,
+            1 => &mut self.notebook_instance_arn,
+            2 => &mut self.notebook_instance_status,
+            3 => &mut self.url,
+            4 => &mut self.instance_type,
+            5 => &mut self.creation_time,
+            6 => &mut self.last_modified_time,
+            7 => &mut self.notebook_instance_lifecycle_config_name,
+            8 => &mut self.default_code_repository,
+            9 => &mut self.additional_code_repositories,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for NotebookInstanceSummary {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
 text_enum!(NotebookOutputOption {
     Allowed = "Allowed",
     Disabled = "Disabled",
@@ -3502,6 +6534,11 @@ impl Member for OwnershipSettingsSummary {
         sagegate_model::Slot::Struct(self)
     }
 }
+
+text_enum!(Processor {
+    Cpu = "CPU",
+    Gpu = "GPU",
+});
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RSessionAppSettings {
@@ -3783,6 +6820,11 @@ impl Member for RetentionPolicy {
 text_enum!(RetentionType {
     Retain = "Retain",
     Delete = "Delete",
+});
+
+text_enum!(RootAccess {
+    Enabled = "Enabled",
+    Disabled = "Disabled",
 });
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -4381,6 +7423,44 @@ impl Member for SpaceStorageSettings {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct StartNotebookInstanceInput {
+    pub notebook_instance_name: String,
+}
+
+impl Shape for StartNotebookInstanceInput {
+    const SCHEMA: &'static StructSchema = &tables::START_NOTEBOOK_INSTANCE_INPUT;
+}
+
+impl Struct for StartNotebookInstanceInput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.notebook_instance_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.notebook_instance_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for StartNotebookInstanceInput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct StartSessionRequest {
     pub resource_identifier: String,
 }
@@ -4461,6 +7541,107 @@ impl Member for StartSessionResponse {
         sagegate_model::Slot::Struct(self)
     }
 }
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StopNotebookInstanceInput {
+    pub notebook_instance_name: String,
+}
+
+impl Shape for StopNotebookInstanceInput {
+    const SCHEMA: &'static StructSchema = &tables::STOP_NOTEBOOK_INSTANCE_INPUT;
+}
+
+impl Struct for StopNotebookInstanceInput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.notebook_instance_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.notebook_instance_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for StopNotebookInstanceInput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+text_enum!(StudioLifecycleConfigAppType {
+    JupyterServer = "JupyterServer",
+    KernelGateway = "KernelGateway",
+    CodeEditor = "CodeEditor",
+    JupyterLab = "JupyterLab",
+});
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StudioLifecycleConfigDetails {
+    pub studio_lifecycle_config_arn: Option<String>,
+    pub studio_lifecycle_config_name: Option<String>,
+    pub creation_time: Option<Timestamp>,
+    pub last_modified_time: Option<Timestamp>,
+    pub studio_lifecycle_config_app_type: Option<StudioLifecycleConfigAppType>,
+}
+
+impl Shape for StudioLifecycleConfigDetails {
+    const SCHEMA: &'static StructSchema = &tables::STUDIO_LIFECYCLE_CONFIG_DETAILS;
+}
+
+impl Struct for StudioLifecycleConfigDetails {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.studio_lifecycle_config_arn,
+            1 => &self.studio_lifecycle_config_name,
+            2 => &self.creation_time,
+            3 => &self.last_modified_time,
+            4 => &self.studio_lifecycle_config_app_type,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.studio_lifecycle_config_arn,
+            1 => &mut self.studio_lifecycle_config_name,
+            2 => &mut self.creation_time,
+            3 => &mut self.last_modified_time,
+            4 => &mut self.studio_lifecycle_config_app_type,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for StudioLifecycleConfigDetails {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+text_enum!(StudioLifecycleConfigSortKey {
+    CreationTime = "CreationTime",
+    LastModifiedTime = "LastModifiedTime",
+    Name = "Name",
+});
 
 text_enum!(StudioWebPortal {
     Enabled = "ENABLED",
@@ -4740,6 +7921,91 @@ impl Member for UnifiedStudioSettings {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateAppImageConfigRequest {
+    pub app_image_config_name: String,
+    pub kernel_gateway_image_config: Option<KernelGatewayImageConfig>,
+    pub jupyter_lab_app_image_config: Option<JupyterLabAppImageConfig>,
+    pub code_editor_app_image_config: Option<CodeEditorAppImageConfig>,
+}
+
+impl Shape for UpdateAppImageConfigRequest {
+    const SCHEMA: &'static StructSchema = &tables::UPDATE_APP_IMAGE_CONFIG_REQUEST;
+}
+
+impl Struct for UpdateAppImageConfigRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.app_image_config_name,
+            1 => &self.kernel_gateway_image_config,
+            2 => &self.jupyter_lab_app_image_config,
+            3 => &self.code_editor_app_image_config,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.app_image_config_name,
+            1 => &mut self.kernel_gateway_image_config,
+            2 => &mut self.jupyter_lab_app_image_config,
+            3 => &mut self.code_editor_app_image_config,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for UpdateAppImageConfigRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateAppImageConfigResponse {
+    pub app_image_config_arn: Option<String>,
+}
+
+impl Shape for UpdateAppImageConfigResponse {
+    const SCHEMA: &'static StructSchema = &tables::UPDATE_APP_IMAGE_CONFIG_RESPONSE;
+}
+
+impl Struct for UpdateAppImageConfigResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.app_image_config_arn,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.app_image_config_arn,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for UpdateAppImageConfigResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpdateDomainRequest {
     pub domain_id: String,
     pub default_user_settings: Option<UserSettings>,
@@ -4834,6 +8100,390 @@ impl Struct for UpdateDomainResponse {
 }
 
 impl Member for UpdateDomainResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateImageRequest {
+    pub delete_properties: Option<Vec<String>>,
+    pub description: Option<String>,
+    pub display_name: Option<String>,
+    pub image_name: String,
+    pub role_arn: Option<String>,
+}
+
+impl Shape for UpdateImageRequest {
+    const SCHEMA: &'static StructSchema = &tables::UPDATE_IMAGE_REQUEST;
+}
+
+impl Struct for UpdateImageRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.delete_properties,
+            1 => &self.description,
+            2 => &self.display_name,
+            3 => &self.image_name,
+            4 => &self.role_arn,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.delete_properties,
+            1 => &mut self.description,
+            2 => &mut self.display_name,
+            3 => &mut self.image_name,
+            4 => &mut self.role_arn,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for UpdateImageRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateImageResponse {
+    pub image_arn: Option<String>,
+}
+
+impl Shape for UpdateImageResponse {
+    const SCHEMA: &'static StructSchema = &tables::UPDATE_IMAGE_RESPONSE;
+}
+
+impl Struct for UpdateImageResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.image_arn,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.image_arn,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for UpdateImageResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateImageVersionRequest {
+    pub image_name: String,
+    pub alias: Option<String>,
+    pub version: Option<i32>,
+    pub aliases_to_add: Option<Vec<String>>,
+    pub aliases_to_delete: Option<Vec<String>>,
+    pub vendor_guidance: Option<VendorGuidance>,
+    pub job_type: Option<JobType>,
+    pub ml_framework: Option<String>,
+    pub programming_lang: Option<String>,
+    pub processor: Option<Processor>,
+    pub horovod: Option<bool>,
+    pub release_notes: Option<String>,
+}
+
+impl Shape for UpdateImageVersionRequest {
+    const SCHEMA: &'static StructSchema = &tables::UPDATE_IMAGE_VERSION_REQUEST;
+}
+
+impl Struct for UpdateImageVersionRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.image_name,
+            1 => &self.alias,
+            2 => &self.version,
+            3 => &self.aliases_to_add,
+            4 => &self.aliases_to_delete,
+            5 => &self.vendor_guidance,
+            6 => &self.job_type,
+            7 => &self.ml_framework,
+            8 => &self.programming_lang,
+            9 => &self.processor,
+            10 => &self.horovod,
+            11 => &self.release_notes,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.image_name,
+            1 => &mut self.alias,
+            2 => &mut self.version,
+            3 => &mut self.aliases_to_add,
+            4 => &mut self.aliases_to_delete,
+            5 => &mut self.vendor_guidance,
+            6 => &mut self.job_type,
+            7 => &mut self.ml_framework,
+            8 => &mut self.programming_lang,
+            9 => &mut self.processor,
+            10 => &mut self.horovod,
+            11 => &mut self.release_notes,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for UpdateImageVersionRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateImageVersionResponse {
+    pub image_version_arn: Option<String>,
+}
+
+impl Shape for UpdateImageVersionResponse {
+    const SCHEMA: &'static StructSchema = &tables::UPDATE_IMAGE_VERSION_RESPONSE;
+}
+
+impl Struct for UpdateImageVersionResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.image_version_arn,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.image_version_arn,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for UpdateImageVersionResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateNotebookInstanceInput {
+    pub notebook_instance_name: String,
+    pub instance_type: Option<String>,
+    pub ip_address_type: Option<IPAddressType>,
+    pub platform_identifier: Option<String>,
+    pub role_arn: Option<String>,
+    pub lifecycle_config_name: Option<String>,
+    pub disassociate_lifecycle_config: Option<bool>,
+    pub volume_size_in_gb: Option<i32>,
+    pub default_code_repository: Option<String>,
+    pub additional_code_repositories: Option<Vec<String>>,
+    pub accelerator_types: Option<Vec<NotebookInstanceAcceleratorType>>,
+    pub disassociate_accelerator_types: Option<bool>,
+    pub disassociate_default_code_repository: Option<bool>,
+    pub disassociate_additional_code_repositories: Option<bool>,
+    pub root_access: Option<RootAccess>,
+    pub instance_metadata_service_configuration: Option<InstanceMetadataServiceConfiguration>,
+}
+
+impl Shape for UpdateNotebookInstanceInput {
+    const SCHEMA: &'static StructSchema = &tables::UPDATE_NOTEBOOK_INSTANCE_INPUT;
+}
+
+impl Struct for UpdateNotebookInstanceInput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.notebook_instance_name,
+            1 => &self.instance_type,
+            2 => &self.ip_address_type,
+            3 => &self.platform_identifier,
+            4 => &self.role_arn,
+            5 => &self.lifecycle_config_name,
+            6 => &self.disassociate_lifecycle_config,
+            7 => &self.volume_size_in_gb,
+            8 => &self.default_code_repository,
+            9 => &self.additional_code_repositories,
+            10 => &self.accelerator_types,
+            11 => &self.disassociate_accelerator_types,
+            12 => &self.disassociate_default_code_repository,
+            13 => &self.disassociate_additional_code_repositories,
+            14 => &self.root_access,
+            15 => &self.instance_metadata_service_configuration,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.notebook_instance_name,
+            1 => &mut self.instance_type,
+            2 => &mut self.ip_address_type,
+            3 => &mut self.platform_identifier,
+            4 => &mut self.role_arn,
+            5 => &mut self.lifecycle_config_name,
+            6 => &mut self.disassociate_lifecycle_config,
+            7 => &mut self.volume_size_in_gb,
+            8 => &mut self.default_code_repository,
+            9 => &mut self.additional_code_repositories,
+            10 => &mut self.accelerator_types,
+            11 => &mut self.disassociate_accelerator_types,
+            12 => &mut self.disassociate_default_code_repository,
+            13 => &mut self.disassociate_additional_code_repositories,
+            14 => &mut self.root_access,
+            15 => &mut self.instance_metadata_service_configuration,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for UpdateNotebookInstanceInput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateNotebookInstanceLifecycleConfigInput {
+    pub notebook_instance_lifecycle_config_name: String,
+    pub on_create: Option<Vec<NotebookInstanceLifecycleHook>>,
+    pub on_start: Option<Vec<NotebookInstanceLifecycleHook>>,
+}
+
+impl Shape for UpdateNotebookInstanceLifecycleConfigInput {
+    const SCHEMA: &'static StructSchema = &tables::UPDATE_NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_INPUT;
+}
+
+impl Struct for UpdateNotebookInstanceLifecycleConfigInput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.notebook_instance_lifecycle_config_name,
+            1 => &self.on_create,
+            2 => &self.on_start,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.notebook_instance_lifecycle_config_name,
+            1 => &mut self.on_create,
+            2 => &mut self.on_start,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for UpdateNotebookInstanceLifecycleConfigInput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateNotebookInstanceLifecycleConfigOutput {}
+
+impl Shape for UpdateNotebookInstanceLifecycleConfigOutput {
+    const SCHEMA: &'static StructSchema = &tables::UPDATE_NOTEBOOK_INSTANCE_LIFECYCLE_CONFIG_OUTPUT;
+}
+
+impl Struct for UpdateNotebookInstanceLifecycleConfigOutput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, _: usize) -> Option<&dyn Member> {
+        None
+    }
+
+    fn member_mut(&mut self, _: usize) -> Option<&mut dyn Member> {
+        None
+    }
+}
+
+impl Member for UpdateNotebookInstanceLifecycleConfigOutput {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateNotebookInstanceOutput {}
+
+impl Shape for UpdateNotebookInstanceOutput {
+    const SCHEMA: &'static StructSchema = &tables::UPDATE_NOTEBOOK_INSTANCE_OUTPUT;
+}
+
+impl Struct for UpdateNotebookInstanceOutput {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, _: usize) -> Option<&dyn Member> {
+        None
+    }
+
+    fn member_mut(&mut self, _: usize) -> Option<&mut dyn Member> {
+        None
+    }
+}
+
+impl Member for UpdateNotebookInstanceOutput {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -5163,6 +8813,13 @@ impl Member for UserSettings {
     }
 }
 
+text_enum!(VendorGuidance {
+    NotProvided = "NOT_PROVIDED",
+    Stable = "STABLE",
+    ToBeArchived = "TO_BE_ARCHIVED",
+    Archived = "ARCHIVED",
+});
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WorkspaceSettings {
     pub s3_artifact_path: Option<String>,
@@ -5209,26 +8866,71 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
     Some(match operation {
         "AddTags" => Box::<AddTagsInput>::default(),
         "CreateApp" => Box::<CreateAppRequest>::default(),
+        "CreateAppImageConfig" => Box::<CreateAppImageConfigRequest>::default(),
         "CreateDomain" => Box::<CreateDomainRequest>::default(),
+        "CreateImage" => Box::<CreateImageRequest>::default(),
+        "CreateImageVersion" => Box::<CreateImageVersionRequest>::default(),
+        "CreateNotebookInstance" => Box::<CreateNotebookInstanceInput>::default(),
+        "CreateNotebookInstanceLifecycleConfig" => {
+            Box::<CreateNotebookInstanceLifecycleConfigInput>::default()
+        }
         "CreatePresignedDomainUrl" => Box::<CreatePresignedDomainUrlRequest>::default(),
+        "CreatePresignedNotebookInstanceUrl" => {
+            Box::<CreatePresignedNotebookInstanceUrlInput>::default()
+        }
         "CreateSpace" => Box::<CreateSpaceRequest>::default(),
+        "CreateStudioLifecycleConfig" => Box::<CreateStudioLifecycleConfigRequest>::default(),
         "CreateUserProfile" => Box::<CreateUserProfileRequest>::default(),
         "DeleteApp" => Box::<DeleteAppRequest>::default(),
+        "DeleteAppImageConfig" => Box::<DeleteAppImageConfigRequest>::default(),
         "DeleteDomain" => Box::<DeleteDomainRequest>::default(),
+        "DeleteImage" => Box::<DeleteImageRequest>::default(),
+        "DeleteImageVersion" => Box::<DeleteImageVersionRequest>::default(),
+        "DeleteNotebookInstance" => Box::<DeleteNotebookInstanceInput>::default(),
+        "DeleteNotebookInstanceLifecycleConfig" => {
+            Box::<DeleteNotebookInstanceLifecycleConfigInput>::default()
+        }
         "DeleteSpace" => Box::<DeleteSpaceRequest>::default(),
+        "DeleteStudioLifecycleConfig" => Box::<DeleteStudioLifecycleConfigRequest>::default(),
         "DeleteTags" => Box::<DeleteTagsInput>::default(),
         "DeleteUserProfile" => Box::<DeleteUserProfileRequest>::default(),
         "DescribeApp" => Box::<DescribeAppRequest>::default(),
+        "DescribeAppImageConfig" => Box::<DescribeAppImageConfigRequest>::default(),
         "DescribeDomain" => Box::<DescribeDomainRequest>::default(),
+        "DescribeImage" => Box::<DescribeImageRequest>::default(),
+        "DescribeImageVersion" => Box::<DescribeImageVersionRequest>::default(),
+        "DescribeNotebookInstance" => Box::<DescribeNotebookInstanceInput>::default(),
+        "DescribeNotebookInstanceLifecycleConfig" => {
+            Box::<DescribeNotebookInstanceLifecycleConfigInput>::default()
+        }
         "DescribeSpace" => Box::<DescribeSpaceRequest>::default(),
+        "DescribeStudioLifecycleConfig" => Box::<DescribeStudioLifecycleConfigRequest>::default(),
         "DescribeUserProfile" => Box::<DescribeUserProfileRequest>::default(),
+        "ListAliases" => Box::<ListAliasesRequest>::default(),
+        "ListAppImageConfigs" => Box::<ListAppImageConfigsRequest>::default(),
         "ListApps" => Box::<ListAppsRequest>::default(),
         "ListDomains" => Box::<ListDomainsRequest>::default(),
+        "ListImageVersions" => Box::<ListImageVersionsRequest>::default(),
+        "ListImages" => Box::<ListImagesRequest>::default(),
+        "ListNotebookInstanceLifecycleConfigs" => {
+            Box::<ListNotebookInstanceLifecycleConfigsInput>::default()
+        }
+        "ListNotebookInstances" => Box::<ListNotebookInstancesInput>::default(),
         "ListSpaces" => Box::<ListSpacesRequest>::default(),
+        "ListStudioLifecycleConfigs" => Box::<ListStudioLifecycleConfigsRequest>::default(),
         "ListTags" => Box::<ListTagsInput>::default(),
         "ListUserProfiles" => Box::<ListUserProfilesRequest>::default(),
+        "StartNotebookInstance" => Box::<StartNotebookInstanceInput>::default(),
         "StartSession" => Box::<StartSessionRequest>::default(),
+        "StopNotebookInstance" => Box::<StopNotebookInstanceInput>::default(),
+        "UpdateAppImageConfig" => Box::<UpdateAppImageConfigRequest>::default(),
         "UpdateDomain" => Box::<UpdateDomainRequest>::default(),
+        "UpdateImage" => Box::<UpdateImageRequest>::default(),
+        "UpdateImageVersion" => Box::<UpdateImageVersionRequest>::default(),
+        "UpdateNotebookInstance" => Box::<UpdateNotebookInstanceInput>::default(),
+        "UpdateNotebookInstanceLifecycleConfig" => {
+            Box::<UpdateNotebookInstanceLifecycleConfigInput>::default()
+        }
         "UpdateSpace" => Box::<UpdateSpaceRequest>::default(),
         "UpdateUserProfile" => Box::<UpdateUserProfileRequest>::default(),
         _ => return None,
@@ -5240,26 +8942,69 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
     Some(match operation {
         "AddTags" => Box::<AddTagsOutput>::default(),
         "CreateApp" => Box::<CreateAppResponse>::default(),
+        "CreateAppImageConfig" => Box::<CreateAppImageConfigResponse>::default(),
         "CreateDomain" => Box::<CreateDomainResponse>::default(),
+        "CreateImage" => Box::<CreateImageResponse>::default(),
+        "CreateImageVersion" => Box::<CreateImageVersionResponse>::default(),
+        "CreateNotebookInstance" => Box::<CreateNotebookInstanceOutput>::default(),
+        "CreateNotebookInstanceLifecycleConfig" => {
+            Box::<CreateNotebookInstanceLifecycleConfigOutput>::default()
+        }
         "CreatePresignedDomainUrl" => Box::<CreatePresignedDomainUrlResponse>::default(),
+        "CreatePresignedNotebookInstanceUrl" => {
+            Box::<CreatePresignedNotebookInstanceUrlOutput>::default()
+        }
         "CreateSpace" => Box::<CreateSpaceResponse>::default(),
+        "CreateStudioLifecycleConfig" => Box::<CreateStudioLifecycleConfigResponse>::default(),
         "CreateUserProfile" => Box::<CreateUserProfileResponse>::default(),
         "DeleteApp" => Box::<sagegate_model::Unit>::default(),
+        "DeleteAppImageConfig" => Box::<sagegate_model::Unit>::default(),
         "DeleteDomain" => Box::<sagegate_model::Unit>::default(),
+        "DeleteImage" => Box::<DeleteImageResponse>::default(),
+        "DeleteImageVersion" => Box::<DeleteImageVersionResponse>::default(),
+        "DeleteNotebookInstance" => Box::<sagegate_model::Unit>::default(),
+        "DeleteNotebookInstanceLifecycleConfig" => Box::<sagegate_model::Unit>::default(),
         "DeleteSpace" => Box::<sagegate_model::Unit>::default(),
+        "DeleteStudioLifecycleConfig" => Box::<sagegate_model::Unit>::default(),
         "DeleteTags" => Box::<DeleteTagsOutput>::default(),
         "DeleteUserProfile" => Box::<sagegate_model::Unit>::default(),
         "DescribeApp" => Box::<DescribeAppResponse>::default(),
+        "DescribeAppImageConfig" => Box::<DescribeAppImageConfigResponse>::default(),
         "DescribeDomain" => Box::<DescribeDomainResponse>::default(),
+        "DescribeImage" => Box::<DescribeImageResponse>::default(),
+        "DescribeImageVersion" => Box::<DescribeImageVersionResponse>::default(),
+        "DescribeNotebookInstance" => Box::<DescribeNotebookInstanceOutput>::default(),
+        "DescribeNotebookInstanceLifecycleConfig" => {
+            Box::<DescribeNotebookInstanceLifecycleConfigOutput>::default()
+        }
         "DescribeSpace" => Box::<DescribeSpaceResponse>::default(),
+        "DescribeStudioLifecycleConfig" => Box::<DescribeStudioLifecycleConfigResponse>::default(),
         "DescribeUserProfile" => Box::<DescribeUserProfileResponse>::default(),
+        "ListAliases" => Box::<ListAliasesResponse>::default(),
+        "ListAppImageConfigs" => Box::<ListAppImageConfigsResponse>::default(),
         "ListApps" => Box::<ListAppsResponse>::default(),
         "ListDomains" => Box::<ListDomainsResponse>::default(),
+        "ListImageVersions" => Box::<ListImageVersionsResponse>::default(),
+        "ListImages" => Box::<ListImagesResponse>::default(),
+        "ListNotebookInstanceLifecycleConfigs" => {
+            Box::<ListNotebookInstanceLifecycleConfigsOutput>::default()
+        }
+        "ListNotebookInstances" => Box::<ListNotebookInstancesOutput>::default(),
         "ListSpaces" => Box::<ListSpacesResponse>::default(),
+        "ListStudioLifecycleConfigs" => Box::<ListStudioLifecycleConfigsResponse>::default(),
         "ListTags" => Box::<ListTagsOutput>::default(),
         "ListUserProfiles" => Box::<ListUserProfilesResponse>::default(),
+        "StartNotebookInstance" => Box::<sagegate_model::Unit>::default(),
         "StartSession" => Box::<StartSessionResponse>::default(),
+        "StopNotebookInstance" => Box::<sagegate_model::Unit>::default(),
+        "UpdateAppImageConfig" => Box::<UpdateAppImageConfigResponse>::default(),
         "UpdateDomain" => Box::<UpdateDomainResponse>::default(),
+        "UpdateImage" => Box::<UpdateImageResponse>::default(),
+        "UpdateImageVersion" => Box::<UpdateImageVersionResponse>::default(),
+        "UpdateNotebookInstance" => Box::<UpdateNotebookInstanceOutput>::default(),
+        "UpdateNotebookInstanceLifecycleConfig" => {
+            Box::<UpdateNotebookInstanceLifecycleConfigOutput>::default()
+        }
         "UpdateSpace" => Box::<UpdateSpaceResponse>::default(),
         "UpdateUserProfile" => Box::<UpdateUserProfileResponse>::default(),
         _ => return None,

@@ -17,6 +17,7 @@ use sagegate_server::{
 };
 use sagegate_services::iam::credentials;
 use sagegate_services::sagemaker::lifecycle::Lifecycle;
+use sagegate_services::sagemaker::resource_work::Resources;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
@@ -146,6 +147,7 @@ impl Running {
         let mut reactions = Follower::reactions(Arc::clone(&server), places);
         // Behind the listeners: a domain is in service once its door is open.
         reactions.push(Arc::new(Lifecycle));
+        reactions.push(Arc::new(Resources));
         gate.follow(reactions);
         gate.catch_up().await;
         let socket =

@@ -100,6 +100,7 @@ impl Operation for CreateDomain {
             &given(input).security_groups(),
         )?;
         given(input).check_roles(tx, scope, &arn, call.now)?;
+        given(input).check_named(tx, scope)?;
 
         service_linked::ensure(tx, scope, call.env, call.now, neighbours::SERVICE)?;
         let door = site::allot_door(tx, scope, &id)?;

@@ -27,6 +27,17 @@ pub(super) fn not_found(what: &str, name: &str) -> Fault {
     )
 }
 
+/// `ResourceNotFound` as SageMaker words it of images and their kin, which have a name of their own
+/// (SPEC 2.6).
+#[must_use]
+pub(super) fn not_existing(what: &str, kind: &str, name: &str) -> Fault {
+    Fault::client(
+        "ResourceNotFound",
+        400,
+        format!("{what} with {kind}Name {name} does not exist. Please provide a valid {kind}Name."),
+    )
+}
+
 /// `ResourceLimitExceeded`, as AWS counts it (SPEC 2.6).
 #[must_use]
 pub(super) fn over_limit(name: &str, unit: &str, limit: usize, used: usize) -> Fault {

@@ -118,8 +118,33 @@ pub enum Taggable {
     Domain(DomainId),
     /// A user profile, under the name that the ARN gives.
     UserProfile(DomainId, String),
+    /// What has a name of its own: the part of the ARN before the name, and the name.
+    Named(NamedKind, String),
     /// A kind of resource that does not exist here.
     Other,
+}
+
+/// A kind of taggable resource that has a name of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedKind {
+    /// A lifecycle configuration of Studio.
+    StudioLifecycleConfig,
+    /// An AppImageConfig.
+    AppImageConfig,
+    /// An image.
+    Image,
+}
+
+impl NamedKind {
+    /// The kind whose ARNs have this before the name.
+    fn of_path(path: &str) -> Option<Self> {
+        match path {
+            "studio-lifecycle-config" => Some(Self::StudioLifecycleConfig),
+            "app-image-config" => Some(Self::AppImageConfig),
+            "image" => Some(Self::Image),
+            _ => None,
+        }
+    }
 }
 
 /// An ARN of SageMaker, taken apart.
@@ -159,7 +184,11 @@ impl ResourceArn {
                 }
                 Taggable::UserProfile(DomainId::parse(domain)?, name.to_owned())
             }
-            Some(_) => Taggable::Other,
+            Some((path, name)) => match NamedKind::of_path(path) {
+                Some(_) if name.is_empty() || name.contains('/') => return None,
+                Some(kind) => Taggable::Named(kind, name.to_owned()),
+                None => Taggable::Other,
+            },
             None => return None,
         };
         Some(Self { scope: Scope { account, region }, resource })

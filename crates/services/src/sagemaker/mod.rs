@@ -6,23 +6,31 @@
 //! it, [`studio`] the tokens and sessions behind a presigned URL, [`sessions`] those of remote access,
 //! [`site`] the addresses of the public doors.
 
+pub mod app_image_config;
 pub mod create_domain;
 pub mod delete_domain;
 mod faults;
 pub mod ids;
+pub mod image;
+pub mod image_version;
+pub mod image_versions;
 pub mod lifecycle;
+mod listing;
 mod mount_targets;
+mod named;
 mod neighbours;
 pub mod presigned;
 pub mod read_domain;
 pub mod read_profile;
 pub mod records;
+pub mod resource_work;
 pub mod sessions;
 mod settings;
 pub mod shapes;
 pub mod site;
 pub mod space_records;
 pub mod studio;
+pub mod studio_lifecycle;
 mod tagging;
 pub mod tags;
 #[cfg(test)]
@@ -49,5 +57,25 @@ pub(crate) fn register(registry: &mut Registry) {
         .add::<tags::AddTags>()
         .add::<tags::ListTags>()
         .add::<tags::DeleteTags>()
-        .add::<presigned::CreatePresignedDomainUrl>();
+        .add::<presigned::CreatePresignedDomainUrl>()
+        .add::<studio_lifecycle::CreateStudioLifecycleConfig>()
+        .add::<studio_lifecycle::DescribeStudioLifecycleConfig>()
+        .add::<studio_lifecycle::ListStudioLifecycleConfigs>()
+        .add::<studio_lifecycle::DeleteStudioLifecycleConfig>()
+        .add::<app_image_config::CreateAppImageConfig>()
+        .add::<app_image_config::DescribeAppImageConfig>()
+        .add::<app_image_config::UpdateAppImageConfig>()
+        .add::<app_image_config::ListAppImageConfigs>()
+        .add::<app_image_config::DeleteAppImageConfig>()
+        .add::<image::CreateImage>()
+        .add::<image::DescribeImage>()
+        .add::<image::UpdateImage>()
+        .add::<image::ListImages>()
+        .add::<image::DeleteImage>()
+        .add::<image_version::CreateImageVersion>()
+        .add::<image_version::UpdateImageVersion>()
+        .add::<image_version::DeleteImageVersion>()
+        .add::<image_versions::DescribeImageVersion>()
+        .add::<image_versions::ListImageVersions>()
+        .add::<image_versions::ListAliases>();
 }

@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 
 use sagegate_gate::env::{Env, Time};
-use sagegate_gate::{AccountId, Fault, Region, Scope};
+use sagegate_gate::{AccountId, Fault, Need, Region, Scope};
 use sagegate_network::EndpointArrival;
 use sagegate_network::security_group::{Peer, Protocol, Rule, TCP};
 use sagegate_store::{Read, Tx};
@@ -34,22 +34,47 @@ pub(super) fn role_exists(state: &dyn Read, scope: &Scope, role_arn: &str) -> Re
 pub(super) const SESSION: &str = "SageMaker";
 
 /// Whether a role of this account exists and its trust policy lets SageMaker assume it for this
-/// domain.
+/// resource.
 pub(super) fn trusts_sagemaker(
     state: &dyn Read,
     scope: &Scope,
     role_arn: &str,
-    domain_arn: &str,
+    for_arn: &str,
     now: Time,
 ) -> Result<bool, Fault> {
     let visit = Visit {
         service: SERVICE,
-        source_arn: domain_arn,
+        source_arn: for_arn,
         session_name: SESSION,
         source_identity: None,
         now,
     };
     Ok(service_role::trusting(state, scope, role_arn, &visit)?.is_some())
+}
+
+/// A need of iam:PassRole for a role that is handed over to SageMaker.
+pub(super) fn pass_role(role_arn: &str) -> Need {
+    let account = role_arn.split(':').nth(4).and_then(|it| AccountId::parse(it).ok());
+    let mut need = Need::on("iam:PassRole", role_arn).key("iam:PassedToService", SERVICE);
+    need.resource_account = account;
+    need
+}
+
+/// Refuses a role that SageMaker cannot assume for a resource.
+///
+/// # Errors
+/// `ValidationException` naming the role.
+pub(super) fn check_assumable(
+    state: &dyn Read,
+    scope: &Scope,
+    role_arn: &str,
+    for_arn: &str,
+    now: Time,
+) -> Result<(), Fault> {
+    if trusts_sagemaker(state, scope, role_arn, for_arn, now)? {
+        return Ok(());
+    }
+    Err(service_role::not_assumable(role_arn, SERVICE))
 }
 
 /// Whether a VPC, its subnets and security groups are there and belong together.

@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 
 use sagegate_api::sagemaker::{
-    DefaultSpaceSettings, DomainSettings, DomainSettingsForUpdate, StudioWebPortal, UserSettings,
+    DefaultSpaceSettings, DomainSettings, DomainSettingsForUpdate, StudioLifecycleConfigAppType,
+    StudioWebPortal, UserSettings,
 };
 use sagegate_gate::env::Time;
 use sagegate_gate::{AccountId, Fault, Need, Needs, Scope};
 use sagegate_model::{Shape, View};
 use sagegate_store::Read;
 
+use super::app_image_config::AppImageConfigRecord;
 use super::faults::validation;
-use super::neighbours;
 use super::records::{DomainRecord, ProfileRecord};
-use super::shapes::{Found, member, merged, structs, texts};
-use crate::iam::service_role::not_assumable;
+use super::shapes::{Found, member, merged, structs, texts, texts_of};
+use super::studio_lifecycle;
+use super::{image, image_version, named, neighbours};
 
 /// Security groups that a user's settings may name: one fewer than the five of a network
 /// interface, since the group for NFS is added (SPEC 2.5, cross-field rules).
@@ -27,12 +29,28 @@ const ASSUMED_BY_SAGEMAKER: [&str; 2] = ["ExecutionRole", "DomainExecutionRoleAr
 /// policies, mostly in another account (SageMaker API, `EmrSettings`, `ModelRegisterSettings`).
 const ASKED_FOR: [&str; 2] = ["AssumableRoleArns", "CrossAccountModelRegisterRoleArn"];
 
+/// Settings of kinds of apps that run lifecycle configurations.
+const LIFECYCLE_APPS: [(&str, StudioLifecycleConfigAppType); 6] = [
+    ("JupyterServerAppSettings", StudioLifecycleConfigAppType::JupyterServer),
+    ("KernelGatewayAppSettings", StudioLifecycleConfigAppType::KernelGateway),
+    ("JupyterLabAppSettings", StudioLifecycleConfigAppType::JupyterLab),
+    ("SpaceJupyterLabAppSettings", StudioLifecycleConfigAppType::JupyterLab),
+    ("CodeEditorAppSettings", StudioLifecycleConfigAppType::CodeEditor),
+    ("SpaceCodeEditorAppSettings", StudioLifecycleConfigAppType::CodeEditor),
+];
+
 /// Settings as a request hands them over, of whatever kind, laid open.
 #[derive(Debug, Default)]
 pub(super) struct Given<'a> {
     found: Vec<Found<'a>>,
     /// Custom images: the name, and the version if one is named.
     images: Vec<(&'a str, Option<i32>)>,
+    /// How custom images are run: names of AppImageConfigs.
+    image_configs: Vec<&'a str>,
+    /// Images of resource specifications and the aliases by which these name versions of them.
+    aliases: Vec<(&'a str, &'a str)>,
+    /// Lifecycle configurations in settings of a kind of app: the kind, the ARN.
+    lifecycle: Vec<(StudioLifecycleConfigAppType, &'a str)>,
 }
 
 impl<'a> Given<'a> {
@@ -47,6 +65,23 @@ impl<'a> Given<'a> {
             };
             if let Some(View::Text(name)) = member(image, "ImageName") {
                 self.images.push((name, version));
+            }
+            if let Some(View::Text(name)) = member(image, "AppImageConfigName") {
+                self.image_configs.push(name);
+            }
+        }
+        for spec in structs(settings, "ResourceSpec") {
+            if let Some(View::Text(image)) = member(spec, "SageMakerImageArn")
+                && let Some(View::Text(alias)) = member(spec, "SageMakerImageVersionAlias")
+            {
+                self.aliases.push((image, alias));
+            }
+        }
+        for (shape, app_type) in LIFECYCLE_APPS {
+            for app in structs(settings, shape) {
+                let named =
+                    texts_of(app).into_iter().filter(|it| it.shape == "StudioLifecycleConfigArn");
+                self.lifecycle.extend(named.map(|it| (app_type, it.text)));
             }
         }
         self
@@ -128,11 +163,7 @@ impl<'a> Given<'a> {
     /// A need of iam:PassRole for every role handed over, with the service that receives it.
     pub(super) fn pass_roles(&self, scope: &Scope, mut needs: Needs) -> Needs {
         for arn in self.passed_roles(scope) {
-            let account = account_of(&arn);
-            let mut need =
-                Need::on("iam:PassRole", arn).key("iam:PassedToService", neighbours::SERVICE);
-            need.resource_account = account;
-            needs = needs.and(need);
+            needs = needs.and(neighbours::pass_role(&arn));
         }
         needs
     }
@@ -154,8 +185,49 @@ impl<'a> Given<'a> {
                 if !neighbours::role_exists(state, scope, &arn)? {
                     return Err(validation(format!("The role {arn} does not exist.")));
                 }
-            } else if !neighbours::trusts_sagemaker(state, scope, &arn, domain_arn, now)? {
-                return Err(not_assumable(&arn, neighbours::SERVICE));
+            } else {
+                neighbours::check_assumable(state, scope, &arn, domain_arn, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether everything of this account that settings name for apps to run is there: lifecycle
+    /// configurations of the right kind of app, images, their versions, and how to run them. Images of
+    /// other accounts, such as SageMaker's own, are taken at their word.
+    ///
+    /// # Errors
+    /// `ValidationException` naming what is not.
+    pub(super) fn check_named(&self, state: &dyn Read, scope: &Scope) -> Result<(), Fault> {
+        for (app_type, arn) in &self.lifecycle {
+            studio_lifecycle::check(state, scope, arn, Some(*app_type))?;
+        }
+        for arn in self.of_shape("StudioLifecycleConfigArn") {
+            studio_lifecycle::check(state, scope, &arn, None)?;
+        }
+        let missing =
+            |what: &str, name: &str| validation(format!("The {what} [{name}] does not exist."));
+        let (images, versions) = self.images(scope);
+        for arn in images {
+            if image::is_missing(state, scope, &arn)? {
+                return Err(missing("Image", &arn));
+            }
+        }
+        for arn in versions {
+            if image_version::is_missing(state, scope, &arn)? {
+                return Err(missing("ImageVersion", &arn));
+            }
+        }
+        for (image, alias) in &self.aliases {
+            if image_version::lacks_alias(state, scope, image, alias)? {
+                return Err(validation(format!(
+                    "The Image [{image}] has no ImageVersion with the Alias {alias}."
+                )));
+            }
+        }
+        for name in &self.image_configs {
+            if named::find::<AppImageConfigRecord>(state, scope, name)?.is_none() {
+                return Err(missing("AppImageConfig", name));
             }
         }
         Ok(())

@@ -211,6 +211,14 @@ pub fn texts<T: Shape>(shape: &T) -> Vec<Found<'_>> {
     found
 }
 
+/// [`texts`] of a structure that was found in another.
+#[must_use]
+pub fn texts_of(shape: &dyn Struct) -> Vec<Found<'_>> {
+    let mut found = Vec::new();
+    collect(shape, &mut found);
+    found
+}
+
 /// Every structure of this name in a structure, at any depth.
 #[must_use]
 pub fn structs<'a, T: Shape>(shape: &'a T, name: &str) -> Vec<&'a dyn Struct> {

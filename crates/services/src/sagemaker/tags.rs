@@ -5,11 +5,15 @@ use sagegate_api::sagemaker::{
     AddTagsInput, AddTagsOutput, DeleteTagsInput, ListTagsInput, ListTagsOutput,
 };
 use sagegate_gate::{Access, Authorized, Call, Fault, Need, Needs, Operation, Scope};
-use sagegate_store::{Read, Tx};
+use sagegate_store::{Read, StoreError, Tx};
 
+use super::app_image_config::AppImageConfigRecord;
 use super::faults::{bad_token, not_found, validation};
-use super::ids::{ResourceArn, Taggable, profile_arn};
+use super::ids::{NamedKind, ResourceArn, Taggable, profile_arn};
+use super::image::ImageRecord;
+use super::named::{self, Named};
 use super::read_profile::canonical_arn;
+use super::studio_lifecycle::StudioLifecycleConfigRecord;
 use super::tagging::{self, TAGS_PER_RESOURCE, answered, check_key};
 use super::{read_domain, read_profile, records};
 use crate::paging;
@@ -23,6 +27,9 @@ fn subject(scope: &Scope, arn: &str, state: &dyn Read) -> Result<String, Fault> 
     match parsed.resource {
         Taggable::UserProfile(domain, name) if parsed.scope == *scope => {
             canonical_arn(state, scope, &domain, &name)
+        }
+        Taggable::Named(kind, name) if parsed.scope == *scope => {
+            Ok(find_named(state, scope, kind, &name)?.unwrap_or_else(|| arn.to_owned()))
         }
         _ => Ok(arn.to_owned()),
     }
@@ -64,7 +71,32 @@ fn existing(state: &dyn Read, scope: &Scope, arn: &str) -> Result<String, Fault>
             let record = read_profile::require(state, scope, &domain, &name)?;
             Ok(profile_arn(scope, &domain, &record.name))
         }
+        Taggable::Named(kind, name) => {
+            find_named(state, scope, kind, &name)?.ok_or_else(|| not_found("Resource", arn))
+        }
         Taggable::Other => Err(not_found("Resource", arn)),
+    }
+}
+
+/// The ARN of a resource with a name of its own, as spelled at its making; nothing where there is
+/// none.
+fn find_named(
+    state: &dyn Read,
+    scope: &Scope,
+    kind: NamedKind,
+    name: &str,
+) -> Result<Option<String>, StoreError> {
+    fn arn<R: Named>(
+        state: &dyn Read,
+        scope: &Scope,
+        name: &str,
+    ) -> Result<Option<String>, StoreError> {
+        Ok(named::find::<R>(state, scope, name)?.map(|it| it.arn(scope)))
+    }
+    match kind {
+        NamedKind::StudioLifecycleConfig => arn::<StudioLifecycleConfigRecord>(state, scope, name),
+        NamedKind::AppImageConfig => arn::<AppImageConfigRecord>(state, scope, name),
+        NamedKind::Image => arn::<ImageRecord>(state, scope, name),
     }
 }
 

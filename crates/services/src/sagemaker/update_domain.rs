@@ -73,6 +73,7 @@ impl Operation for UpdateDomain {
         let groups = given(input).security_groups();
         neighbours::check_security_groups(tx, scope, vpc, &groups)?;
         given(input).check_roles(tx, scope, &arn, call.now)?;
+        given(input).check_named(tx, scope)?;
         record.status = Word(DomainStatus::Updating);
         record.failure_reason = None;
         record.modified = call.now;

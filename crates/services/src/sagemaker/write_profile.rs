@@ -131,7 +131,9 @@ fn check<O: Operation>(
     }
     let named = Given::default().and(new).security_groups();
     neighbours::check_security_groups(state, call.scope, domain.vpc_id.as_deref(), &named)?;
-    Given::default().and(new).check_roles(state, call.scope, &domain.id.arn(call.scope), call.now)
+    let new = Given::default().and(new);
+    new.check_roles(state, call.scope, &domain.id.arn(call.scope), call.now)?;
+    new.check_named(state, call.scope)
 }
 
 /// Changes a user profile. What the request does not name stays as it is.

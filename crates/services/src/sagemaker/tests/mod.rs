@@ -1,12 +1,14 @@
 //! Tests of the operations through a whole gate, a file for each family.
 
 mod domains;
+mod images;
 mod laws;
 mod network;
 mod permissions;
 mod profiles;
 mod sessions;
 mod studio;
+mod studio_lifecycle;
 mod tags;
 mod updates;
 mod workload;
@@ -26,6 +28,7 @@ use super::lifecycle::{self, Lifecycle};
 use super::read_domain::DescribeDomain;
 use super::read_profile::DescribeUserProfile;
 use super::records::DOORS;
+use super::resource_work::Resources;
 use super::shapes::{Stored, Word};
 use super::site::{self, Site};
 use super::space_records::{self, AppRecord, SpaceRecord};
@@ -79,7 +82,7 @@ impl Estate {
             aws_service_name: "sagemaker.amazonaws.com".into(),
             ..Default::default()
         });
-        estate.house.gate.follow(vec![Arc::new(Bind), Arc::new(Lifecycle)]);
+        estate.house.gate.follow(vec![Arc::new(Bind), Arc::new(Lifecycle), Arc::new(Resources)]);
         estate
     }
 

@@ -3,7 +3,9 @@
 use expect_test::expect;
 
 use super::*;
+use crate::sagemaker::app_image_config::CreateAppImageConfig;
 use crate::sagemaker::delete_domain::DeleteDomain;
+use crate::sagemaker::image::CreateImage;
 use crate::sagemaker::presigned::CreatePresignedDomainUrl;
 use crate::sagemaker::read_domain::ListDomains;
 use crate::sagemaker::read_profile::ListUserProfiles;
@@ -245,7 +247,16 @@ fn a_deny_of_an_image_holds_for_custom_images() {
         allow("*")
     ));
     let caller = estate.house.user_with_policy("ann", &text);
+    estate.house.ok::<CreateAppImageConfig>(api::CreateAppImageConfigRequest {
+        app_image_config_name: "c".into(),
+        ..Default::default()
+    });
     for (name, right) in [("Bad", false), ("good", true)] {
+        estate.house.ok::<CreateImage>(api::CreateImageRequest {
+            image_name: name.into(),
+            role_arn: estate.role.clone(),
+            ..Default::default()
+        });
         let mut request = estate.domain_request(name);
         request.default_user_settings.jupyter_lab_app_settings = Some(api::JupyterLabAppSettings {
             custom_images: Some(vec![api::CustomImage {
