@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sagegate-network", &[]),
     ("sagegate-store", &[]),
     ("sagegate-channel", &[]),
+    ("sagegate-dial", &["sagegate-channel"]),
     ("sagegate-api", &["sagegate-model"]),
     ("sagegate-wire", &["sagegate-model"]),
     (
@@ -54,6 +55,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "sagegate-agent",
             "sagegate-api",
             "sagegate-channel",
+            "sagegate-dial",
             "sagegate-gate",
             "sagegate-model",
             "sagegate-network",

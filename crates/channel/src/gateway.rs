@@ -303,12 +303,16 @@ impl Gateway {
     /// The socket is gone. True when the session waits for its client to come back.
     pub fn detached(&mut self, now: Duration, gone: Gone) -> bool {
         let waits = self.offer.is_some()
-            && gone != Gone::Closed
+            && matches!(gone, Gone::Eof | Gone::Broken)
             && matches!(self.phase(), Phase::Handshake | Phase::Running | Phase::Flushing);
         if waits {
             self.detached.get_or_insert(now);
         } else {
-            let end = if gone == Gone::Broken { End::Lost } else { End::Left };
+            let end = match gone {
+                Gone::Closed | Gone::Eof => End::Left,
+                Gone::Broken => End::Lost,
+                Gone::Garbage => End::Violated(Violation::Socket),
+            };
             self.side.finish(end, 1000, "");
         }
         self.side.out.clear();

@@ -47,6 +47,9 @@ pub enum Violation {
     /// Too much has arrived out of order.
     #[error("more than {most} bytes out of order", most = limits::AHEAD_BYTES)]
     OutOfOrder,
+    /// What came is no message of a WebSocket, or too long.
+    #[error("a WebSocket message is malformed or too long")]
+    Socket,
     /// A text in a frame cannot be read.
     #[error("{0} cannot be read")]
     Message(&'static str),
@@ -104,6 +107,8 @@ pub enum Gone {
     Eof,
     /// With an error.
     Broken,
+    /// With something that is no message of a WebSocket, or too long for one here.
+    Garbage,
 }
 
 /// A frame that was sent and is not acknowledged.

@@ -3,5 +3,6 @@
 //! Invariant: the store says what is to run; a runtime makes it so and reports what it sees. Nothing
 //! that a workload says is believed beyond what its owner may do anyway.
 
+pub mod gateway;
 pub mod process;
 pub mod runtime;

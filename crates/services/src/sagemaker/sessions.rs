@@ -420,6 +420,18 @@ pub fn find(state: &dyn Read, vault: &Vault, session_id: &str) -> Result<Option<
     record.map(|it| it.open(vault)).transpose()
 }
 
+/// Why the session of this id is over, if it is; also where there is none of it.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn ending(state: &dyn Read, session_id: &str) -> Result<Option<String>, Fault> {
+    Ok(match SESSIONS.get(state, session_id)?.map(|record| record.state) {
+        None => Some("The session is gone.".to_owned()),
+        Some(State::Ended { reason, .. }) => Some(reason),
+        Some(State::Waiting { .. } | State::Open { .. }) => None,
+    })
+}
+
 /// Ends all that are open or waiting: at a start, which no connection has survived.
 ///
 /// # Errors
