@@ -1,6 +1,7 @@
 //! What the core may not fetch by itself: time and randomness. Both come in here, so that a test
 //! holds them.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -49,9 +50,7 @@ impl Time {
     /// audit have it.
     #[must_use]
     pub fn iso8601(self) -> String {
-        jiff::Timestamp::from_millisecond(self.0)
-            .map(|time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
-            .unwrap_or_default()
+        sagegate_wire::time::whole_seconds(self.0)
     }
 }
 
@@ -71,6 +70,12 @@ pub trait Clock: Send + Sync {
 pub trait Entropy: Send + Sync {
     /// Fills `bytes` with cryptographically strong random bytes.
     fn fill(&self, bytes: &mut [u8]);
+
+    /// As [`Entropy::fill`], for names that must be unique and are told to everybody, never for what
+    /// must stay secret: the bytes may have waited in memory.
+    fn fill_name(&self, bytes: &mut [u8]) {
+        self.fill(bytes);
+    }
 }
 
 /// The machine's clock.
@@ -118,6 +123,41 @@ impl Entropy for SystemEntropy {
         // Going on with predictable keys and tokens would be worse than stopping.
         #[expect(clippy::expect_used, reason = "no key or token may be made without randomness")]
         getrandom::fill(bytes).expect("the operating system gives random bytes");
+    }
+
+    fn fill_name(&self, bytes: &mut [u8]) {
+        NAMES.with_borrow_mut(|names| names.fill(bytes, |all| self.fill(all)));
+    }
+}
+
+thread_local! {
+    /// Random bytes for names. Two names belong to every request, and a system call for each of them
+    /// costs more than verifying its signature.
+    static NAMES: RefCell<Names> = const { RefCell::new(Names { bytes: [0; 1_024], left: 0 }) };
+}
+
+/// Random bytes fetched ahead; each is given out once.
+struct Names {
+    bytes: [u8; 1_024],
+    /// How many at the beginning have not been given out.
+    left: usize,
+}
+
+impl Names {
+    fn fill(&mut self, wanted: &mut [u8], fetch: impl Fn(&mut [u8])) {
+        if self.left < wanted.len() {
+            fetch(&mut self.bytes);
+            self.left = self.bytes.len();
+        }
+        let rest = self.left.checked_sub(wanted.len());
+        let found = rest.and_then(|rest| Some((rest, self.bytes.get(rest..self.left)?)));
+        match found {
+            Some((rest, bytes)) => {
+                wanted.copy_from_slice(bytes);
+                self.left = rest;
+            }
+            None => fetch(wanted),
+        }
     }
 }
 
@@ -189,21 +229,24 @@ impl Env {
         self.letters(ALPHANUMERIC_LOWER, length)
     }
 
-    /// A random UUID (RFC 9562, version 4), as in request ids.
+    /// A random UUID (RFC 9562, version 4), as in request ids: a name, not a secret
+    /// ([`Entropy::fill_name`]).
     #[must_use]
     pub fn uuid(&self) -> String {
-        let mut bytes: [u8; 16] = self.bytes();
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
+        let mut bytes = [0_u8; 16];
+        self.entropy.fill_name(&mut bytes);
         bytes[6] = (bytes[6] & 0x0f) | 0x40;
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
-        let mut text = String::with_capacity(36);
+        let mut text = Vec::with_capacity(36);
         for (place, byte) in bytes.into_iter().enumerate() {
             if matches!(place, 4 | 6 | 8 | 10) {
-                text.push('-');
+                text.push(b'-');
             }
-            let digits = [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16));
-            text.extend(digits.into_iter().flatten());
+            text.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
         }
-        text
+        String::from_utf8(text).unwrap_or_default()
     }
 
     fn letters(&self, alphabet: &[u8], length: usize) -> String {
@@ -214,5 +257,49 @@ impl Env {
             .filter_map(|byte| alphabet.get(usize::from(byte % 32)))
             .map(|letter| char::from(*letter))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_uuid_has_its_form_and_comes_once() {
+        let env = Env::system();
+        let mut seen = HashSet::new();
+        for _ in 0..1_000 {
+            let id = env.uuid();
+            let parts: Vec<usize> = id.split('-').map(str::len).collect();
+            assert_eq!(parts, [8, 4, 4, 4, 12], "{id}");
+            assert!(id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-')));
+            assert_eq!(id.as_bytes()[14], b'4', "{id}");
+            assert!(matches!(id.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{id}");
+            assert!(seen.insert(id));
+        }
+    }
+
+    #[test]
+    fn what_was_fetched_ahead_is_given_out_once() {
+        let next = Cell::new(0_u64);
+        let fetch = |bytes: &mut [u8]| {
+            for piece in bytes.chunks_mut(8) {
+                next.set(next.get() + 1);
+                piece.copy_from_slice(&next.get().to_be_bytes()[..piece.len()]);
+            }
+        };
+        let mut names = Names { bytes: [0; 1_024], left: 0 };
+        let mut seen = HashSet::new();
+        for _ in 0..1_000 {
+            let mut name = [0_u8; 8];
+            names.fill(&mut name, fetch);
+            assert!(seen.insert(name));
+        }
+        let mut long = [0_u8; 4_096];
+        names.fill(&mut long, fetch);
+        assert!(long.chunks(8).all(|piece| seen.insert(piece.try_into().unwrap())));
     }
 }

@@ -27,7 +27,7 @@ pub mod route;
 pub mod sigv4;
 #[cfg(test)]
 mod tests;
-mod time;
+pub mod time;
 mod validate;
 mod value;
 mod xml;

@@ -10,11 +10,35 @@ const FIRST: i64 = -62_135_596_800_000;
 /// ISO 8601 in UTC; milliseconds are written only where there are any.
 pub(crate) fn iso8601(time: Timestamp) -> String {
     let millis = time.as_millis().clamp(FIRST, LAST);
-    match jiff::Timestamp::from_millisecond(millis) {
-        Ok(time) if millis % 1000 == 0 => time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        Ok(time) => time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string(),
-        Err(_) => String::new(),
+    let mut text = whole_seconds(millis);
+    let rest = millis.rem_euclid(1000);
+    if rest > 0 && text.pop().is_some() {
+        text.push_str(&format!(".{rest:03}Z"));
     }
+    text
+}
+
+/// `2026-11-22T12:00:00Z`: milliseconds since 1970 in UTC, rounded down to the second; empty outside
+/// of what `jiff` can tell. Every request writes several of these, and a format that is read anew
+/// for each of them costs more than the date does.
+#[must_use]
+pub fn whole_seconds(millis: i64) -> String {
+    let Ok(time) = jiff::Timestamp::from_millisecond(millis) else { return String::new() };
+    let at = jiff::tz::Offset::UTC.to_datetime(time);
+    let Ok(year) = u16::try_from(at.year()) else {
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    };
+    let two = |number: i8| two_digits(number.unsigned_abs().into());
+    let ([a, b], [c, d]) = (two_digits(year / 100), two_digits(year % 100));
+    let ([e, f], [g, h]) = (two(at.month()), two(at.day()));
+    let ([i, j], [k, l], [m, n]) = (two(at.hour()), two(at.minute()), two(at.second()));
+    let text = [a, b, c, d, b'-', e, f, b'-', g, h, b'T', i, j, b':', k, l, b':', m, n, b'Z'];
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The two digits of a number below 100.
+fn two_digits(number: u16) -> [u8; 2] {
+    [number / 10 % 10, number % 10].map(|digit| b'0' + u8::try_from(digit).unwrap_or_default())
 }
 
 /// Seconds since the epoch as a JSON number, with three decimals where they are not zero.
@@ -49,6 +73,23 @@ fn bounded(millis: i64) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whole_seconds_are_those_of_jiff() {
+        let mut millis = -377_705_023_201_000_i64;
+        while millis < 253_402_207_200_000 {
+            let by_format = jiff::Timestamp::from_millisecond(millis).unwrap();
+            let expected = by_format.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            assert_eq!(whole_seconds(millis), expected, "{millis}");
+            millis += 61_803_398_874_989 / 1_000 + millis.rem_euclid(7);
+        }
+        for millis in [0, -1, -1_000, 999, 951_782_399_999, 951_782_400_000, 1_709_251_199_001] {
+            let by_format = jiff::Timestamp::from_millisecond(millis).unwrap();
+            let expected = by_format.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            assert_eq!(whole_seconds(millis), expected, "{millis}");
+        }
+        assert_eq!(whole_seconds(i64::MAX), "");
+    }
 
     #[test]
     fn texts() {
