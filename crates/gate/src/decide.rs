@@ -5,10 +5,10 @@ use std::sync::{Arc, LazyLock};
 
 use sagegate_policy::{
     Attached, Bundle, Context as Keys, Decision, Document, Policy, PolicySet, Principal as Asker,
-    Reason, Request, ResourceRule, decide, explain,
+    Reason, Request, ResourceRule, Value, decide, explain,
 };
 use sagegate_store::{Snapshot, StoreError};
-use serde_json::{Value, json};
+use serde_json::{Value as Json, json};
 
 use crate::authenticate::session_keys;
 use crate::caller::{Caller, Principal};
@@ -34,8 +34,8 @@ impl Granted {
     /// For the audit: each action with the policy and the statement (counted from zero) that
     /// granted it.
     #[must_use]
-    pub fn to_json(&self) -> Value {
-        Value::Array(
+    pub fn to_json(&self) -> Json {
+        Json::Array(
             self.0
                 .iter()
                 .map(|grant| match &grant.by {
@@ -205,7 +205,7 @@ impl Gate {
     /// "AWS global condition context keys").
     fn keys_of_caller(&self, context: &Context, standing: Option<&Standing>) -> Keys {
         let caller = &context.caller;
-        let mut keys = Keys::new();
+        let mut keys = Keys::with_capacity(24);
         // A service's injected keys come first, so that none of them can take the place of a key
         // that is derived here.
         if let Some(session) = &caller.session {
@@ -216,39 +216,38 @@ impl Gate {
                 }
             }
             for (key, value) in session_keys(session) {
-                keys.insert(key, value);
+                keys.insert_known(key, value);
             }
             if session.mfa {
                 let age = (context.now.millis() - session.issued.millis()).max(0) / 1_000;
-                keys.insert("aws:MultiFactorAuthAge", age.to_string());
+                keys.insert_known("aws:multifactorauthage", age.to_string());
             }
         }
         for (key, value) in principal_tags(caller, standing) {
             keys.insert(&format!("aws:PrincipalTag/{key}"), value);
         }
-        keys.insert("aws:PrincipalArn", caller.principal_arn());
-        keys.insert("aws:PrincipalAccount", caller.account.as_str());
-        keys.insert("aws:PrincipalType", caller.principal_type());
-        keys.insert(
-            "aws:PrincipalIsAWSService",
-            matches!(caller.principal, Principal::Service { .. }),
-        );
-        keys.insert("aws:userid", caller.user_id());
-        if let Principal::User { name, .. } = &caller.principal {
-            keys.insert("aws:username", name.as_str());
-        }
-        keys.insert("aws:CurrentTime", context.now.iso8601());
-        keys.insert("aws:EpochTime", context.now.seconds().to_string());
-        keys.insert("aws:SecureTransport", context.secure);
-        keys.insert("aws:UserAgent", context.user_agent.as_str());
-        keys.insert("aws:ViaAWSService", !caller.called_via.is_empty());
         if let (Some(first), Some(last)) = (caller.called_via.first(), caller.called_via.last()) {
-            keys.insert("aws:CalledVia", caller.called_via.clone());
-            keys.insert("aws:CalledViaFirst", first.as_str());
-            keys.insert("aws:CalledViaLast", last.as_str());
+            keys.insert_known("aws:calledvia", caller.called_via.clone());
+            keys.insert_known("aws:calledviafirst", first.as_str());
+            keys.insert_known("aws:calledvialast", last.as_str());
         }
+        // In the order in which they are kept, which is quickest.
+        keys.insert_known("aws:currenttime", context.now.iso8601());
+        keys.insert_known("aws:epochtime", context.now.seconds().to_string());
+        keys.insert_known("aws:principalaccount", caller.account.as_str());
+        keys.insert_known("aws:principalarn", caller.principal_arn());
+        let service = matches!(caller.principal, Principal::Service { .. });
+        keys.insert_known("aws:principalisawsservice", service);
+        keys.insert_known("aws:principaltype", Value::fixed(caller.principal_type()));
+        keys.insert_known("aws:securetransport", context.secure);
+        keys.insert_known("aws:useragent", context.user_agent.as_str());
+        keys.insert_known("aws:userid", caller.user_id());
+        if let Principal::User { name, .. } = &caller.principal {
+            keys.insert_known("aws:username", name.as_str());
+        }
+        keys.insert_known("aws:viaawsservice", !caller.called_via.is_empty());
         for (key, value) in context.arrival.keys() {
-            keys.insert(key, value);
+            keys.insert_known(key, value);
         }
         keys
     }
@@ -263,10 +262,11 @@ impl Gate {
             }
         }
         let account = need.resource_account.as_ref().unwrap_or(&context.caller.account);
-        keys.insert("aws:ResourceAccount", account.as_str());
+        keys.insert_known("aws:resourceaccount", account.as_str());
         // Global services answer from us-east-1 (IAM User Guide, aws:RequestedRegion).
         let global = need.action.starts_with("iam:");
-        keys.insert("aws:RequestedRegion", if global { "us-east-1" } else { self.region.as_str() });
+        let region = if global { "us-east-1" } else { self.region.as_str() };
+        keys.insert_known("aws:requestedregion", region);
         let resource = match &need.resource {
             Resource::Any => "*",
             Resource::Arn(arn) => arn,
@@ -328,9 +328,9 @@ fn denial(
     request: &Request,
     set: &PolicySet<'_>,
 ) -> Denial {
-    let trace = serde_json::to_value(explain(request, set)).unwrap_or(Value::Null);
+    let trace = serde_json::to_value(explain(request, set)).unwrap_or(Json::Null);
     let explicit = matches!(decision.by, Reason::ExplicitDeny(_));
-    let matched: Vec<Value> = match decision.source().filter(|_| explicit) {
+    let matched: Vec<Json> = match decision.source().filter(|_| explicit) {
         Some(source) => set
             .policy(source)
             .and_then(|it| matched_statement(it, usize::try_from(source.statement).ok()?))

@@ -331,7 +331,7 @@ fn context(node: Option<&Node>) -> Result<Context, String> {
             Json::Array(items) => Value::Multi(
                 items.iter().map(|item| scalar(key, &item.value)).collect::<Result<_, _>>()?,
             ),
-            other => Value::Single(scalar(key, other)?),
+            other => String::from(scalar(key, other)?).into(),
         };
         if !context.insert_new(key, value) {
             return Err(format!(

@@ -1,7 +1,6 @@
 //! What is asked: who, what, on which resource, under which circumstances.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::borrow::Cow;
 
 use crate::pattern::resource_part;
 
@@ -9,7 +8,7 @@ use crate::pattern::resource_part;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// A key with one value.
-    Single(Box<str>),
+    Single(Cow<'static, str>),
     /// A multivalued key; it can be there and empty.
     Multi(Vec<Box<str>>),
     /// A single-valued key that has several values all the same: tags whose keys differ in letter case only. Which of
@@ -39,7 +38,7 @@ impl Value {
 
 impl From<&str> for Value {
     fn from(value: &str) -> Self {
-        Self::Single(value.into())
+        Self::Single(Cow::Owned(value.into()))
     }
 }
 
@@ -61,11 +60,22 @@ impl<T: Into<Box<str>>> From<Vec<T>> for Value {
     }
 }
 
+impl Value {
+    /// A value that is part of the program.
+    pub const fn fixed(value: &'static str) -> Self {
+        Self::Single(Cow::Borrowed(value))
+    }
+}
+
 /// The condition keys of a request. Names are compared without regard to letter case, those of tags included.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Context {
-    keys: BTreeMap<Box<str>, Value>,
+    /// In lower case, in order and without duplicates. Every request makes some twenty of them, most with a name that
+    /// is part of the program: one piece of memory for all is made and dropped sooner than a tree.
+    keys: Vec<(Name, Value)>,
 }
+
+type Name = Cow<'static, str>;
 
 impl Context {
     /// No keys.
@@ -73,9 +83,39 @@ impl Context {
         Self::default()
     }
 
+    /// No keys yet, with room for so many.
+    pub fn with_capacity(keys: usize) -> Self {
+        Self { keys: Vec::with_capacity(keys) }
+    }
+
     /// Sets a key; the last value given stays.
     pub fn insert(&mut self, key: &str, value: impl Into<Value>) {
-        self.keys.insert(lower(key), value.into());
+        self.set(lower(key).into_owned().into(), value.into());
+    }
+
+    /// As [`Context::insert`], for a key that is part of the program: in lower case it is not copied.
+    pub fn insert_known(&mut self, key: &'static str, value: impl Into<Value>) {
+        self.set(lower(key), value.into());
+    }
+
+    fn set(&mut self, key: Name, value: Value) {
+        match self.place(&key) {
+            Ok(at) => {
+                if let Some((_, known)) = self.keys.get_mut(at) {
+                    *known = value;
+                }
+            }
+            Err(at) => self.keys.insert(at, (key, value)),
+        }
+    }
+
+    /// Where a key given in lower case is, or belongs.
+    fn place(&self, key: &str) -> Result<usize, usize> {
+        // Most keys come in order.
+        if self.keys.last().is_none_or(|(last, _)| **last < *key) {
+            return Err(self.keys.len());
+        }
+        self.keys.binary_search_by(|(name, _)| (**name).cmp(key))
     }
 
     /// Adds a tag's value under a key such as `aws:RequestTag/team`. A second, other value under a key that differs in
@@ -83,45 +123,47 @@ impl Context {
     ///
     /// Source: "aws:RequestTag/tag-key" in the IAM User Guide: keys of tags are compared without regard to case.
     pub fn insert_tag(&mut self, key: &str, value: &str) {
-        match self.keys.entry(lower(key)) {
-            Entry::Vacant(slot) => {
-                slot.insert(value.into());
-            }
-            Entry::Occupied(mut slot) => {
-                let known: Vec<Box<str>> = slot.get().values().map(Into::into).collect();
-                if known.iter().all(|other| **other == *value) {
+        let key = lower(key);
+        match self.place(&key) {
+            Err(at) => self.keys.insert(at, (key.into_owned().into(), value.into())),
+            Ok(at) => {
+                let Some((_, known)) = self.keys.get_mut(at) else { return };
+                let others: Vec<Box<str>> = known.values().map(Into::into).collect();
+                if others.iter().all(|other| **other == *value) {
                     return;
                 }
-                let values = known.into_iter().chain([value.into()]).collect();
-                slot.insert(Value::Conflicting(values));
+                *known = Value::Conflicting(others.into_iter().chain([value.into()]).collect());
             }
         }
     }
 
     /// Sets a key that must not be there yet; whether it was not.
     pub(crate) fn insert_new(&mut self, key: &str, value: Value) -> bool {
-        match self.keys.entry(lower(key)) {
-            Entry::Vacant(slot) => {
-                slot.insert(value);
+        let key = lower(key);
+        match self.place(&key) {
+            Err(at) => {
+                self.keys.insert(at, (key.into_owned().into(), value));
                 true
             }
-            Entry::Occupied(_) => false,
+            Ok(_) => false,
         }
     }
 
     /// Removes a key.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
-        self.keys.remove(&*lower(key))
+        let at = self.place(&lower(key)).ok()?;
+        Some(self.keys.remove(at).1)
     }
 
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.keys.get(&*lower(key))
+        self.get_lower(&lower(key))
     }
 
     /// The value of a key given in lower case.
     pub(crate) fn get_lower(&self, key: &str) -> Option<&Value> {
-        self.keys.get(key)
+        let at = self.place(key).ok()?;
+        self.keys.get(at).map(|(_, value)| value)
     }
 
     /// All keys, in lower case and order, with their values.
@@ -131,8 +173,16 @@ impl Context {
 }
 
 /// A key in lower case; all but some tags' keys are ASCII, which is quick.
-fn lower(key: &str) -> Box<str> {
-    if key.is_ascii() { key.to_ascii_lowercase().into() } else { key.to_lowercase().into() }
+fn lower(key: &str) -> Cow<'_, str> {
+    // Without a branch for each byte: the compiler looks at many of them at a time.
+    let other = |byte: u8| !byte.is_ascii() | byte.is_ascii_uppercase();
+    if !key.bytes().fold(false, |any, byte| any | other(byte)) {
+        Cow::Borrowed(key)
+    } else if key.is_ascii() {
+        Cow::Owned(key.to_ascii_lowercase())
+    } else {
+        Cow::Owned(key.to_lowercase())
+    }
 }
 
 impl<K: AsRef<str>, V: Into<Value>> FromIterator<(K, V)> for Context {

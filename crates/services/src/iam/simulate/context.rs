@@ -32,7 +32,7 @@ pub(super) fn of(entries: Option<&[api::ContextEntry]>) -> Result<Context, Fault
         }
         let value = match values {
             values if is_list => Value::Multi(values.iter().map(|it| it.as_str().into()).collect()),
-            [value] => Value::Single(value.as_str().into()),
+            [value] => value.as_str().into(),
             _ => {
                 return Err(invalid_input(format!(
                     "Context key {key} of type {kind} must have exactly one value."
