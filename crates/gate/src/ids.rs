@@ -124,18 +124,16 @@ impl Scope {
     /// The ARN of a regional resource: `arn:<partition>:<service>:<region>:<account>:<resource>`.
     #[must_use]
     pub fn arn(&self, service: &str, resource: &str) -> String {
-        format!(
-            "arn:{}:{service}:{}:{}:{resource}",
-            self.region.partition(),
-            self.region,
-            self.account
-        )
+        let partition = self.region.partition();
+        let (region, account) = (self.region.as_str(), self.account.as_str());
+        ["arn:", partition, ":", service, ":", region, ":", account, ":", resource].concat()
     }
 
     /// The ARN of a resource of a global service such as IAM, which has no region.
     #[must_use]
     pub fn global_arn(&self, service: &str, resource: &str) -> String {
-        format!("arn:{}:{service}::{}:{resource}", self.region.partition(), self.account)
+        let (partition, account) = (self.region.partition(), self.account.as_str());
+        ["arn:", partition, ":", service, "::", account, ":", resource].concat()
     }
 }
 
