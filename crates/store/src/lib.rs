@@ -9,6 +9,7 @@ mod error;
 mod file;
 mod head;
 mod key;
+mod memo;
 mod store;
 mod table;
 mod tx;
@@ -16,7 +17,8 @@ mod view;
 
 pub use error::{OpenError, StoreError, TransactError};
 pub use key::{Key, KeyError, KeyOf, KeyPrefix};
+pub use memo::Memo;
 pub use store::{Committed, Store};
 pub use table::{Record, Table};
 pub use tx::Tx;
-pub use view::{Pair, Read, Snapshot};
+pub use view::{Mark, Pair, Read, Snapshot};

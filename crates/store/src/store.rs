@@ -128,7 +128,7 @@ impl Store {
     #[must_use]
     pub fn memory() -> Store {
         let layers = RedBlackTreeMapSync::new_sync();
-        let view = View { revision: 0, epoch: 0, base: None, layers };
+        let view = View { revision: 0, epoch: 0, base: None, layers, memo: Arc::default() };
         let shared = Arc::new(Shared::new(Head::new(view, false)));
         Store { handle: Arc::new(Handle { shared, committer: Mutex::new(None) }) }
     }

@@ -88,6 +88,29 @@ impl<K: Key, V: Record> Table<K, V> {
         }
     }
 
+    /// As [`Table::get`], for records that many requests read and few change: while the same bytes are under `key`,
+    /// their JSON is not read again. What it was read to stays in memory for a while, so this is not for secrets.
+    ///
+    /// # Errors
+    /// [`StoreError`]: not readable, or not of this table's type.
+    pub fn get_kept(
+        &self,
+        read: &dyn Read,
+        key: &(impl KeyOf<K> + ?Sized),
+    ) -> Result<Option<V>, StoreError>
+    where
+        V: Clone + Send + Sync + 'static,
+    {
+        let key = encode(key);
+        let Some(bytes) = read.get(self.name, &key)? else { return Ok(None) };
+        if let Some(known) = read.memo().get(self.name, &key, &bytes) {
+            return Ok(Some(known));
+        }
+        let record = self.decode_record(&key, &bytes)?;
+        read.memo().put(self.name, &key, &bytes, record.clone());
+        Ok(Some(record))
+    }
+
     /// Whether there is a record under `key`.
     ///
     /// # Errors
@@ -320,6 +343,30 @@ mod tests {
             "table test.person: the record under key 610000 has version 3, \
              this release reads up to 1"
         );
+    }
+
+    #[test]
+    fn a_kept_record_is_that_of_the_bytes_that_are_there() {
+        const NAMES: Table<(String,), String> = Table::new("test.name");
+        let mut tx = tx();
+        let other = tx.snapshot();
+        assert_eq!(NAMES.get_kept(&tx, &("a",)).unwrap(), None);
+        for name in ["Ann", "Bo", "Ann"] {
+            NAMES.put(&mut tx, &("a",), &name.to_owned()).unwrap();
+            for _ in 0..2 {
+                assert_eq!(NAMES.get_kept(&tx, &("a",)).unwrap().as_deref(), Some(name));
+                assert_eq!(NAMES.get_kept(&other, &("a",)).unwrap(), None);
+            }
+        }
+        NAMES.delete(&mut tx, &("a",));
+        assert_eq!(NAMES.get_kept(&tx, &("a",)).unwrap(), None);
+        // Another type under the same bytes is read for itself.
+        const NUMBERS: Table<(String,), u64> = Table::new("test.name");
+        const VALUES: Table<(String,), Value> = Table::new("test.name");
+        NUMBERS.put(&mut tx, &("a",), &7).unwrap();
+        assert_eq!(NUMBERS.get_kept(&tx, &("a",)).unwrap(), Some(7));
+        assert_eq!(VALUES.get_kept(&tx, &("a",)).unwrap(), Some(json!(7)));
+        assert!(NAMES.get_kept(&tx, &("a",)).is_err());
     }
 
     #[test]

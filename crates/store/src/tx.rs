@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::StoreError;
 use crate::view::{Pair, Read, Reads, Snapshot, View, is_empty, overlay};
+use crate::{Memo, StoreError};
 
 /// The writes of one transaction: the last word per key, `None` for a deletion.
 pub(crate) type Writes = BTreeMap<&'static str, BTreeMap<Vec<u8>, Option<Arc<[u8]>>>>;
@@ -123,5 +123,9 @@ impl Read for Tx {
             reads.ranges.borrow_mut().push(seen);
         }
         Ok(found)
+    }
+
+    fn memo(&self) -> &Memo {
+        &self.view.memo
     }
 }

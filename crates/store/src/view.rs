@@ -5,11 +5,11 @@
 
 use std::cell::RefCell;
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use rpds::RedBlackTreeMapSync;
 
-use crate::StoreError;
+use crate::{Memo, StoreError};
 
 /// A half-open or closed interval of keys within one table.
 pub(crate) type Range<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
@@ -37,6 +37,9 @@ pub trait Read {
         limit: usize,
         reverse: bool,
     ) -> Result<Vec<Pair>, StoreError>;
+
+    /// Where records are kept that were read lately.
+    fn memo(&self) -> &Memo;
 }
 
 /// What a view stands on: the durable part of the state.
@@ -77,6 +80,7 @@ pub(crate) struct View {
     pub(crate) epoch: u64,
     pub(crate) base: Option<Arc<dyn Base>>,
     pub(crate) layers: RedBlackTreeMapSync<Arc<str>, Layer>,
+    pub(crate) memo: Arc<Memo>,
 }
 
 impl View {
@@ -219,6 +223,32 @@ impl Snapshot {
     pub fn table_revision(&self, table: &str) -> u64 {
         self.view.table_revision(table)
     }
+
+    /// What tells this snapshot's state from others.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark(Arc::downgrade(&self.view))
+    }
+}
+
+/// Stands for the state of one snapshot without holding on to it: for what was worked out of that state and is kept
+/// for as long as snapshots show it. The default stands for none.
+#[derive(Clone, Default)]
+pub struct Mark(Weak<View>);
+
+impl Mark {
+    /// Whether `snapshot` shows the state that this stands for. States of equal contents may have different marks.
+    #[must_use]
+    pub fn is_of(&self, snapshot: &Snapshot) -> bool {
+        // While this holds the place of its view in memory, even after the view is gone, no other view gets it.
+        std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(&snapshot.view))
+    }
+}
+
+impl std::fmt::Debug for Mark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Mark")
+    }
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -241,6 +271,10 @@ impl Read for Snapshot {
         reverse: bool,
     ) -> Result<Vec<Pair>, StoreError> {
         self.view.scan(table, (from, to), limit, reverse)
+    }
+
+    fn memo(&self) -> &Memo {
+        &self.view.memo
     }
 }
 

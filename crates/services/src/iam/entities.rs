@@ -14,7 +14,7 @@ use super::records::{
 };
 
 /// A record that has a name, a path and a unique id.
-pub trait Named: Record {
+pub trait Named: Record + Clone + Send + Sync + 'static {
     /// What it is.
     const KIND: EntityKind;
     /// Where it is kept, by `(account, name in lower case)`.
@@ -86,7 +86,7 @@ pub fn find<E: Named>(
     account: &AccountId,
     name: &str,
 ) -> Result<Option<E>, StoreError> {
-    E::TABLE.get(state, &(account.as_str(), key(name)))
+    E::TABLE.get_kept(state, &(account.as_str(), key(name)))
 }
 
 /// The entity of this name.

@@ -203,7 +203,7 @@ pub fn domain(
     scope: &Scope,
     id: &DomainId,
 ) -> Result<Option<DomainRecord>, StoreError> {
-    DOMAINS.get(state, &(scope.account.as_str(), scope.region.as_str(), id.as_str()))
+    DOMAINS.get_kept(state, &(scope.account.as_str(), scope.region.as_str(), id.as_str()))
 }
 
 /// Writes a domain back.
@@ -227,7 +227,7 @@ pub fn profile(
 ) -> Result<Option<ProfileRecord>, StoreError> {
     let name = name.to_ascii_lowercase();
     let (account, region) = (scope.account.as_str(), scope.region.as_str());
-    PROFILES.get(state, &(account, region, domain.as_str(), name.as_str()))
+    PROFILES.get_kept(state, &(account, region, domain.as_str(), name.as_str()))
 }
 
 /// Writes a profile back.

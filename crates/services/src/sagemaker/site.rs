@@ -36,7 +36,7 @@ impl Site {
     /// # Errors
     /// An internal [`Fault`] if it was not, or cannot be read.
     pub fn read(state: &dyn Read) -> Result<Self, Fault> {
-        SITE.get(state, "")?.ok_or_else(|| Fault::internal("site.config has not been written"))
+        SITE.get_kept(state, "")?.ok_or_else(|| Fault::internal("site.config has not been written"))
     }
 
     /// Writes it.
@@ -87,7 +87,7 @@ pub(super) fn public_door(
     if site.studio_names {
         return Ok(Binding::Bound);
     }
-    let door = DOORS.get(state, record.door.to_string().as_str())?;
+    let door = DOORS.get_kept(state, record.door.to_string().as_str())?;
     Ok(door.map_or(Binding::Waiting, |door| door.binding))
 }
 

@@ -15,7 +15,7 @@ use super::base::{DATA, FileBase, Opening, place, places};
 use super::directory::Directory;
 use super::disk::{Backend, Disk};
 use crate::head::Change;
-use crate::view::{Layer, View};
+use crate::view::{Base, Layer, View};
 use crate::{OpenError, StoreError};
 
 /// The layout of the file as written by this release.
@@ -111,7 +111,8 @@ impl Engine {
             let layer = Layer { revision: revision.value(), ..Layer::default() };
             layers.insert_mut(Arc::from(table.value()), layer);
         }
-        Ok(View { revision, epoch: 0, base: Some(self.base()?), layers })
+        let base: Option<Arc<dyn Base>> = Some(self.base()?);
+        Ok(View { revision, epoch: 0, base, layers, memo: Arc::default() })
     }
 
     fn base(&mut self) -> Result<Arc<FileBase>, redb::Error> {
