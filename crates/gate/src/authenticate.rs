@@ -69,17 +69,16 @@ impl Authenticator<'_> {
         };
         let now = self.env.signature_clock.now().millis();
         let checked = claim.check(head, now, &expected)?;
-        let verify = |secret: &str| {
-            checked.verify(self.keys, &SecretKey::new(secret.to_owned()), PayloadHash::of(body))
-        };
+        let verify = |secret: &SecretKey| checked.verify(self.keys, secret, PayloadHash::of(body));
         let partition = self.region.partition().to_owned();
         let id = claim.access_key_id();
         let Some(token) = claim.session_token() else {
-            let key = self.principals.access_key(state, id)?.ok_or(AuthFailure::InvalidKey)?;
+            let known = self.principals.access_key(state, id)?.ok_or(AuthFailure::InvalidKey)?;
+            let key = &known.key;
             if !key.active {
                 return Err(AuthFailure::InvalidKey.into());
             }
-            verify(key.secret.reveal())?;
+            verify(&known.secret)?;
             let caller = Caller {
                 account: key.account.clone(),
                 principal: key.principal.clone(),
@@ -93,7 +92,7 @@ impl Authenticator<'_> {
         let sealed = session::open(self.vault, token)
             .filter(|sealed| sealed.access_key_id == id)
             .ok_or(AuthFailure::InvalidKey)?;
-        verify(sealed.secret.reveal())?;
+        verify(&SecretKey::new(sealed.secret.reveal().to_owned()))?;
         if sealed.facts.expires <= self.env.now() {
             return Err(AuthFailure::ExpiredToken.into());
         }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use sagegate_policy::{Attached, Bundle, Document, Policy};
-use sagegate_store::{Snapshot, StoreError};
+use sagegate_store::{Mark, Snapshot, StoreError};
+use sagegate_wire::sigv4::SecretKey;
 use sha2::{Digest, Sha256};
 
 use crate::caller::{Caller, Principal, SessionFacts};
@@ -25,12 +26,23 @@ pub(crate) struct Standing {
     pub(crate) boundaries: Vec<Attached>,
 }
 
+/// A long-term key, its secret ready to verify.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// What IAM says.
+    pub(crate) key: AccessKey,
+    /// Its secret with the fingerprint by which derived keys are found.
+    pub(crate) secret: SecretKey,
+}
+
 /// Session policies, compiled.
 pub(crate) type SessionPolicies = Arc<Vec<Attached>>;
 
 /// Answers from the directory, kept while its tables stand still.
 pub(crate) struct Principals {
     directory: Arc<dyn Directory>,
+    /// The last state that was asked about, and its epoch.
+    latest: RwLock<(Mark, u64)>,
     kept: RwLock<Kept>,
     /// By the digest of their texts: the texts of many sessions would take more room than what is
     /// compiled of them.
@@ -40,7 +52,7 @@ pub(crate) struct Principals {
 #[derive(Default)]
 struct Kept {
     epoch: u64,
-    keys: HashMap<String, Option<Arc<AccessKey>>>,
+    keys: HashMap<String, Option<Arc<Known>>>,
     standings: HashMap<(AccountId, String), Option<Arc<Standing>>>,
 }
 
@@ -52,7 +64,12 @@ impl std::fmt::Debug for Principals {
 
 impl Principals {
     pub(crate) fn new(directory: Arc<dyn Directory>) -> Self {
-        Self { directory, kept: RwLock::default(), sessions: RwLock::default() }
+        Self {
+            directory,
+            latest: RwLock::default(),
+            kept: RwLock::default(),
+            sessions: RwLock::default(),
+        }
     }
 
     pub(crate) fn directory(&self) -> &dyn Directory {
@@ -64,7 +81,7 @@ impl Principals {
         &self,
         state: &Snapshot,
         id: &str,
-    ) -> Result<Option<Arc<AccessKey>>, StoreError> {
+    ) -> Result<Option<Arc<Known>>, StoreError> {
         let epoch = self.epoch(state);
         {
             let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
@@ -74,7 +91,10 @@ impl Principals {
                 return Ok(found.clone());
             }
         }
-        let found = self.directory.access_key(state, id)?.map(Arc::new);
+        let found = self.directory.access_key(state, id)?.map(|key| {
+            let secret = SecretKey::new(key.secret.reveal().to_owned());
+            Arc::new(Known { key, secret })
+        });
         self.keep(epoch, |kept| {
             if kept.keys.len() >= ENTRIES {
                 kept.keys.clear();
@@ -136,7 +156,16 @@ impl Principals {
     }
 
     fn epoch(&self, state: &Snapshot) -> u64 {
-        self.directory.tables().iter().map(|table| state.table_revision(table)).max().unwrap_or(0)
+        {
+            let latest = self.latest.read().unwrap_or_else(PoisonError::into_inner);
+            if latest.0.is_of(state) {
+                return latest.1;
+            }
+        }
+        let tables = self.directory.tables().iter();
+        let epoch = tables.map(|table| state.table_revision(table)).max().unwrap_or(0);
+        *self.latest.write().unwrap_or_else(PoisonError::into_inner) = (state.mark(), epoch);
+        epoch
     }
 
     /// Keeps an answer, unless the cache is already for a later state.
