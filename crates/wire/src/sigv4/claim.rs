@@ -164,10 +164,16 @@ fn from_header<'a>(value: &'a [u8], headers: &'a HeaderMap) -> Result<Claim<'a>,
     if !text.starts_with("AWS4-") {
         return Err(AuthFailure::MissingToken);
     }
-    let (algorithm, rest) = text.split_once([' ', '\t', ',']).unwrap_or((text, ""));
+    // Bytes, since all of it is ASCII: this is read before anybody is known.
+    let between = |byte: &u8| matches!(byte, b' ' | b'\t' | b',');
+    let mut pieces = text.as_bytes().split(between).map(|piece| {
+        // What was cut at ASCII stays text.
+        std::str::from_utf8(piece).unwrap_or_default()
+    });
+    let algorithm = pieces.next().unwrap_or_default();
 
     let (mut credential, mut signature, mut signed) = (None, None, None);
-    for pair in rest.split([' ', '\t', ',']).filter(|pair| !pair.is_empty()) {
+    for pair in pieces.filter(|pair| !pair.is_empty()) {
         let Some((name, value)) = pair.split_once('=') else {
             return incomplete(format!(
                 "Invalid key=value pair (missing equal-sign) in Authorization header (hashed with \
@@ -379,7 +385,7 @@ fn normal_names(names: Cow<'_, str>) -> Result<Cow<'_, str>, AuthFailure> {
 }
 
 fn read_signature(text: &str) -> Option<[u8; 32]> {
-    let lower = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let lower = !text.bytes().fold(false, |any, byte| any | byte.is_ascii_uppercase());
     let mut signature = [0; 32];
     if !lower || hex::decode_to_slice(text, &mut signature).is_err() {
         return None;
