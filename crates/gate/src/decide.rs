@@ -8,7 +8,9 @@ use sagegate_policy::{
     Reason, Request, ResourceRule, Value, decide, explain,
 };
 use sagegate_store::{Snapshot, StoreError};
-use serde_json::{Value as Json, json};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
 
 use crate::authenticate::session_keys;
 use crate::caller::{Caller, Principal};
@@ -35,19 +37,28 @@ impl Granted {
     /// granted it.
     #[must_use]
     pub fn to_json(&self) -> Json {
-        Json::Array(
-            self.0
-                .iter()
-                .map(|grant| match &grant.by {
-                    Some((policy, statement)) => json!({
-                        "action": grant.action,
-                        "policy": policy.as_ref(),
-                        "statement": statement,
-                    }),
-                    None => json!({ "action": grant.action, "policy": "(root user)" }),
-                })
-                .collect(),
-        )
+        serde_json::to_value(self).unwrap_or(Json::Null)
+    }
+}
+
+impl Serialize for Granted {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(&self.0)
+    }
+}
+
+impl Serialize for Grant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_map(None)?;
+        out.serialize_entry("action", self.action)?;
+        match &self.by {
+            Some((policy, statement)) => {
+                out.serialize_entry("policy", policy.as_ref())?;
+                out.serialize_entry("statement", statement)?;
+            }
+            None => out.serialize_entry("policy", "(root user)")?,
+        }
+        out.end()
     }
 }
 

@@ -12,7 +12,7 @@ use sagegate_store::{Committed, Snapshot, Store, StoreError, TransactError, Tx};
 use sagegate_wire::sigv4::SigningKeyCache;
 use serde_json::{Value, json};
 
-use crate::audit::{Circumstances, Journal, Record, members, tables};
+use crate::audit::{Allowed, Circumstances, Identity, Journal, Passing, Record, members, tables};
 use crate::authenticate::{Authenticator, Unrecognised};
 use crate::caller::Caller;
 use crate::decide::Granted;
@@ -232,6 +232,35 @@ impl Gate {
         context: &Context,
         input: &O::Input,
     ) -> Result<O::Output, Refusal> {
+        let (output, granted) = self.attempt_call::<O>(context, input).await?;
+        if let Some(granted) = granted {
+            let parameters = members(input as &dyn Struct);
+            self.note_read::<O>(Arc::new(context.clone()), granted, move || parameters);
+        }
+        Ok(output)
+    }
+
+    /// As [`Gate::call`], for a request that is not needed after it: of a read, the audit takes it
+    /// over as it is, and what the record shows of it is written on the audit's thread.
+    pub(crate) async fn call_arrived<O: Operation>(
+        &self,
+        context: &Arc<Context>,
+        input: O::Input,
+    ) -> Result<O::Output, Refusal> {
+        let (output, granted) = self.attempt_call::<O>(context, &input).await?;
+        if let Some(granted) = granted {
+            let context = Arc::clone(context);
+            self.note_read::<O>(context, granted, move || members(&input as &dyn Struct));
+        }
+        Ok(output)
+    }
+
+    /// Does a call but for the record of an allowed read: what that was granted by is handed back.
+    async fn attempt_call<O: Operation>(
+        &self,
+        context: &Context,
+        input: &O::Input,
+    ) -> Result<(O::Output, Option<Granted>), Refusal> {
         let scope = self.scope(&context.caller.account);
         let call = Call {
             input,
@@ -245,9 +274,9 @@ impl Gate {
             last_use: &self.last_use,
         };
         let outcome = match O::ACCESS {
-            Access::Read => self.read::<O>(context, &call),
+            Access::Read => self.read::<O>(context, &call).map(|(out, by)| (out, Some(by))),
             // Apart from the rest, so that reads do not carry its tens of kilobytes around.
-            Access::Write => Box::pin(self.write::<O>(context, &call)).await,
+            Access::Write => Box::pin(self.write::<O>(context, &call)).await.map(|out| (out, None)),
         };
         if let Err(refusal) = &outcome {
             self.record_refusal::<O>(context, &call, refusal);
@@ -259,21 +288,29 @@ impl Gate {
         &self,
         context: &Context,
         call: &Call<'_, O::Input>,
-    ) -> Result<O::Output, Refusal> {
+    ) -> Result<(O::Output, Granted), Refusal> {
         let state = self.store.snapshot()?;
         let mut tx = Tx::read_only(state.clone());
-        let (output, granted) = self.attempt::<O>(context, call, &state, &mut tx)?;
-        let about = Owned::of::<O>(context, call);
-        let parameters = members(call.input as &dyn Struct);
+        self.attempt::<O>(context, call, &state, &mut tx)
+    }
+
+    /// Leaves the record of an allowed read to the audit's thread.
+    fn note_read<O: Operation>(
+        &self,
+        context: Arc<Context>,
+        granted: Granted,
+        parameters: impl FnOnce() -> Value + Send + 'static,
+    ) {
         let event_id = self.env.uuid();
-        let caller = context.caller.clone();
-        self.journal.note(move || {
-            let mut record = Record::of(about.borrow(), event_id, Some(&caller));
-            record.request_parameters = parameters;
-            record.sagegate = allowed(&granted);
-            record
+        let region = self.region.clone();
+        self.journal.note_line(move |line| {
+            let about = about::<O>(&context, &region);
+            let (who, decision) =
+                (Identity::of(&context.caller, &context.arrival), Allowed(&granted));
+            let mut record = Passing::made(about, event_id, who, decision);
+            record.request_parameters = parameters();
+            serde_json::to_writer(line, &record)
         });
-        Ok(output)
     }
 
     async fn write<O: Operation>(
@@ -292,11 +329,11 @@ impl Gate {
                     tx.depend_on(table);
                 }
                 let (output, granted) = self.attempt::<O>(context, call, &state, tx)?;
-                let about = Owned::of::<O>(context, call);
-                let mut record = Record::of(about.borrow(), self.env.uuid(), Some(&context.caller));
+                let about = about::<O>(context, &self.region);
+                let mut record = Record::of(about, self.env.uuid(), Some(&context.caller));
                 record.request_parameters = members(call.input as &dyn Struct);
                 record.response_elements = members(&output as &dyn Struct);
-                record.sagegate = allowed(&granted);
+                record.sagegate = json!({ "decision": "allowed", "by": granted.to_json() });
                 tables::put(tx, &record)?;
                 Ok::<_, Refusal>(output)
             })
@@ -462,8 +499,8 @@ impl Gate {
         call: &Call<'_, O::Input>,
         refusal: &Refusal,
     ) {
-        let about = Owned::of::<O>(context, call);
-        let mut record = Record::of(about.borrow(), self.env.uuid(), Some(&context.caller));
+        let about = about::<O>(context, &self.region);
+        let mut record = Record::of(about, self.env.uuid(), Some(&context.caller));
         record.request_parameters = members(call.input as &dyn Struct);
         match refusal {
             Refusal::Unread(error) => {
@@ -485,49 +522,17 @@ impl Gate {
     }
 }
 
-fn allowed(granted: &Granted) -> Value {
-    json!({ "decision": "allowed", "by": granted.to_json() })
-}
-
-/// [`Circumstances`] that can leave the request.
-struct Owned {
-    service: &'static str,
-    operation: &'static str,
-    region: String,
-    account: String,
-    arrival: Arrival,
-    user_agent: String,
-    request_id: String,
-    now: Time,
-    read_only: bool,
-}
-
-impl Owned {
-    fn of<O: Operation>(context: &Context, call: &Call<'_, O::Input>) -> Self {
-        Self {
-            service: O::SERVICE,
-            operation: O::NAME,
-            region: call.scope.region.to_string(),
-            account: call.scope.account.to_string(),
-            arrival: context.arrival.clone(),
-            user_agent: context.user_agent.clone(),
-            request_id: context.request_id.clone(),
-            now: context.now,
-            read_only: O::ACCESS == Access::Read,
-        }
-    }
-
-    fn borrow(&self) -> Circumstances<'_> {
-        Circumstances {
-            service: self.service,
-            operation: self.operation,
-            region: &self.region,
-            account: &self.account,
-            arrival: &self.arrival,
-            user_agent: &self.user_agent,
-            request_id: &self.request_id,
-            now: self.now,
-            read_only: self.read_only,
-        }
+/// What a record tells of a call. Calls act in their caller's account and in the gate's region.
+fn about<'a, O: Operation>(context: &'a Context, region: &'a Region) -> Circumstances<'a> {
+    Circumstances {
+        service: O::SERVICE,
+        operation: O::NAME,
+        region: region.as_str(),
+        account: context.caller.account.as_str(),
+        arrival: &context.arrival,
+        user_agent: &context.user_agent,
+        request_id: &context.request_id,
+        now: context.now,
+        read_only: O::ACCESS == Access::Read,
     }
 }

@@ -25,7 +25,7 @@ pub(crate) trait Handler: Send + Sync {
     fn handle<'a>(
         &'a self,
         gate: &'a Gate,
-        context: &'a Context,
+        context: &'a Arc<Context>,
         request: route::Call<'a>,
     ) -> Answer<'a>;
 }
@@ -40,7 +40,7 @@ impl<O: Operation> Handler for Typed<O> {
     fn handle<'a>(
         &'a self,
         gate: &'a Gate,
-        context: &'a Context,
+        context: &'a Arc<Context>,
         request: route::Call<'a>,
     ) -> Answer<'a> {
         Box::pin(async move {
@@ -48,7 +48,7 @@ impl<O: Operation> Handler for Typed<O> {
             request.decode(&mut input).map_err(Refusal::Unread)?;
             let (service, operation) = (request.service, request.operation);
             drop(request);
-            let output = gate.call::<O>(context, &input).await?;
+            let output = gate.call_arrived::<O>(context, input).await?;
             let id = &context.request_id;
             Ok(sagegate_wire::encode(service.protocol, service, operation, &output, id))
         })

@@ -1,6 +1,7 @@
 //! Arriving requests: from the raw head and body of an HTTP request to the answer's bytes.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, header};
@@ -132,14 +133,14 @@ impl Gate {
             };
         let now = self.env.now();
         self.last_use.note(used(&caller), now, service.signing_name, claim.region());
-        let context = Context {
+        let context = Arc::new(Context {
             caller,
             arrival: request.arrival.clone(),
             request_id: request.request_id.clone(),
             user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
             now,
             secure: request.secure,
-        };
+        });
         let call = match named.call(service, &request.body) {
             Ok(call) => call,
             Err(error) => return self.unread(&context, service, "Unknown", error),

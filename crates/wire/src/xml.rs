@@ -16,7 +16,8 @@ pub(crate) fn allowed(letter: char) -> bool {
 /// stands for it here all the same, so that an answer is always well-formed.
 pub(crate) fn text(out: &mut String, text: &str) {
     let mut rest = text;
-    while let Some((plain, after)) = run_of_plain(rest.as_bytes()).and_then(|at| rest.split_at_checked(at))
+    while let Some((plain, after)) =
+        run_of_plain(rest.as_bytes()).and_then(|at| rest.split_at_checked(at))
     {
         out.push_str(plain);
         let mut letters = after.chars();

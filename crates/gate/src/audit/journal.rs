@@ -35,8 +35,13 @@ pub struct JournalError {
     cause: io::Error,
 }
 
-/// A record, still to be made: that is not the request's work.
-type Pending = Box<dyn FnOnce() -> Record + Send>;
+/// A record, still to be made and written as JSON behind what is there: that is not the request's
+/// work.
+type Pending = Box<dyn FnOnce(&mut Vec<u8>) -> serde_json::Result<()> + Send>;
+
+fn pending(record: impl FnOnce() -> Record + Send + 'static) -> Pending {
+    Box::new(move |line| serde_json::to_writer(line, &record()))
+}
 
 enum Message {
     /// A record, still to be made into text: that work is not the request's.
@@ -68,7 +73,8 @@ struct Files {
 
 #[derive(Clone)]
 enum Place {
-    Memory(Arc<Mutex<VecDeque<Record>>>),
+    /// Records in JSON, oldest first.
+    Memory(Arc<Mutex<VecDeque<Box<[u8]>>>>),
     Directory(Files),
 }
 
@@ -111,13 +117,21 @@ impl Journal {
     /// Hands over the record of an allowed read, or of a request that nobody signed for. Never waits:
     /// where the queue is full, the record is dropped and counted.
     pub fn note(&self, record: impl FnOnce() -> Record + Send + 'static) {
-        self.reads.offer(Box::new(record));
+        self.reads.offer(pending(record));
+    }
+
+    /// As [`Journal::note`], for what writes its record's JSON itself.
+    pub(crate) fn note_line(
+        &self,
+        write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()> + Send + 'static,
+    ) {
+        self.reads.offer(Box::new(write));
     }
 
     /// Hands over the record of a refused request, waiting for room in the queue: why somebody was
     /// refused must not get lost.
     pub fn note_refusal(&self, record: Record) {
-        self.refusals.put(Box::new(move || record));
+        self.refusals.put(pending(move || record));
     }
 
     /// Records of reads that were dropped because the queue was full.
@@ -191,9 +205,9 @@ impl Log {
                 .unwrap_or_else(PoisonError::into_inner)
                 .iter()
                 .rev()
+                .filter_map(|line| serde_json::from_slice(line).ok())
                 .filter(|record| wanted(record))
                 .take(limit)
-                .cloned()
                 .collect()),
             Place::Directory(files) => find_in_files(files, limit, wanted),
         }
@@ -242,11 +256,18 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 fn run(receiver: &Receiver<Message>, place: &Place, bounds: Bounds) {
     let mut segment: Option<Segment> = None;
+    let mut line = Vec::new();
     while let Ok(first) = receiver.recv() {
         let mut next = Some(first);
         while let Some(message) = next {
             match message {
-                Message::Record(record) => keep(&record(), place, &mut segment, bounds),
+                Message::Record(write) => {
+                    line.clear();
+                    match write(&mut line) {
+                        Ok(()) => keep(&mut line, place, &mut segment, bounds),
+                        Err(error) => tracing::error!(%error, "a record has no JSON form"),
+                    }
+                }
                 Message::Flush(answer) => {
                     sync(&mut segment);
                     let _ = answer.send(());
@@ -268,17 +289,18 @@ fn sync(segment: &mut Option<Segment>) {
     }
 }
 
-fn keep(record: &Record, place: &Place, segment: &mut Option<Segment>, bounds: Bounds) {
+fn keep(line: &mut Vec<u8>, place: &Place, segment: &mut Option<Segment>, bounds: Bounds) {
     match place {
         Place::Memory(ring) => {
             let mut ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
             if ring.len() >= bounds.ring {
                 ring.pop_front();
             }
-            ring.push_back(record.clone());
+            ring.push_back(line.as_slice().into());
         }
         Place::Directory(files) => {
-            if let Err(error) = append(record, files, segment, bounds) {
+            line.push(b'\n');
+            if let Err(error) = append(line, files, segment, bounds) {
                 tracing::error!(%error, "a record of a read or refusal could not be written");
                 *segment = None;
             }
@@ -291,8 +313,17 @@ struct Segment {
     bytes: u64,
 }
 
+/// Bytes of records that are written at once while they come quickly.
+const BLOCK: usize = 64 << 10;
+
+impl Segment {
+    fn new(file: File, bytes: u64) -> Self {
+        Self { file: BufWriter::with_capacity(BLOCK, file), bytes }
+    }
+}
+
 fn append(
-    record: &Record,
+    line: &[u8],
     files: &Files,
     segment: &mut Option<Segment>,
     bounds: Bounds,
@@ -303,10 +334,8 @@ fn append(
         *segment = Some(begin(files, bounds)?);
     }
     let Some(open) = segment else { return Ok(()) };
-    let mut line = serde_json::to_vec(record)?;
-    line.push(b'\n');
     open.bytes += line.len() as u64;
-    open.file.write_all(&line)
+    open.file.write_all(line)
 }
 
 /// Opens the newest file while it has room, and a new one otherwise. What was written goes only to
@@ -328,12 +357,12 @@ fn begin(files: &Files, bounds: Bounds) -> io::Result<Segment> {
     options.append(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = BufWriter::new(options.open(path)?);
+    let file = options.open(path)?;
     while existing.len() >= bounds.segments {
         let (_, oldest) = existing.remove(0);
         fs::remove_file(oldest)?;
     }
-    Ok(Segment { file, bytes: 0 })
+    Ok(Segment::new(file, 0))
 }
 
 /// Goes on with a file. A line that a crash or a full disk has cut short is ended first.
@@ -344,7 +373,7 @@ fn resume(path: &Path, bytes: u64) -> io::Result<Segment> {
         file.seek(SeekFrom::End(-1))?;
         file.read_exact(&mut last)?;
     }
-    let mut segment = Segment { file: BufWriter::new(file), bytes };
+    let mut segment = Segment::new(file, bytes);
     if last != [b'\n'] {
         segment.file.write_all(b"\n")?;
         segment.bytes += 1;
@@ -469,7 +498,7 @@ mod tests {
         let log = Log::start(Place::Directory(files.clone()), "test", bounds).unwrap();
         for number in 0..50 {
             let record = record(&number.to_string());
-            log.put(Box::new(move || record));
+            log.put(pending(move || record));
         }
         let kept = log.find(50, &mut |_| true).unwrap();
         let kept: Vec<String> = kept.into_iter().map(|record| record.request_id).collect();
@@ -516,7 +545,7 @@ mod tests {
         fill(&journal, 1);
         for number in 0..BOUNDS.ring + 10 {
             let record = record(&format!("read-{number}"));
-            journal.reads.put(Box::new(move || record));
+            journal.reads.put(pending(move || record));
         }
         let found = journal.find(1, &mut |record| record.request_id == "0").unwrap();
         assert_eq!(found.len(), 1);
@@ -531,14 +560,14 @@ mod tests {
         let held = ring.lock().unwrap();
         for number in 0..10 {
             let record = record(&number.to_string());
-            log.offer(Box::new(move || record));
+            log.offer(pending(move || record));
         }
         let dropped = log.dropped.load(Ordering::Relaxed);
         assert!(dropped >= 8, "{dropped} were dropped");
         drop(held);
         for number in 0..5 {
             let record = record(&number.to_string());
-            log.put(Box::new(move || record));
+            log.put(pending(move || record));
         }
         let found = log.find(5, &mut |_| true).unwrap();
         let ids: Vec<String> = found.into_iter().map(|record| record.request_id).collect();

@@ -10,4 +10,5 @@ mod record;
 pub mod tables;
 
 pub use journal::{Journal, JournalError};
-pub use record::{Circumstances, Record, members, user_identity};
+pub(crate) use record::{Allowed, Identity, Passing};
+pub use record::{Circumstances, Record, members};
