@@ -72,6 +72,31 @@ pub fn matches(pattern: &str, host: &str) -> bool {
     }
 }
 
+/// Whether a request for `host` (without a port) was meant for something else than an endpoint with
+/// these names, where `*.` stands for one label: the name is one of AWS's, and none of these.
+///
+/// With TLS a client never gets as far as a request at an endpoint whose certificate does not have
+/// the name that it called; a name of another service, region or endpoint here is a client that was
+/// led to the wrong place, and is told so. A name that is not AWS's says nothing: an address,
+/// `localhost`, the near end of a tunnel, whatever the operator's own DNS or hosts file points here.
+/// Nothing is lost by that: what an arrival means is known from the socket, never from the name, and
+/// the signature binds the request to the name that the client used.
+#[must_use]
+pub fn is_misdirected(host: &str, names: &[String]) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    (is_of_aws(&host) || parse(&host).is_some()) && !names.iter().any(|name| matches(name, &host))
+}
+
+/// Whether a name (lower case) is in one of the domains under which AWS's services are called.
+fn is_of_aws(host: &str) -> bool {
+    const DOMAINS: [&str; 5] =
+        ["amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "amazonwebservices.com.cn", "aws"];
+    let within = |domain: &&str| {
+        host.strip_suffix(*domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    DOMAINS.iter().any(within)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,11 +143,48 @@ mod tests {
         assert!(matches(BASE, BASE));
     }
 
+    #[test]
+    fn names_of_others_are_told_from_names_that_say_nothing() {
+        let own = "vpce-0123456789abcdef0-a1b2c3d4.api.sagemaker.us-west-2.vpce.amazonaws.com";
+        let names = [own.to_owned(), "*.studio.us-west-2.sagemaker.aws".to_owned()];
+        for good in [
+            own,
+            &own.to_uppercase(),
+            &format!("{own}."),
+            "d-abc.studio.us-west-2.sagemaker.aws",
+            "127.65.0.1",
+            "[::1]",
+            "localhost",
+            "sagemaker.localhost",
+            "host.docker.internal",
+            "notamazonaws.com",
+            "vpce-1.example",
+            "",
+        ] {
+            let endpoint = good == "vpce-1.example";
+            assert_eq!(is_misdirected(good, &names), endpoint, "{good}");
+        }
+        for other in [
+            "api.sagemaker.us-west-2.amazonaws.com",
+            "api.sagemaker.eu-west-1.amazonaws.com.",
+            "sts.us-west-2.amazonaws.com",
+            "STS.amazonaws.com",
+            "ec2.cn-north-1.amazonaws.com.cn",
+            "ec2.us-west-2.api.aws",
+            "vpce-1-a1b2c3d4.api.sagemaker.us-west-2.vpce.amazonaws.com",
+            "x.d-abc.studio.us-west-2.sagemaker.aws",
+            "amazonaws.com",
+        ] {
+            assert!(is_misdirected(other, &names), "{other}");
+        }
+    }
+
     proptest! {
         #[test]
         fn nothing_panics(host in "\\PC{0,60}") {
             let _ = parse(&host);
             let _ = matches(&host, &host);
+            let _ = is_misdirected(&host, std::slice::from_ref(&host));
         }
     }
 }

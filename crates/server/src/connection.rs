@@ -26,7 +26,7 @@ use crate::exchange::{Closing, HttpResponse, Reply, Taken, Takeover};
 use crate::limits::Limits;
 use crate::listeners::{Shared, Via, Way};
 use crate::refusal::{REQUEST_ID, Refusal, plain, unserved};
-use crate::route::{Route, route};
+use crate::route::{Route, host, route};
 use crate::wire_io::{ReplyIo, Served};
 
 /// A body up to this size is not counted against the memory for bodies.
@@ -208,6 +208,9 @@ async fn take(
     };
     let chosen = |way: &Way, headers: &HeaderMap| {
         let (arrival, door) = arrival(way, ends.peer);
+        if way.is_misdirected(host(headers)) {
+            return Err(Refusal::OtherHost);
+        }
         let to = route(&arrival, door, &method, path_and_query.path(), headers)?;
         Ok((arrival, to))
     };

@@ -1,7 +1,7 @@
 //! Listeners follow the state: endpoints and domains that come, change and go.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use sagegate_gate::{Fault, Gate, Reaction};
@@ -37,8 +37,8 @@ pub struct Follower {
 /// What one turn leaves to the next.
 #[derive(Default)]
 struct Turn {
-    /// The addresses that could not be bound. The log tells of each once.
-    failed: HashSet<SocketAddr>,
+    /// The addresses of the state that could not be bound. The log tells of each once.
+    failed: HashSet<Ipv4Addr>,
 }
 
 impl std::fmt::Debug for Follower {
@@ -62,8 +62,9 @@ impl Follower {
     }
 
     /// What should be listened on. What cannot be read is left out, and so closed: whom its rules
-    /// let in cannot be judged.
-    fn desired(&self, gate: &Gate) -> Vec<ListenAddress> {
+    /// let in cannot be judged. With each goes its address in the state: where there is no loopback
+    /// range, several of those have one socket. Who has it keeps it: what is bound comes first.
+    fn desired(&self, gate: &Gate) -> Vec<(Ipv4Addr, ListenAddress)> {
         let state = match gate.store().snapshot() {
             Ok(state) => state,
             Err(error) => {
@@ -75,33 +76,52 @@ impl Follower {
             tracing::error!(%error, "the endpoints cannot be read: all of them are closed");
             Vec::new()
         });
-        let endpoints = endpoints.into_iter().map(|listener| ListenAddress {
-            address: self.places.socket(listener.addr),
-            via: Via::Endpoint(listener.arrival()),
-            denied: listener.admitted.as_ref().err().map(ToString::to_string),
+        let endpoints = endpoints.into_iter().map(|listener| {
+            let at = ListenAddress {
+                address: self.places.socket(listener.addr),
+                via: Via::Endpoint(listener.arrival()),
+                denied: listener.admitted.as_ref().err().map(ToString::to_string),
+                names: listener.names(),
+            };
+            (listener.binding, listener.addr, at)
         });
         let doors = site::doors(&state).unwrap_or_else(|fault| {
             tracing::error!(?fault, "the Studio doors cannot be read: all of them are closed");
             Vec::new()
         });
-        let doors = doors.into_iter().map(|(address, _)| ListenAddress {
-            address: self.places.socket(address),
-            via: Via::Door,
-            denied: None,
+        let doors = doors.into_iter().map(|(address, door)| {
+            let at = ListenAddress {
+                address: self.places.socket(address),
+                via: Via::Door,
+                denied: None,
+                names: Vec::new(),
+            };
+            (door.binding, address, at)
         });
-        endpoints.chain(doors).collect()
+        let mut all: Vec<_> = endpoints.chain(doors).collect();
+        all.sort_by_key(|(binding, ..)| *binding != Binding::Bound);
+        all.into_iter().map(|(_, address, at)| (address, at)).collect()
     }
 
     async fn follow(&self, gate: &Gate) {
         let mut turn = self.turn.lock().await;
-        let done = self.server.converge_with(|| self.desired(gate)).await;
-        for (address, error) in &done.failures {
-            if !turn.failed.contains(address) {
-                tracing::warn!("cannot listen on {address}: {error}");
+        let mut addresses = Vec::new();
+        let converge = self.server.converge_with(|| {
+            let desired = self.desired(gate);
+            addresses.extend(desired.iter().map(|(address, _)| *address));
+            desired.into_iter().map(|(_, at)| at).collect()
+        });
+        let done = converge.await;
+        let outcome = Outcome::of(&addresses, &done);
+        for (address, binding) in &outcome.found {
+            if let Binding::Failed(reason) = binding
+                && !turn.failed.contains(address)
+            {
+                tracing::warn!("{reason}");
             }
         }
-        turn.failed = done.failures.iter().map(|(address, _)| *address).collect();
-        let settled = self.settle(gate, &Outcome::of(&done, self.places)).await;
+        turn.failed = outcome.failed().collect();
+        let settled = self.settle(gate, &outcome).await;
         drop(turn);
         match settled {
             // A domain waits for its door.
@@ -129,24 +149,29 @@ impl Follower {
     }
 }
 
-/// What became of addresses.
+/// What became of addresses of the state.
 struct Outcome {
-    places: Places,
-    found: HashMap<SocketAddr, Binding>,
+    found: HashMap<Ipv4Addr, Binding>,
 }
 
 impl Outcome {
-    fn of(done: &Convergence, places: Places) -> Self {
-        let listening = done.listening.iter().map(|address| (*address, Binding::Bound));
-        let failures = done.failures.iter().map(|(address, error)| {
-            (*address, Binding::Failed(format!("cannot listen on {address}: {error}")))
+    /// Of these addresses, whose sockets were asked for in this order.
+    fn of(addresses: &[Ipv4Addr], done: &Convergence) -> Self {
+        let bindings = done.outcomes.iter().map(|(socket, error)| match error {
+            None => Binding::Bound,
+            Some(error) => Binding::Failed(format!("cannot listen on {socket}: {error}")),
         });
-        Self { places, found: listening.chain(failures).collect() }
+        Self { found: addresses.iter().copied().zip(bindings).collect() }
+    }
+
+    fn failed(&self) -> impl Iterator<Item = Ipv4Addr> {
+        let failed = self.found.iter().filter(|(_, it)| matches!(it, Binding::Failed(_)));
+        failed.map(|(address, _)| *address)
     }
 
     /// What came into the state since is not bound yet.
     fn binding(&self, address: Ipv4Addr) -> Binding {
-        self.found.get(&self.places.socket(address)).cloned().unwrap_or_default()
+        self.found.get(&address).cloned().unwrap_or_default()
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sagegate_network::EndpointArrival;
+use sagegate_network::endpoint_name::is_misdirected;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -44,6 +45,10 @@ pub struct ListenAddress {
     /// Why connections are closed as soon as they are accepted, for example because no rule of the
     /// endpoint's security groups lets the client in; `None` when they are let in.
     pub denied: Option<String>,
+    /// The names of AWS's by which the endpoint is called, as
+    /// [`is_misdirected`](sagegate_network::endpoint_name::is_misdirected) takes them; for endpoints
+    /// only.
+    pub names: Vec<String>,
 }
 
 /// What [`Server::converge`] has done.
@@ -51,9 +56,17 @@ pub struct ListenAddress {
 pub struct Convergence {
     /// The addresses that are listened on now.
     pub listening: HashSet<SocketAddr>,
-    /// Addresses that could not be bound, and why; also one that is listened on, for everybody but
-    /// the first who wants it. They are tried again at the next call.
-    pub failures: Vec<(SocketAddr, io::Error)>,
+    /// What became of each address that was asked for, in that order: why it could not be bound, or
+    /// nothing where it is. One address may be there several times: it is listened on for the first
+    /// who wants it, and fails for everybody else. Failures are tried again at the next call.
+    pub outcomes: Vec<(SocketAddr, Option<io::Error>)>,
+}
+
+impl Convergence {
+    /// The addresses that could not be bound, and why.
+    pub fn failures(&self) -> impl Iterator<Item = (SocketAddr, &io::Error)> {
+        self.outcomes.iter().filter_map(|(address, error)| Some((*address, error.as_ref()?)))
+    }
 }
 
 /// What a server is made of.
@@ -95,6 +108,7 @@ pub(crate) struct Shared {
 pub(crate) struct Way {
     pub(crate) via: Via,
     denied: Option<String>,
+    names: Vec<String>,
     gone: bool,
 }
 
@@ -102,6 +116,11 @@ impl Way {
     /// Whether requests are let in.
     pub(crate) fn is_open(&self) -> bool {
         !self.gone && self.denied.is_none()
+    }
+
+    /// Whether a request for this host was meant for something else.
+    pub(crate) fn is_misdirected(&self, host: &str) -> bool {
+        matches!(self.via, Via::Endpoint(_)) && is_misdirected(host, &self.names)
     }
 }
 
@@ -159,7 +178,7 @@ impl Server {
 
     /// Serves the public listener.
     pub async fn serve(&self, listener: TcpListener) {
-        let way = Arc::new(Way { via: Via::Public, denied: None, gone: false });
+        let way = Arc::new(Way { via: Via::Public, denied: None, names: Vec::new(), gone: false });
         self.public.lock().await.push(self.open(listener, way));
     }
 
@@ -188,16 +207,16 @@ impl Server {
         }
         *listed = kept;
         let mut served = HashSet::new();
-        for ListenAddress { address, via, denied } in desired {
+        for ListenAddress { address, via, denied, names } in desired {
             if !served.insert(address) {
                 // Of two, the first has it: requests for the other must not become its arrivals, nor
                 // its own the other's.
                 let text = "another endpoint or domain is listened for there";
                 let error = io::Error::new(io::ErrorKind::AddrInUse, text);
-                result.failures.push((address, error));
+                result.outcomes.push((address, Some(error)));
                 continue;
             }
-            let way = Way { via, denied, gone: false };
+            let way = Way { via, denied, names, gone: false };
             if let Some(listener) = listed.get(&address) {
                 listener.way.send_if_modified(|now| {
                     let changed = **now != way;
@@ -206,13 +225,15 @@ impl Server {
                     }
                     changed
                 });
+                result.outcomes.push((address, None));
                 continue;
             }
             match listen_beside(address) {
                 Ok(listener) => {
                     listed.insert(address, self.open(listener, Arc::new(way)));
+                    result.outcomes.push((address, None));
                 }
-                Err(error) => result.failures.push((address, error)),
+                Err(error) => result.outcomes.push((address, Some(error))),
             }
         }
         result.listening = listed.keys().copied().collect();
@@ -248,7 +269,8 @@ impl Server {
 /// Tells the connections that their way is closed, and gives the address back.
 async fn close(listener: Listener) {
     listener.way.send_modify(|way| {
-        *way = Arc::new(Way { via: way.via.clone(), denied: way.denied.clone(), gone: true });
+        let (via, denied, names) = (way.via.clone(), way.denied.clone(), way.names.clone());
+        *way = Arc::new(Way { via, denied, names, gone: true });
     });
     listener.task.abort();
     // The socket is closed when the task is gone.

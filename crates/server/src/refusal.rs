@@ -24,6 +24,7 @@ pub(crate) enum Refusal {
     BodyBroken,
     Busy,
     NotHere,
+    OtherHost,
     NoUpgrade,
     ForeignOrigin,
 }
@@ -66,6 +67,12 @@ impl Refusal {
                 StatusCode::UPGRADE_REQUIRED,
                 "MalformedHttpRequest",
                 "This path is for requests that ask for an upgrade, and have no body.".to_owned(),
+            ),
+            // RFC 9110, section 15.5.20.
+            Self::OtherHost => (
+                StatusCode::MISDIRECTED_REQUEST,
+                "MisdirectedRequest",
+                "This VPC endpoint is not called by the name in the 'Host' header, which is another's. Use one of the endpoint's own DNS names, or its address.".to_owned(),
             ),
             Self::ForeignOrigin => (
                 StatusCode::FORBIDDEN,

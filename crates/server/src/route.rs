@@ -71,7 +71,7 @@ pub(crate) fn route(
 }
 
 /// The host without its port.
-fn host(headers: &HeaderMap) -> &str {
+pub(crate) fn host(headers: &HeaderMap) -> &str {
     let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
     let host = host.unwrap_or_default();
     if host.starts_with('[') {

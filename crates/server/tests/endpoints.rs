@@ -9,8 +9,8 @@ use std::sync::atomic::Ordering;
 use common::{
     at, bound_at, connect, endpoint, exchange, is_public, one, rest, start, start_at, status,
 };
-use sagegate_network::Places;
-use sagegate_server::{Limits, Via, has_loopback_range};
+use sagegate_network::{Arrival, Places};
+use sagegate_server::{Limits, ListenAddress, Via, has_loopback_range};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -41,7 +41,7 @@ async fn each_address_tells_its_own_arrival() {
         at(c, Via::Door, None),
     ]);
     let done = done.await;
-    assert_eq!((done.listening.len(), done.failures.len()), (3, 0));
+    assert_eq!((done.listening.len(), done.failures().count()), (3, 0));
 
     let answer = exchange(a, GET_ONCE).await;
     assert!(answer.contains("api GET") && answer.contains("vpc_source_ip: 10.0.0.4"), "{answer}");
@@ -134,7 +134,7 @@ async fn failures_are_told_by_address_and_tried_again() {
     let wanted = vec![at(a, endpoint(API), None), at(b, endpoint(API), None)];
     let done = running.server.converge(wanted.clone()).await;
     assert_eq!(done.listening.len(), 1);
-    assert_eq!(done.failures.iter().map(|(address, _)| *address).collect::<Vec<_>>(), [a]);
+    assert_eq!(done.failures().map(|(address, _)| address).collect::<Vec<_>>(), [a]);
     drop(other);
     assert_eq!(running.server.converge(wanted).await.listening.len(), 2);
 }
@@ -150,7 +150,7 @@ async fn beside_a_wildcard_an_endpoint_keeps_its_arrival() {
     let c = beside(running.address, 11);
     let done = running.server.converge(vec![at(a, endpoint(API), None)]).await;
     running.server.serve(listener).await;
-    assert_eq!((done.listening.len(), done.failures.len()), (1, 0));
+    assert_eq!((done.listening.len(), done.failures().count()), (1, 0));
     assert!(exchange(a, GET_ONCE).await.contains("vpce-1"));
     let done = running.server.converge(vec![at(a, endpoint(API), None), at(c, Via::Door, None)]);
     assert_eq!(done.await.listening.len(), 2);
@@ -227,7 +227,40 @@ async fn of_two_that_want_one_socket_the_first_has_it() {
     for _ in 0..2 {
         let done = running.server.converge(wanted.clone()).await;
         assert_eq!(done.listening.len(), 1);
-        assert_eq!(done.failures.iter().map(|(address, _)| *address).collect::<Vec<_>>(), [socket]);
+        assert_eq!(done.failures().map(|(address, _)| address).collect::<Vec<_>>(), [socket]);
         assert!(exchange(socket, GET_ONCE).await.contains("vpce-1"));
     }
+}
+
+#[tokio::test]
+async fn an_endpoint_refuses_what_is_meant_for_another() {
+    if !has_loopback_range() {
+        return;
+    }
+    let running = start(Limits::default()).await;
+    let address = beside(running.address, 14);
+    let names = vec!["api.sagemaker.us-west-2.amazonaws.com".to_owned()];
+    let at = ListenAddress { names, ..at(address, endpoint(API), None) };
+    running.server.converge(vec![at]).await;
+    let ask = async |host: &str| {
+        let request = format!("GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        exchange(address, request.as_bytes()).await
+    };
+    let own =
+        ["api.sagemaker.us-west-2.amazonaws.com", "API.sagemaker.us-west-2.amazonaws.com:443"];
+    for host in [&address.to_string(), "localhost:1", "inside.example", "", own[0], own[1]] {
+        assert_eq!(status(&ask(host).await), "200", "{host}");
+    }
+    for host in ["sts.us-west-2.amazonaws.com", "vpce-2.api.sagemaker.us-west-2.vpce.amazonaws.com"]
+    {
+        let answer = ask(host).await;
+        assert_eq!(status(&answer), "421", "{host}");
+        assert!(answer.contains("<Code>MisdirectedRequest</Code>"), "{answer}");
+        let note = running.reset.notes.lock().unwrap().pop().unwrap();
+        assert_eq!(note.error.unwrap().0, "MisdirectedRequest");
+        assert!(matches!(note.arrival, Arrival::Endpoint(_)));
+    }
+    // The public listener has no name of its own to be missed.
+    let sts = b"GET / HTTP/1.1\r\nhost: sts.eu-west-1.amazonaws.com\r\nconnection: close\r\n\r\n";
+    assert_eq!(status(&exchange(running.address, sts).await), "200");
 }

@@ -1,5 +1,5 @@
 //! Connections that are taken over by another protocol.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod common;
 

@@ -4,17 +4,18 @@
 
 mod common;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use common::{connect, exchange, one, rest, status};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use sagegate_gate::audit::Journal;
+use sagegate_gate::audit::{self, Journal};
 use sagegate_gate::session::{MAX_TOKEN, TemporaryCredentials, issue_padded};
 use sagegate_gate::{
     AccountId, Env, Gate, HttpRequest, Parts, Principal, Region, Scope, Secret, SessionFacts,
     Unsigned, Vault,
 };
+use sagegate_network::Places;
 use sagegate_server::{
     Answer, BoxFuture, Control, Follower, HttpResponse, Limits, Server, ServerParts,
     has_loopback_range, places_here,
@@ -22,7 +23,7 @@ use sagegate_server::{
 use sagegate_services::ec2;
 use sagegate_services::iam::IamDirectory;
 use sagegate_services::iam::credentials::{self, Credential, Maker};
-use sagegate_store::{Store, Table, Tx};
+use sagegate_store::{Record, Store, Table, Tx};
 use sagegate_wire::sigv4::{Head, PayloadHash, SecretKey, SignScope, Timestamp, sign};
 use tokio::io::AsyncWriteExt;
 
@@ -47,6 +48,11 @@ struct House {
 
 impl House {
     async fn open() -> Self {
+        Self::open_at(places_here).await
+    }
+
+    /// One whose addresses of the state are at these places, by the public port.
+    async fn open_at(places: fn(u16) -> Places) -> Self {
         let env = Env::system();
         let vault = Vault::ephemeral(&env);
         let region = Region::parse("us-west-2").unwrap();
@@ -73,7 +79,7 @@ impl House {
         }));
         let listener = Server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let public = listener.local_addr().unwrap();
-        let places = places_here(public.port());
+        let places = places(public.port());
         gate.follow(Follower::reactions(Arc::clone(&server), places));
         let account = AccountId::parse("123456789012").unwrap();
         let root = gate
@@ -134,6 +140,11 @@ impl House {
         let mut stream = connect(to).await;
         stream.write_all(&self.query(to, service, body)).await.unwrap();
         one(&mut stream).await
+    }
+
+    /// The record of a request that was not a write.
+    fn record(&self, id: &str) -> audit::Record {
+        self.gate.journal().find(1, &mut |it| it.request_id == id).unwrap().pop().expect(id)
     }
 
     async fn ec2(&self, body: &str) -> String {
@@ -322,4 +333,79 @@ async fn endpoints_that_cannot_be_read_are_closed() {
     };
     house.gate.transact(remove).await.unwrap();
     assert!(house.ask(made, "sts", WHO).await.contains("arn:aws:iam::123456789012:root"));
+}
+
+/// The record of the loopback address that was given to an endpoint last.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+struct Given {
+    address: Ipv4Addr,
+    account: String,
+    region: String,
+    endpoint: String,
+    subnet: String,
+}
+
+impl Record for Given {}
+
+const LAST_GIVEN: Table<String, Given> = Table::new("ec2.loopback-last");
+
+#[tokio::test]
+async fn of_two_endpoints_with_one_socket_the_first_keeps_it() {
+    // As on machines that have 127.0.0.1 alone.
+    let house = House::open_at(|port| Places { port, range: false }).await;
+    let places = Places { port: house.public.port(), range: false };
+    let vpc = element(&house.ec2("Action=CreateVpc&CidrBlock=10.9.0.0%2F16").await, "vpcId");
+    let subnet = format!("Action=CreateSubnet&VpcId={vpc}&CidrBlock=10.9.1.0%2F24");
+    let subnet = element(&house.ec2(&subnet).await, "subnetId");
+    let create = format!(
+        "Action=CreateVpcEndpoint&VpcEndpointType=Interface&VpcId={vpc}&SubnetId.1={subnet}\
+         &ServiceName=com.amazonaws.us-west-2.sts&PrivateDnsEnabled=false"
+    );
+    // An endpoint at this address: the next one after `127.65.<third>.<fourth - 1>`.
+    let make = async |third, fourth: u8| {
+        let last = Given {
+            address: Ipv4Addr::new(127, 65, third, fourth - 1),
+            account: String::new(),
+            region: String::new(),
+            endpoint: String::new(),
+            subnet: String::new(),
+        };
+        house.gate.transact(|tx| Ok(LAST_GIVEN.put(tx, "last", &last)?)).await.unwrap();
+        element(&house.ec2(&create).await, "vpcEndpointId")
+    };
+    let state = async |id: &str| {
+        let described = format!("Action=DescribeVpcEndpoints&VpcEndpointId.1={id}");
+        element(&house.ec2(&described).await, "state")
+    };
+    // Whether a port is free is the machine's affair, not this test's.
+    let free = |last: &u8| {
+        std::net::TcpListener::bind(places.socket(Ipv4Addr::new(127, 65, 1, *last))).is_ok()
+    };
+    let at = (2..255).find(free).unwrap();
+    let socket = places.socket(Ipv4Addr::new(127, 65, 1, at));
+    assert_eq!(socket, places.socket(Ipv4Addr::new(127, 65, 65, at)));
+    let first = make(1, at).await;
+    assert_eq!(state(&first).await, "available");
+    // Ids are random: of several, some come before the first in the order of the state.
+    let mut others = Vec::new();
+    for third in [65, 129, 193] {
+        others.push(make(third, at).await);
+    }
+    for _ in 0..2 {
+        assert_eq!(state(&first).await, "available");
+        for other in &others {
+            assert_eq!(state(other).await, "failed");
+        }
+        let answer = house.ask(socket, "sts", WHO).await;
+        let record = house.record(&element(&answer, "RequestId"));
+        assert_eq!(record.vpc_endpoint_id.as_ref(), Some(&first));
+        house.gate.catch_up().await;
+    }
+    house.ec2(&format!("Action=DeleteVpcEndpoints&VpcEndpointId.1={first}")).await;
+    let mut states = Vec::new();
+    for other in &others {
+        states.push(state(other).await);
+    }
+    states.sort();
+    assert_eq!(states, ["available", "failed", "failed"]);
 }

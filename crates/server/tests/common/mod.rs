@@ -163,7 +163,7 @@ pub(crate) fn endpoint(service: &str) -> Via {
 }
 
 pub(crate) fn at(address: SocketAddr, via: Via, denied: Option<&str>) -> ListenAddress {
-    ListenAddress { address, via, denied: denied.map(str::to_owned) }
+    ListenAddress { address, via, denied: denied.map(str::to_owned), names: Vec::new() }
 }
 
 pub(crate) fn is_public(text: &str) -> bool {

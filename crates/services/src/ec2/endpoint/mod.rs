@@ -20,11 +20,11 @@ use sagegate_network::{Behind, EndpointArrival, behind, endpoint_name};
 use sagegate_store::{Read, StoreError, Tx};
 use sha2::{Digest, Sha256};
 
-use super::endpoint_services;
 use super::records::{
     self, ENDPOINTS, Endpoint, EndpointState, GROUPS, Place, SUBNETS, SecurityGroup, Subnet, VPCS,
     Vpc,
 };
+use super::{endpoint_services, zones};
 
 pub use policy::Endpoints;
 
@@ -79,20 +79,24 @@ impl EndpointListener {
         }
     }
 
-    /// Whether `host` (without a port) is a name of the endpoint here. The short form
-    /// `<endpoint>.<service>`, which old SDKs were told to use, is one too.
+    /// All names by which clients may call the endpoint: those that DNS has for this address, those
+    /// of its other zones and, also where private DNS is off, the service's own, since the certificate
+    /// that all of its addresses have is for all of these; and the short form `<endpoint>.<service>`
+    /// which old SDKs were told to use.
     #[must_use]
-    pub fn answers_to(&self, host: &str) -> bool {
-        let host = host.to_ascii_lowercase();
-        if self.dns_names.iter().any(|name| endpoint_name::matches(name, &host)) {
-            return true;
+    pub fn names(&self) -> Vec<String> {
+        let mut names = self.dns_names.clone();
+        if let Some(service) = endpoint_services::find(&self.region, &self.service_name) {
+            names.push(format!("{}.{}", self.vpc_endpoint_id, service.base_name));
+            let regional = self.dns_names.first().and_then(|name| endpoint_name::parse(name));
+            if let Some(hash) = regional.and_then(|name| name.hash) {
+                let (id, base) = (&self.vpc_endpoint_id, &service.base_name);
+                let zones = zones::zones(&self.region);
+                names.extend(zones.iter().map(|zone| endpoint_name::zonal(id, hash, zone, base)));
+            }
+            names.push(service.private_name);
         }
-        endpoint_name::parse(&host).is_some_and(|name| {
-            name.hash.is_none()
-                && name.vpc_endpoint_id == self.vpc_endpoint_id
-                && endpoint_services::find(&self.region, &self.service_name)
-                    .is_some_and(|service| service.base_name == name.base)
-        })
+        names
     }
 }
 
