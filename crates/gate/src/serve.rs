@@ -91,6 +91,11 @@ impl Gate {
         let claim = match &claim {
             Ok(claim) => claim,
             Err(failure) => {
+                if *failure == AuthFailure::MissingToken
+                    && let Some(answer) = self.open_to_all(request, &named)
+                {
+                    return answer;
+                }
                 let service = named.service().ok();
                 return self.unrecognised(request, service, protocol, failure);
             }
@@ -159,6 +164,31 @@ impl Gate {
             }
             Err(Refusal::Fault(fault)) => self.failed(request, service, fault),
         }
+    }
+
+    /// The answer to a request for an operation that AWS serves without a signature. None of these is
+    /// served yet, so there is nothing to be permitted.
+    fn open_to_all(
+        &self,
+        request: &HttpRequest,
+        named: &route::Head<'_>,
+    ) -> Option<Response<Bytes>> {
+        let (service, operation) = named.unsigned(&request.body)?;
+        let behind = request.arrival.endpoint().map(|it| it.behind());
+        if behind.is_some_and(|behind| behind != Some(Behind::Api(service.signing_name))) {
+            return None;
+        }
+        let error = ApiError::not_implemented(service, operation.name);
+        self.note_unsigned(Unsigned {
+            service: service.name,
+            operation: operation.name,
+            arrival: request.arrival.clone(),
+            request_id: request.request_id.clone(),
+            user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
+            error: Some((error.code.clone(), error.message.clone())),
+            decision: "not asked: the operation is not served",
+        });
+        Some(error.encode(service.protocol, Some(service), &request.request_id))
     }
 
     fn failed(

@@ -32,6 +32,8 @@ pub struct ServiceSchema {
     pub xml_namespace: &'static str,
     /// Every operation of the service, sorted by name.
     pub operations: &'static [OperationSchema],
+    /// The names of those that AWS serves to requests without a signature.
+    pub unsigned: &'static [&'static str],
 }
 
 impl ServiceSchema {

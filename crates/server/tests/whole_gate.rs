@@ -409,3 +409,46 @@ async fn of_two_endpoints_with_one_socket_the_first_keeps_it() {
     states.sort();
     assert_eq!(states, ["available", "failed", "failed"]);
 }
+
+#[tokio::test]
+async fn what_needs_no_signature_is_told_apart() {
+    let house = House::open().await;
+    let unsigned = async |to: SocketAddr, body: &str| {
+        let length = body.len();
+        let request = format!(
+            "POST / HTTP/1.1\r\nhost: {to}\r\ncontent-length: {length}\r\n\
+             content-type: application/x-www-form-urlencoded\r\n\r\n{body}"
+        );
+        let mut stream = connect(to).await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        one(&mut stream).await
+    };
+    for operation in ["AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"] {
+        let body = format!("Action={operation}&Version=2011-06-15&WebIdentityToken=c2VjcmV0");
+        let answer = unsigned(house.public, &body).await;
+        assert_eq!(status(&answer), "501", "{answer}");
+        assert!(
+            answer.contains(&format!("The operation sts:{operation} is not implemented")),
+            "{answer}"
+        );
+        assert!(answer.contains("https://sts.amazonaws.com/doc/2011-06-15/"), "{answer}");
+        let record = house.record(&element(&answer, "RequestId"));
+        assert_eq!((&*record.event_name, &*record.event_source), (operation, "sts.amazonaws.com"));
+        assert!(!format!("{record:?}").contains("c2VjcmV0"));
+        if has_loopback_range() {
+            let answer = unsigned(house.endpoint().await, &body).await;
+            assert_eq!(status(&answer), "501", "{answer}");
+        }
+    }
+    for other in [
+        WHO,
+        "Action=AssumeRoleWithSAML",
+        "Action=AssumeRoleWithSAML&Version=2016-11-15",
+        "Action=AssumeRole&Version=2011-06-15",
+        "Action=%ff",
+        "",
+    ] {
+        let answer = unsigned(house.public, other).await;
+        assert_eq!(element(&answer, "Code"), "MissingAuthenticationToken", "{other}");
+    }
+}

@@ -72,6 +72,26 @@ impl<'a> Head<'a> {
         })
     }
 
+    /// The operation that a request without a signature names, if AWS serves that one without.
+    /// Nothing else is read of the body. Where target and host do not tell the service, as at an
+    /// address, the operation's name and version do.
+    #[must_use]
+    pub fn unsigned(
+        &self,
+        body: &[u8],
+    ) -> Option<(&'static ServiceSchema, &'static OperationSchema)> {
+        let told = self.service().ok();
+        SERVICES
+            .iter()
+            .copied()
+            .filter(|service| !service.unsigned.is_empty())
+            .filter(|service| told.is_none_or(|told| told.name == service.name))
+            .find_map(|service| {
+                let operation = self.call(service, body).ok()?.operation;
+                service.unsigned.contains(&operation.name).then_some((service, operation))
+            })
+    }
+
     /// The protocol to answer in, also where the service cannot be told.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
@@ -95,11 +115,14 @@ impl<'a> Head<'a> {
     ///
     /// # Errors
     /// The request names no operation of the service, or its form cannot be read.
-    pub fn call(
+    pub fn call<'b>(
         &self,
         service: &'static ServiceSchema,
-        body: &'a [u8],
-    ) -> Result<Call<'a>, ApiError> {
+        body: &'b [u8],
+    ) -> Result<Call<'b>, ApiError>
+    where
+        'a: 'b,
+    {
         match service.protocol {
             Protocol::Json10 | Protocol::Json11 => {
                 if self.method != Method::POST {

@@ -76,6 +76,8 @@ struct RawOperation {
     output: Option<Reference>,
     #[serde(default)]
     errors: Vec<Reference>,
+    #[serde(rename = "authtype")]
+    auth_type: Option<String>,
 }
 
 /// A reference to a shape, with the traits that it adds.
@@ -168,6 +170,8 @@ pub(super) struct Service {
     pub(super) metadata: Metadata,
     pub(super) protocol: Protocol,
     pub(super) operations: Vec<Operation>,
+    /// The names of those that need no signature.
+    pub(super) unsigned: Vec<String>,
     /// Shapes that a wanted operation's input or output reaches.
     pub(super) shapes: BTreeMap<String, Shape>,
     /// Names of those that an input reaches.
@@ -193,8 +197,12 @@ impl Service {
         let mut reached = BTreeSet::new();
         let mut error_names = BTreeSet::new();
         let mut operations = Vec::new();
+        let mut unsigned = Vec::new();
         for (operation, raw) in document.operations {
             let implemented = wanted.contains(&operation);
+            if raw.auth_type.as_deref() == Some("none") {
+                unsigned.push(operation.clone());
+            }
             let errors: Vec<String> = raw.errors.into_iter().map(|error| error.shape).collect();
             if implemented {
                 if let Some(input) = &raw.input {
@@ -241,7 +249,8 @@ impl Service {
                 }
             }
         }
-        Ok(Self { name, metadata: document.metadata, protocol, operations, shapes, inputs, errors })
+        let metadata = document.metadata;
+        Ok(Self { name, metadata, protocol, operations, unsigned, shapes, inputs, errors })
     }
 
     pub(super) fn shape(&self, name: &str) -> Result<&Shape> {

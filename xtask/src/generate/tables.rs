@@ -37,7 +37,7 @@ pub(super) fn write(service: &Service) -> Result<String> {
     };
     let _ = writeln!(
         out,
-        "pub static SERVICE: ServiceSchema = ServiceSchema {{ name: {:?}, service_id: {:?}, signing_name: {:?}, endpoint_prefix: {:?}, protocol: Protocol::{protocol}, api_version: {:?}, target_prefix: {:?}, xml_namespace: {:?}, operations: &OPERATIONS }};\n",
+        "pub static SERVICE: ServiceSchema = ServiceSchema {{ name: {:?}, service_id: {:?}, signing_name: {:?}, endpoint_prefix: {:?}, protocol: Protocol::{protocol}, api_version: {:?}, target_prefix: {:?}, xml_namespace: {:?}, operations: &OPERATIONS, unsigned: &{:?} }};\n",
         service.name,
         metadata.service_id,
         metadata.signing_name.as_deref().unwrap_or(&metadata.endpoint_prefix),
@@ -45,6 +45,7 @@ pub(super) fn write(service: &Service) -> Result<String> {
         metadata.api_version,
         metadata.target_prefix.as_deref().unwrap_or_default(),
         metadata.xml_namespace.as_deref().unwrap_or_default(),
+        service.unsigned,
     );
 
     let _ = writeln!(
