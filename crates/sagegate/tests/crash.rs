@@ -2,7 +2,8 @@
 //! over the same directory: what was acknowledged is there, what was acknowledged as deleted is not, and what was
 //! found once stays found.
 //!
-//! STS keeps nothing: its part is that credentials handed out before a crash are known after it.
+//! STS keeps nothing: its part is that credentials handed out before a crash, long-term and temporary, are known
+//! after it.
 
 #[cfg(test)]
 #[path = "../src/client/mod.rs"]
@@ -23,11 +24,48 @@ mod crash {
     use std::hash::BuildHasher;
     use std::sync::Arc;
 
+    use serde_json::json;
+
     use crate::ledger::Ledger;
     use crate::server::Server;
     use crate::writers::{Kind, Round, World};
 
     const ROUNDS: u64 = 100;
+
+    /// A start that makes the directory, killed at any moment of that, is ended by the next one.
+    #[test]
+    fn a_first_start_that_is_cut_short_is_made_good() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (mut before, mut within) = (0, 0);
+        for turn in 0..24_u64 {
+            let directory = tempfile::tempdir().unwrap();
+            let data = directory.path().join("data");
+            for looks in [turn * 150, turn * 400] {
+                Server::start_and_kill(&data, looks);
+            }
+            match (data.exists(), data.join("root-credentials.env").exists()) {
+                (false, _) => before += 1,
+                (true, false) => within += 1,
+                (true, true) => {}
+            }
+            let first = Server::start(&data);
+            let client = first.client();
+            runtime.block_on(async {
+                let call = async |name: &str| client.call(name, &json!({})).await.unwrap();
+                let arn = call("sts.GetCallerIdentity").await["Arn"].clone();
+                assert_eq!(arn, json!("arn:aws:iam::123456789012:root"));
+                let keys = call("iam.ListAccessKeys").await;
+                assert_eq!(keys["AccessKeyMetadata"].as_array().map(Vec::len), Some(1), "{keys}");
+                let vpcs = call("ec2.DescribeVpcs").await;
+                assert_eq!(vpcs["Vpcs"].as_array().map(Vec::len), Some(1), "{vpcs}");
+                let subnets = call("ec2.DescribeSubnets").await;
+                assert_eq!(subnets["Subnets"].as_array().map(Vec::len), Some(3), "{subnets}");
+            });
+        }
+        println!(
+            "killed {before} times before there was a directory, {within} times while it was made"
+        );
+    }
 
     #[test]
     fn nothing_acknowledged_is_lost() {
@@ -36,6 +74,7 @@ mod crash {
         runtime.unwrap().block_on(async {
             let directory = tempfile::tempdir().unwrap();
             let data = directory.path().join("data");
+            Server::start_and_kill(&data, RandomState::new().hash_one(0) % 2_000);
             let server = Server::start(&data);
             let world = Arc::new(World::make(&server.client()).await);
             let mut ledgers: Vec<Ledger> = Kind::ALL.iter().map(|_| Ledger::default()).collect();

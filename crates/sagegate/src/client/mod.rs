@@ -20,6 +20,8 @@ use serde_json::Value;
 pub(crate) struct Credentials {
     pub(crate) access_key_id: String,
     pub(crate) secret: SecretKey,
+    /// The session token of temporary credentials.
+    pub(crate) token: Option<String>,
 }
 
 /// A server's error answer.
@@ -86,6 +88,9 @@ impl Client {
             .header("x-amz-date", at.basic());
         if let Some(target) = target {
             request = request.header("x-amz-target", target);
+        }
+        if let Some(token) = &self.credentials.token {
+            request = request.header("x-amz-security-token", token);
         }
         let mut request = request.body(Full::new(Bytes::from(body.clone())))?;
         let authorization = sign(

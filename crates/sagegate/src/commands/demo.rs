@@ -105,6 +105,7 @@ async fn set_up(running: &serve::Running) -> anyhow::Result<BTreeMap<String, Str
         credentials: Credentials {
             access_key_id: root.access_key_id.clone(),
             secret: SecretKey::new(root.secret.reveal().to_owned()),
+            token: None,
         },
         env: node.gate.env().clone(),
     };

@@ -71,6 +71,7 @@ impl Server {
         let credentials = Credentials {
             access_key_id: variables["AWS_ACCESS_KEY_ID"].to_owned(),
             secret: SecretKey::new(variables["AWS_SECRET_ACCESS_KEY"].to_owned()),
+            token: None,
         };
         let region = variables["AWS_DEFAULT_REGION"].to_owned();
         Client { server: self.address, region, credentials, env: Env::system() }

@@ -22,10 +22,12 @@ pub(crate) enum Kind {
     VpcTag,
     UserProfile,
     DomainTag,
+    /// Temporary credentials that sign requests of their own. Nobody can take them back.
+    Session,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 8] = [
+    pub(crate) const ALL: [Kind; 9] = [
         Kind::User,
         Kind::Role,
         Kind::Key,
@@ -34,6 +36,7 @@ impl Kind {
         Kind::VpcTag,
         Kind::UserProfile,
         Kind::DomainTag,
+        Kind::Session,
     ];
 
     /// How many things of the kind there may be before the oldest is deleted.
@@ -86,6 +89,9 @@ pub(crate) struct World {
     subnet: String,
     domain: String,
     domain_arn: String,
+    /// Whom the role of sessions trusts.
+    assumer: Credentials,
+    session_role: String,
 }
 
 const DESCRIPTION: &str = "made by the crash test";
@@ -125,7 +131,21 @@ impl World {
                 other => panic!("the domain is {other}"),
             }
         }
-        World { vpc, subnet, domain, domain_arn }
+        let user = json!({ "UserName": "assumer", "Path": "/world/" });
+        let user = call("iam.CreateUser", user).await;
+        let key = call("iam.CreateAccessKey", json!({ "UserName": "assumer" })).await;
+        let assumer = credentials(&key["AccessKey"]);
+        let trust = json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Principal": { "AWS": user["User"]["Arn"] },
+                "Action": "sts:AssumeRole",
+            }],
+        });
+        let role = json!({ "RoleName": "session", "AssumeRolePolicyDocument": trust.to_string() });
+        let session_role = text(&call("iam.CreateRole", role).await["Role"]["Arn"]);
+        World { vpc, subnet, domain, domain_arn, assumer, session_role }
     }
 
     /// Makes and deletes until the server is killed. Any failure before that fails the test.
@@ -232,6 +252,11 @@ impl World {
                 client.call("sagemaker.CreateUserProfile", &input).await?;
                 Value::Null
             }
+            Kind::Session => {
+                let input = json!({ "RoleArn": self.session_role, "RoleSessionName": name });
+                let assumer = as_another(client, self.assumer.clone());
+                assumer.call("sts.AssumeRole", &input).await?["Credentials"].clone()
+            }
             Kind::VpcTag | Kind::DomainTag => Value::Null,
         };
         Ok(made)
@@ -257,7 +282,8 @@ impl World {
                 "sagemaker.DeleteUserProfile",
                 json!({ "DomainId": self.domain, "UserProfileName": name }),
             ),
-            Kind::VpcTag | Kind::DomainTag => return Ok(()),
+            // Of a session it is only forgotten.
+            Kind::VpcTag | Kind::DomainTag | Kind::Session => return Ok(()),
         };
         let done = client.call(call, &input).await?;
         let left = done["Unsuccessful"].as_array().map_or(0, Vec::len);
@@ -313,6 +339,15 @@ impl World {
                     }
                 }
             }
+            Kind::Session => {
+                for (name, session) in ledger.made() {
+                    let own = as_another(client, credentials(&session));
+                    let identity = own.call("sts.GetCallerIdentity", &json!({})).await.unwrap();
+                    let arn = text(&identity["Arn"]);
+                    assert!(arn.ends_with(&format!(":assumed-role/session/{name}")), "{arn}");
+                    found.insert(name, session);
+                }
+            }
             Kind::SecurityGroup => {
                 let input = json!({ "Filters": [{ "Name": "vpc-id", "Values": [self.vpc] }] });
                 let all = client.call("ec2.DescribeSecurityGroups", &input).await.unwrap();
@@ -365,14 +400,24 @@ fn counter(tags: &Value) -> u64 {
         .unwrap_or(0)
 }
 
+/// Credentials as answers show them.
+fn credentials(shown: &Value) -> Credentials {
+    Credentials {
+        access_key_id: text(&shown["AccessKeyId"]),
+        secret: SecretKey::new(text(&shown["SecretAccessKey"])),
+        token: shown.get("SessionToken").map(text),
+    }
+}
+
+/// A client of the same server with other credentials.
+fn as_another(client: &Client, credentials: Credentials) -> Client {
+    let (server, region, env) = (client.server, client.region.clone(), client.env.clone());
+    Client { server, region, credentials, env }
+}
+
 /// Whether requests signed with the key are those of the user.
 async fn key_works(client: &Client, key: &Value, user: &str) -> bool {
-    let credentials = Credentials {
-        access_key_id: text(&key["AccessKeyId"]),
-        secret: SecretKey::new(text(&key["SecretAccessKey"])),
-    };
-    let (server, region, env) = (client.server, client.region.clone(), client.env.clone());
-    let own = Client { server, region, credentials, env };
+    let own = as_another(client, credentials(key));
     match own.call("sts.GetCallerIdentity", &json!({})).await {
         Ok(identity) => {
             assert!(text(&identity["Arn"]).ends_with(&format!(":user/key/{user}")), "{identity}");
