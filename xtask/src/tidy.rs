@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sagegate-store", &[]),
     ("sagegate-channel", &[]),
     ("sagegate-dial", &["sagegate-channel"]),
+    ("sagegate-ssh", &[]),
     ("sagegate-api", &["sagegate-model"]),
     ("sagegate-wire", &["sagegate-model"]),
     (

@@ -48,6 +48,9 @@ pub(crate) const CHROMEDRIVER: Program = Program {
 /// libFuzzer is C++.
 pub(crate) const CXX: Program =
     Program { names: &["g++", "clang++", "c++"], debian: &["g++"], homebrew: &["llvm"] };
+/// `ssh`, `scp`, `sftp`, `ssh-agent` and what else the tests of the SSH server start.
+pub(crate) const SSH: Program =
+    Program { names: &["ssh"], debian: &["openssh-client"], homebrew: &["openssh"] };
 /// What answers a constant as fast as this machine can.
 pub(crate) const NGINX: Program =
     Program { names: &["nginx"], debian: &["nginx-light"], homebrew: &["nginx"] };
