@@ -104,7 +104,7 @@ fn record(
         read_only: false,
     };
     let mut record = Record::of(about, gate.env().uuid(), Some(&session.caller));
-    "AwsServiceEvent".clone_into(&mut record.event_type);
+    record.event_type = "AwsServiceEvent".into();
     record.request_parameters =
         json!({ "sessionId": session.id, "resourceIdentifier": session.space });
     record.response_elements = elements;
