@@ -22,6 +22,8 @@ mod connection;
 mod flow;
 mod forward;
 pub mod helper;
+#[cfg(test)]
+mod hostile;
 mod kex;
 mod message;
 mod pipe;
