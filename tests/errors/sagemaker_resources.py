@@ -16,7 +16,11 @@ from matrix.sagemaker_resources import (
     new_app_image_config,
     new_image,
     new_image_version,
+    new_notebook,
+    new_notebook_config,
     new_studio_lifecycle_config,
+    notebook,
+    notebook_config,
     studio_lifecycle_config,
 )
 
@@ -207,3 +211,100 @@ def profile_with_no_image(world):
     custom = {"ImageName": "nothing", "AppImageConfigName": "nothing"}
     settings = {"JupyterLabAppSettings": {"CustomImages": [custom]}}
     return {**world.user_profile(), "UserSettings": settings}
+
+
+# Lifecycle configurations of notebook instances
+
+CONFIG = "NotebookInstanceLifecycleConfig"
+CONFIGS = "arn:aws:sagemaker:us-west-2:123456789012:notebook-instance-lifecycle-config"
+for operation in ("Describe", "Update", "Delete"):
+    sagemaker(
+        f"{operation}{CONFIG}",
+        INVALID,
+        f"Unable to {operation.lower()} Notebook Instance Lifecycle Config '{CONFIGS}/nothing'. "
+        "(Details: Notebook Instance Lifecycle Config does not exist.)",
+        NotebookInstanceLifecycleConfigName="nothing",
+    )
+
+
+@fails(f"Create{CONFIG}", INVALID, "Notebook Instance Lifecycle Config already exists.)")
+def same_notebook_config(world):
+    return notebook_config(world)
+
+
+@fails(f"Create{CONFIG}", INVALID, "OnStart[0].Content must be the script encoded in base64")
+def notebook_config_without_base64(world):
+    return {**new_notebook_config(world), "OnStart": [{"Content": "echo hello"}]}
+
+
+@fails(f"Delete{CONFIG}", INVALID, "is associated with Notebook Instance")
+def notebook_config_in_use(world):
+    given = notebook_config(world)
+    name = given["NotebookInstanceLifecycleConfigName"]
+    world.sagemaker.create_notebook_instance(**new_notebook(world), LifecycleConfigName=name)
+    return given
+
+
+for operation in (f"List{CONFIG}s", "ListNotebookInstances"):
+    sagemaker(operation, INVALID, "NextToken", NextToken="bm90IG9mIG91cnM=")
+
+
+# Notebook instances
+
+NOTEBOOKS = "arn:aws:sagemaker:us-west-2:123456789012:notebook-instance"
+for operation in (
+    "DescribeNotebookInstance",
+    "UpdateNotebookInstance",
+    "StartNotebookInstance",
+    "DeleteNotebookInstance",
+):
+    sagemaker(
+        operation,
+        INVALID,
+        f"RecordNotFound: Notebook Instance [{NOTEBOOKS}/nothing] does not exist.",
+        NotebookInstanceName="Nothing",
+    )
+
+for operation, to in [
+    ("UpdateNotebookInstance", "Updating"),
+    ("StartNotebookInstance", "Pending"),
+    ("DeleteNotebookInstance", "Deleting"),
+]:
+
+    @fails(
+        operation,
+        INVALID,
+        f"Status (Pending) not in ([Stopped, Failed]). Unable to transition to ({to}) for Notebook "
+        f"Instance ({NOTEBOOKS}/{{NotebookInstanceName}}).",
+    )
+    def busy_notebook(world):
+        return notebook(world)
+
+
+@fails(
+    "CreateNotebookInstance",
+    INVALID,
+    f"Cannot create a duplicate Notebook Instance ({NOTEBOOKS}/{{NotebookInstanceName}})",
+)
+def same_notebook(world):
+    return {**new_notebook(world), **notebook(world)}
+
+
+@fails("CreateNotebookInstance", INVALID, NO_ROLE)
+def notebook_with_no_role(world):
+    return {**new_notebook(world), "RoleArn": ABSENT_ROLE, "_role": ABSENT_ROLE}
+
+
+for more, text in [
+    ({"SubnetId": "subnet-0123456789abcdef0"}, "The subnet ID '{SubnetId}' does not exist."),
+    ({"SecurityGroupIds": ["sg-1"]}, "only together with SubnetId"),
+    ({"DirectInternetAccess": "Disabled"}, "only if SubnetId is given"),
+    ({"DefaultCodeRepository": "name"}, "The code repository 'name' does not exist."),
+    ({"LifecycleConfigName": "nothing"}, f"'{CONFIGS}/nothing'. (Details: "),
+    ({"IpAddressType": "dualstack"}, "IPv6"),
+    ({"VolumeSizeInGB": 4}, "Member must have value greater than or equal to 5"),
+]:
+
+    @fails("CreateNotebookInstance", INVALID, text)
+    def wrong_notebook(world, more=more):
+        return {**new_notebook(world), **more}

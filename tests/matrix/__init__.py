@@ -105,6 +105,11 @@ class World:
             if domain["DomainId"] != self.kept.get("domain"):
                 self.clear_profiles(domain["DomainId"])
                 self.sagemaker.delete_domain(DomainId=domain["DomainId"])
+        for notebook in self.sagemaker.list_notebook_instances(StatusEquals="Failed")[
+            "NotebookInstances"
+        ]:
+            name = notebook["NotebookInstanceName"]
+            self.sagemaker.delete_notebook_instance(NotebookInstanceName=name)
         own = [{"Name": "is-default", "Values": ["false"]}]
         for vpc in self.ec2.describe_vpcs(Filters=own)["Vpcs"]:
             if vpc["VpcId"] != self.kept.get("vpc"):

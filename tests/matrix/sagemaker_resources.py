@@ -124,3 +124,90 @@ def list_image_versions(world):
 @entry("sagemaker", "ListAliases")
 def list_aliases(world):
     return image_version(world)
+
+
+# Lifecycle configurations of notebook instances
+
+HOOK = [{"Content": SCRIPT}]
+
+
+@entry_with("CreateNotebookInstanceLifecycleConfig")
+def new_notebook_config(world):
+    return {
+        "NotebookInstanceLifecycleConfigName": world.name("config"),
+        "OnStart": HOOK,
+        "Tags": TAGS,
+    }
+
+
+def notebook_config(world):
+    given = new_notebook_config(world)
+    world.sagemaker.create_notebook_instance_lifecycle_config(**given)
+    name = "NotebookInstanceLifecycleConfigName"
+    return {name: given[name]}
+
+
+for operation in ("Describe", "Update", "Delete"):
+    entry("sagemaker", f"{operation}NotebookInstanceLifecycleConfig")(notebook_config)
+
+
+@entry("sagemaker", "ListNotebookInstanceLifecycleConfigs")
+def list_notebook_configs(world):
+    return {}
+
+
+# Notebook instances
+
+
+@entry_with("CreateNotebookInstance", "iam:PassRole")
+def new_notebook(world):
+    return {
+        "NotebookInstanceName": world.name("notebook"),
+        "InstanceType": "ml.t3.medium",
+        "RoleArn": world.role_arn(),
+        "Tags": TAGS,
+    }
+
+
+def notebook(world):
+    """One that is about to run."""
+    given = new_notebook(world)
+    world.sagemaker.create_notebook_instance(**given)
+    return {"NotebookInstanceName": given["NotebookInstanceName"]}
+
+
+def failed_notebook(world):
+    """One that could not start, because its subnet has no address left."""
+    vpc, base = world.vpc()
+    subnet = world.ec2.create_subnet(VpcId=vpc, CidrBlock=f"{base}.9.0/28")["Subnet"]["SubnetId"]
+    for _ in range(11):
+        world.ec2.create_network_interface(SubnetId=subnet)
+    given = {**new_notebook(world), "SubnetId": subnet}
+    world.sagemaker.create_notebook_instance(**given)
+    name = {"NotebookInstanceName": given["NotebookInstanceName"]}
+    found = world.sagemaker.describe_notebook_instance(**name)
+    assert found["NotebookInstanceStatus"] == "Failed", found
+    return name
+
+
+@entry("sagemaker", "DescribeNotebookInstance")
+def describe_notebook(world):
+    return notebook(world)
+
+
+@entry("sagemaker", "ListNotebookInstances")
+def list_notebooks(world):
+    return {}
+
+
+for operation in ("StartNotebookInstance", "DeleteNotebookInstance"):
+    entry("sagemaker", operation)(failed_notebook)
+
+
+@entry(
+    "sagemaker",
+    "UpdateNotebookInstance",
+    needs=["sagemaker:UpdateNotebookInstance", "iam:PassRole"],
+)
+def update_notebook(world):
+    return {**failed_notebook(world), "RoleArn": world.role_arn()}

@@ -18,6 +18,7 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use sagegate_gate::denial::Denial;
 use sagegate_gate::{Caller, Context, Fault, Gate, HttpRequest, Refusal, Region, Scope};
 use sagegate_services::sagemaker::ids::DomainId;
+use sagegate_services::sagemaker::records::DoorOf;
 use sagegate_services::sagemaker::site;
 use sagegate_services::sagemaker::studio::{self, COOKIE, Door, NotAdmitted, Refused, Visit};
 use sagegate_store::{Snapshot, StoreError};
@@ -346,7 +347,10 @@ impl StudioDoor {
             None => site::door_named(state, host(request))?.ok_or(Turned::NoDoor)?,
         };
         let scope = Scope { account: door.account, region: door.region };
-        Ok(Door::Public { scope, domain: door.domain })
+        match door.of {
+            DoorOf::Domain(domain) => Ok(Door::Public { scope, domain }),
+            DoorOf::Notebook(_) => Err(Turned::NoDoor),
+        }
     }
 
     fn turned(&self, request: &HttpRequest, turned: Turned) -> Response<Bytes> {

@@ -10,6 +10,7 @@ use sagegate_services::binding::Binding;
 use sagegate_services::ec2::endpoint;
 use sagegate_services::sagemaker::lifecycle::Lifecycle;
 use sagegate_services::sagemaker::records::DOORS;
+use sagegate_services::sagemaker::resource_work::Resources;
 use sagegate_services::sagemaker::site;
 use tokio::sync::Mutex;
 
@@ -124,8 +125,11 @@ impl Follower {
         let settled = self.settle(gate, &outcome).await;
         drop(turn);
         match settled {
-            // A domain waits for its door.
-            Ok(true) => Lifecycle.react(gate).await,
+            // Domains and notebook instances wait for their doors.
+            Ok(true) => {
+                Lifecycle.react(gate).await;
+                Resources.react(gate).await;
+            }
             Ok(false) => {}
             Err(fault) => tracing::error!(?fault, "cannot write which addresses are bound"),
         }

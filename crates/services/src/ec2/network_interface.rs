@@ -136,7 +136,9 @@ impl Around {
             ),
             interface_type: Some(match attachment.map(|attachment| attachment.kind) {
                 Some(Holder::VpcEndpoint) => NetworkInterfaceType::VpcEndpoint,
-                Some(Holder::MountTarget) | None => NetworkInterfaceType::Interface,
+                Some(Holder::MountTarget | Holder::NotebookInstance) | None => {
+                    NetworkInterfaceType::Interface
+                }
             }),
             ipv6_addresses: Some(Vec::new()),
             mac_address: Some(interface.mac.clone()),

@@ -119,6 +119,8 @@ pub(crate) enum Holder {
     VpcEndpoint,
     /// A mount target of a file system of Amazon EFS.
     MountTarget,
+    /// A notebook instance of SageMaker.
+    NotebookInstance,
 }
 
 /// How what AWS made an interface for holds it.

@@ -10,7 +10,7 @@ use sagegate_store::{Read, Tx};
 use super::faults::{in_use, over_limit, validation};
 use super::ids::DomainId;
 use super::neighbours;
-use super::records::{self, DOMAIN_NAMES, DOMAINS, DomainRecord};
+use super::records::{self, DOMAIN_NAMES, DOMAINS, DomainRecord, DoorOf};
 use super::settings::{Given, check_space_settings, check_user_settings, key_arn, sharing_key};
 use super::shapes::{Stored, Word};
 use super::site::{self, Site};
@@ -103,7 +103,7 @@ impl Operation for CreateDomain {
         given(input).check_named(tx, scope)?;
 
         service_linked::ensure(tx, scope, call.env, call.now, neighbours::SERVICE)?;
-        let door = site::allot_door(tx, scope, &id)?;
+        let door = site::allot_door(tx, scope, DoorOf::Domain(id.clone()))?;
         let record = DomainRecord {
             id: id.clone(),
             incarnation: call.env.uuid(),

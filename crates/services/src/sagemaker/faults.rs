@@ -1,5 +1,7 @@
 //! SageMaker's errors in SageMaker's words. All are HTTP 400 (SPEC 2.5, 2.6).
 
+use std::net::Ipv4Addr;
+
 use sagegate_gate::Fault;
 
 use super::records::DomainRecord;
@@ -70,11 +72,16 @@ pub(super) fn busy(verb: &str, kind: &str, arn: &str, status: &str) -> Fault {
 /// caller did nothing wrong, and later it may go well.
 #[must_use]
 pub(super) fn not_open(domain: &DomainRecord, reason: &str) -> Fault {
+    door_closed(&format!("Domain [{}]", domain.id), domain.door, reason)
+}
+
+/// As [`not_open`], of whatever has a door.
+#[must_use]
+pub(super) fn door_closed(what: &str, door: Ipv4Addr, reason: &str) -> Fault {
     Fault {
         code: "ServiceUnavailable".into(),
         message: format!(
-            "Domain [{}] cannot be opened: the address of its URL, {}, is not ours: {reason}.",
-            domain.id, domain.door
+            "{what} cannot be opened: the address of its URL, {door}, is not ours: {reason}."
         ),
         status: 503,
         sender: false,

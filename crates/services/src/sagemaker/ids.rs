@@ -133,6 +133,10 @@ pub enum NamedKind {
     AppImageConfig,
     /// An image.
     Image,
+    /// A notebook instance.
+    NotebookInstance,
+    /// A lifecycle configuration of notebook instances.
+    NotebookInstanceLifecycleConfig,
 }
 
 impl NamedKind {
@@ -142,6 +146,8 @@ impl NamedKind {
             "studio-lifecycle-config" => Some(Self::StudioLifecycleConfig),
             "app-image-config" => Some(Self::AppImageConfig),
             "image" => Some(Self::Image),
+            "notebook-instance" => Some(Self::NotebookInstance),
+            "notebook-instance-lifecycle-config" => Some(Self::NotebookInstanceLifecycleConfig),
             _ => None,
         }
     }

@@ -17,6 +17,7 @@ use sagegate_gate::env::Time;
 use sagegate_gate::{AccountId, Region, Scope};
 use sagegate_store::{Read, Record, StoreError, Table, Tx};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::ids::DomainId;
 use super::shapes::{Stored, Word};
@@ -37,7 +38,7 @@ pub const TAGS: Table<(String, String, String), TagsRecord> = Table::new("sagema
 /// What still has to be done: `(account, region, domain id, profile name in lower case or nothing)`.
 /// See [`super::lifecycle`].
 pub const WORK: Table<(String, String, String, String), ()> = Table::new("sagemaker.work");
-/// Public doors of domains by address.
+/// Public doors by address.
 pub const DOORS: Table<String, DoorRecord> = Table::new("sagemaker.door");
 /// How many door addresses have ever been given, under `""`.
 pub const DOORS_GIVEN: Table<String, u64> = Table::new("sagemaker.doors-given");
@@ -147,21 +148,53 @@ pub struct ProfileRecord {
 
 impl Record for ProfileRecord {}
 
-/// A domain's public door.
+/// A public door.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoorRecord {
-    /// The domain's account.
+    /// The account of what it is the door of.
     pub account: AccountId,
-    /// The domain's region.
+    /// Its region.
     pub region: Region,
-    /// The domain.
-    pub domain: DomainId,
+    /// What it is the door of.
+    pub of: DoorOf,
     /// Whether the address is listened on.
     #[serde(default)]
     pub binding: Binding,
 }
 
-impl Record for DoorRecord {}
+/// What a door is the door of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DoorOf {
+    /// A domain.
+    Domain(DomainId),
+    /// A notebook instance, by its name in lower case.
+    Notebook(String),
+}
+
+impl DoorOf {
+    /// The domain, if it is one.
+    #[must_use]
+    pub fn domain(&self) -> Option<&DomainId> {
+        match self {
+            Self::Domain(id) => Some(id),
+            Self::Notebook(_) => None,
+        }
+    }
+}
+
+impl Record for DoorRecord {
+    const VERSION: u32 = 2;
+
+    /// The first version knew doors of domains only, as a member `domain`.
+    fn upgrade(from: u32, mut value: Value) -> Result<Value, String> {
+        let door = value.as_object_mut().filter(|_| from == 1);
+        let door = door.ok_or("a door of a version that never was")?;
+        let domain = door.remove("domain").ok_or("a door without a domain")?;
+        door.insert("of".to_owned(), json!({ "domain": domain }));
+        Ok(value)
+    }
+}
 
 /// A home file system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

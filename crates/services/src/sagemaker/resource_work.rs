@@ -7,7 +7,7 @@ use sagegate_gate::env::Env;
 use sagegate_gate::{AccountId, Fault, Gate, Reaction, Region, Scope};
 use sagegate_store::{Read, StoreError, Table, Tx};
 
-use super::{image, image_version};
+use super::{image, image_version, notebook_records};
 
 /// The work: `(account, region, kind, name in lower case)`.
 pub const RESOURCE_WORK: Table<(String, String, String, String), ()> =
@@ -20,15 +20,18 @@ pub(super) enum Kind {
     Image,
     /// The versions of an image.
     ImageVersion,
+    /// A notebook instance.
+    Notebook,
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::Image, Self::ImageVersion];
+    const ALL: [Self; 3] = [Self::Image, Self::ImageVersion, Self::Notebook];
 
     fn as_str(self) -> &'static str {
         match self {
             Self::Image => "image",
             Self::ImageVersion => "image-version",
+            Self::Notebook => "notebook-instance",
         }
     }
 }
@@ -104,6 +107,7 @@ pub fn advance(tx: &mut Tx, env: &Env, work: &ResourceWork) -> Result<(), Fault>
     match Kind::ALL.into_iter().find(|it| it.as_str() == kind) {
         Some(Kind::Image) => image::advance(tx, env, &scope, name)?,
         Some(Kind::ImageVersion) => image_version::advance(tx, env, &scope, name)?,
+        Some(Kind::Notebook) => notebook_records::advance(tx, env, &scope, name)?,
         None => return Err(Fault::internal("work is noted for what is no kind of resource")),
     }
     RESOURCE_WORK.delete(tx, &key);

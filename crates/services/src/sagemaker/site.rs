@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::faults;
 use super::ids::DomainId;
-use super::records::{self, DOORS, DOORS_GIVEN, DomainRecord, DoorRecord};
+use super::named;
+use super::notebook_records::NotebookRecord;
+use super::records::{self, DOORS, DOORS_GIVEN, DomainRecord, DoorOf, DoorRecord};
+use super::resource_work::{self, Kind};
 use crate::binding::Binding;
 
 /// The one record, under `""`. Written at every start, before the first request, and after a reset.
@@ -24,7 +27,8 @@ pub struct Site {
     pub public_port: u16,
     /// Whether every loopback address is this machine's ([`Places::range`]).
     pub loopback_range: bool,
-    /// Whether Studio is opened by its documented host names, because DNS points them here.
+    /// Whether Studio and notebook instances are opened by their documented host names, because DNS
+    /// points them here.
     pub studio_names: bool,
 }
 
@@ -66,11 +70,26 @@ impl Site {
         if !self.studio_names {
             return self.origin(address);
         }
-        let port = match (&*self.scheme, self.public_port) {
+        let port = self.port_of_names();
+        format!("{}://{domain}.studio.{}.sagemaker.aws{port}", self.scheme, scope.region)
+    }
+
+    /// The origin by which a notebook instance is opened: its host name
+    /// `LABEL.notebook.REGION.sagemaker.aws` where DNS points here, else the address.
+    #[must_use]
+    pub fn notebook_origin(&self, scope: &Scope, label: &str, address: Ipv4Addr) -> String {
+        if !self.studio_names {
+            return self.origin(address);
+        }
+        let port = self.port_of_names();
+        format!("{}://{label}.notebook.{}.sagemaker.aws{port}", self.scheme, scope.region)
+    }
+
+    fn port_of_names(&self) -> String {
+        match (&*self.scheme, self.public_port) {
             ("http", 80) | ("https", 443) => String::new(),
             (_, port) => format!(":{port}"),
-        };
-        format!("{}://{domain}.studio.{}.sagemaker.aws{port}", self.scheme, scope.region)
+        }
     }
 }
 
@@ -84,10 +103,22 @@ pub(super) fn public_door(
     site: &Site,
     record: &DomainRecord,
 ) -> Result<Binding, Fault> {
+    door_binding(state, site, record.door)
+}
+
+/// Whether something can be opened by its own address; as [`public_door`].
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub(super) fn door_binding(
+    state: &dyn Read,
+    site: &Site,
+    address: Ipv4Addr,
+) -> Result<Binding, Fault> {
     if site.studio_names {
         return Ok(Binding::Bound);
     }
-    let door = DOORS.get_kept(state, record.door.to_string().as_str())?;
+    let door = DOORS.get_kept(state, address.to_string().as_str())?;
     Ok(door.map_or(Binding::Waiting, |door| door.binding))
 }
 
@@ -105,7 +136,7 @@ pub(super) fn url(
     Ok(bound.then(|| site.studio_origin(scope, &record.id, record.door)))
 }
 
-/// Writes what became of a door's address and has the domain's life-cycle look at it. Where nothing
+/// Writes what became of a door's address and has the life-cycle of what it leads to look at it. Where nothing
 /// has changed, or the door is gone, nothing is written.
 ///
 /// # Errors
@@ -119,7 +150,11 @@ pub fn settle(tx: &mut Tx, address: Ipv4Addr, binding: &Binding) -> Result<(), F
     door.binding = binding.clone();
     DOORS.put(tx, address.as_str(), &door)?;
     let scope = Scope { account: door.account, region: door.region };
-    Ok(records::put_work(tx, &scope, &door.domain, "")?)
+    match &door.of {
+        DoorOf::Domain(domain) => records::put_work(tx, &scope, domain, "")?,
+        DoorOf::Notebook(name) => resource_work::note(tx, &scope, Kind::Notebook, name)?,
+    }
+    Ok(())
 }
 
 /// Door addresses are those of 127.66.0.0/16 whose last part is 1 to 254.
@@ -132,12 +167,12 @@ fn address(number: u64) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::new(127, 66, third, fourth))
 }
 
-/// Gives a domain the loopback address of its public door. An address is given again only when all
+/// Gives a domain or notebook instance the loopback address of its public door. An address is given again only when all
 /// have been given once, so that a browser's cookies of a deleted domain rarely meet another one.
 ///
 /// # Errors
 /// `ResourceLimitExceeded` if none is free, or a [`Fault`] of the store.
-pub(super) fn allot_door(tx: &mut Tx, scope: &Scope, id: &DomainId) -> Result<Ipv4Addr, Fault> {
+pub(super) fn allot_door(tx: &mut Tx, scope: &Scope, of: DoorOf) -> Result<Ipv4Addr, Fault> {
     let given = DOORS_GIVEN.get(tx, "")?.unwrap_or(0);
     let mut free = None;
     for number in (given..ADDRESSES).chain(0..given.min(ADDRESSES)) {
@@ -149,7 +184,7 @@ pub(super) fn allot_door(tx: &mut Tx, scope: &Scope, id: &DomainId) -> Result<Ip
     }
     let Some((number, free)) = free else {
         let all = usize::try_from(ADDRESSES).unwrap_or(usize::MAX);
-        return Err(faults::over_limit("Domain doors of this installation", "Domains", all, all));
+        return Err(faults::over_limit("Doors of this installation", "Doors", all, all));
     };
     if number >= given {
         DOORS_GIVEN.put(tx, "", &(number + 1))?;
@@ -157,7 +192,7 @@ pub(super) fn allot_door(tx: &mut Tx, scope: &Scope, id: &DomainId) -> Result<Ip
     let record = DoorRecord {
         account: scope.account.clone(),
         region: scope.region.clone(),
-        domain: id.clone(),
+        of,
         binding: Binding::Waiting,
     };
     DOORS.put(tx, free.to_string().as_str(), &record)?;
@@ -194,8 +229,32 @@ pub fn door_at(state: &dyn Read, local: SocketAddr) -> Result<Option<DoorRecord>
 /// A [`Fault`] of the store.
 pub fn door_named(state: &dyn Read, host: &str) -> Result<Option<DoorRecord>, Fault> {
     let Some((domain, region)) = studio_name(host) else { return Ok(None) };
-    let named = |door: &DoorRecord| door.domain == domain && door.region == region;
+    let named = |door: &DoorRecord| door.of.domain() == Some(&domain) && door.region == region;
     Ok(doors(state)?.into_iter().map(|(_, door)| door).find(named))
+}
+
+/// The notebook instance's door that a host name `LABEL.notebook.REGION.sagemaker.aws` leads to, with
+/// or without a port, in either case.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn notebook_door_named(state: &dyn Read, host: &str) -> Result<Option<DoorRecord>, Fault> {
+    let host = host.to_ascii_lowercase();
+    let name = host.split_once(':').map_or(&*host, |(name, _)| name).trim_end_matches('.');
+    let parts = name.strip_suffix(".sagemaker.aws").and_then(|it| it.split_once(".notebook."));
+    let Some((label, region)) = parts else { return Ok(None) };
+    for (_, door) in doors(state)? {
+        let DoorOf::Notebook(name) = &door.of else { continue };
+        if door.region.as_str() != region {
+            continue;
+        }
+        let scope = Scope { account: door.account.clone(), region: door.region.clone() };
+        let found = named::find::<NotebookRecord>(state, &scope, name)?;
+        if found.is_some_and(|it| it.label == label) {
+            return Ok(Some(door));
+        }
+    }
+    Ok(None)
 }
 
 /// What is in `d-….studio.REGION.sagemaker.aws` (SPEC R1.5), with or without a port, in either case.

@@ -12,6 +12,8 @@ use super::faults::{bad_token, not_found, validation};
 use super::ids::{NamedKind, ResourceArn, Taggable, profile_arn};
 use super::image::ImageRecord;
 use super::named::{self, Named};
+use super::notebook_config::NotebookConfigRecord;
+use super::notebook_records::NotebookRecord;
 use super::read_profile::canonical_arn;
 use super::studio_lifecycle::StudioLifecycleConfigRecord;
 use super::tagging::{self, TAGS_PER_RESOURCE, answered, check_key};
@@ -97,6 +99,10 @@ fn find_named(
         NamedKind::StudioLifecycleConfig => arn::<StudioLifecycleConfigRecord>(state, scope, name),
         NamedKind::AppImageConfig => arn::<AppImageConfigRecord>(state, scope, name),
         NamedKind::Image => arn::<ImageRecord>(state, scope, name),
+        NamedKind::NotebookInstance => arn::<NotebookRecord>(state, scope, name),
+        NamedKind::NotebookInstanceLifecycleConfig => {
+            arn::<NotebookConfigRecord>(state, scope, name)
+        }
     }
 }
 

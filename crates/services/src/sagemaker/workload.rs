@@ -12,16 +12,20 @@ use sagegate_gate::{AccountId, Fault, Region, Scope};
 use sagegate_store::{Read, Tx};
 
 use super::ids::DomainId;
+use super::notebook_records::NOTEBOOKS;
+use super::notebook_workload;
 use super::records::{DOMAINS, PROFILES};
 use super::sessions;
 use super::shapes::Word;
 use super::space_records::{self, APPS, AppRecord, SPACES};
 use super::{records, space_records as spaces};
 
+pub use super::notebook_workload::{DesiredNotebook, notebooks};
 pub use super::space_records::Owner;
 
-/// The tables that [`desired`] and [`homes`] are made of: what a reaction has to watch.
-pub const TABLES: &[&str] = &[APPS.name(), SPACES.name(), PROFILES.name(), DOMAINS.name()];
+/// The tables that [`desired`], [`notebooks`] and [`homes`] are made of: what a reaction has to watch.
+pub const TABLES: &[&str] =
+    &[APPS.name(), SPACES.name(), PROFILES.name(), DOMAINS.name(), NOTEBOOKS.name()];
 
 /// The longest `FailureReason` (SPEC 2.4), in characters.
 const REASON: usize = 1_024;
@@ -170,7 +174,7 @@ pub(super) fn lets_in(state: &dyn Read, scope: &Scope, app: &AppRecord) -> Resul
 }
 
 /// The ids of all home directories that belong to somebody. A home that is not among them is that of
-/// a deleted space or user profile, and can go.
+/// a deleted space, user profile or notebook instance, and can go.
 ///
 /// # Errors
 /// A [`Fault`] of the store.
@@ -180,16 +184,19 @@ pub fn homes(state: &dyn Read) -> Result<Vec<String>, Fault> {
     for (_, it) in PROFILES.scan(state, &(), None, usize::MAX)? {
         homes.push(Owner::Profile { name: it.name, incarnation: it.incarnation }.home());
     }
+    homes.extend(notebook_workload::notebook_homes(state)?);
     Ok(homes)
 }
 
-/// Takes down what was seen of an app. What is seen of one that is not known (any more), and what
+/// Takes down what was seen of an app, or of a run of a notebook instance. What is seen of one that is not known (any more), and what
 /// comes too late to matter, changes nothing.
 ///
 /// # Errors
 /// A [`Fault`] of the store.
 pub fn report(tx: &mut Tx, id: &str, what: &Observed, now: Time) -> Result<(), Fault> {
-    let Some((scope, mut app)) = space_records::app_with_id(tx, id)? else { return Ok(()) };
+    let Some((scope, mut app)) = space_records::app_with_id(tx, id)? else {
+        return notebook_workload::report(tx, id, what, now);
+    };
     match (what, app.status.0) {
         (Observed::Serving, AppStatus::Pending | AppStatus::InService) => {
             app.status = Word(AppStatus::InService);

@@ -4,6 +4,7 @@ mod domains;
 mod images;
 mod laws;
 mod network;
+mod notebooks;
 mod permissions;
 mod profiles;
 mod sessions;
