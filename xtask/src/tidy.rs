@@ -67,6 +67,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "sagegate-console",
         &[
+            "sagegate-api",
             "sagegate-gate",
             "sagegate-network",
             "sagegate-services",

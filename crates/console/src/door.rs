@@ -19,26 +19,38 @@ use sagegate_gate::denial::Denial;
 use sagegate_gate::{Caller, Context, Fault, Gate, HttpRequest, Refusal, Region, Scope};
 use sagegate_services::sagemaker::ids::DomainId;
 use sagegate_services::sagemaker::records::DoorOf;
-use sagegate_services::sagemaker::site;
 use sagegate_services::sagemaker::studio::{self, COOKIE, Door, NotAdmitted, Refused, Visit};
+use sagegate_services::sagemaker::{app_door, site};
 use sagegate_store::{Snapshot, StoreError};
+use sagegate_workloads::runtime::Runtime;
 use serde_json::Value;
 
-use crate::pages;
+use crate::actions::{Action, Done, NotDone};
+use crate::app::is_of_another_origin;
 use crate::record::{self, Admitted, Audience};
-use crate::web::{cookies, not_allowed, page, parameter, redirect, set, style};
+use crate::reply::Reply;
+use crate::web::{cookies, not_allowed, page, parameter, redirect, script, set, style};
+use crate::{pages, spaces};
 
 /// Answers the requests that reach a domain's public door or a Studio endpoint.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct StudioDoor {
     gate: Arc<Gate>,
+    /// Where apps run, if they do.
+    runtime: Option<Arc<dyn Runtime>>,
+}
+
+impl std::fmt::Debug for StudioDoor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StudioDoor").finish_non_exhaustive()
+    }
 }
 
 /// An answer, and for whom it was.
 type Answered = (Response<Bytes>, Audience);
 
 /// Why the answer is not the page that was asked for.
-enum Turned {
+pub(crate) enum Turned {
     /// Nobody is recognised: to the sign-in page, with the reason.
     Away(NotAdmitted),
     /// Recognised and refused.
@@ -50,7 +62,7 @@ enum Turned {
 }
 
 /// A visitor who may not be here.
-struct Refusing {
+pub(crate) struct Refusing {
     denial: Box<Denial>,
     caller: Caller,
     profile: String,
@@ -58,7 +70,7 @@ struct Refusing {
 
 impl Turned {
     /// How much it tells, where several sessions were tried.
-    fn weight(&self) -> u8 {
+    pub(crate) fn weight(&self) -> u8 {
         match self {
             Self::Away(NotAdmitted::Unknown) | Self::NoDoor => 0,
             Self::Away(_) => 1,
@@ -90,11 +102,11 @@ impl From<Fault> for Turned {
 }
 
 /// A visitor who may be here.
-struct Visitor {
-    visit: Visit,
-    context: Context,
+pub(crate) struct Visitor {
+    pub(crate) visit: Visit,
+    pub(crate) context: Context,
     /// By what, as records have it.
-    by: Value,
+    pub(crate) by: Value,
 }
 
 impl Visitor {
@@ -105,38 +117,53 @@ impl Visitor {
 }
 
 impl StudioDoor {
-    /// The door of this gate.
+    /// The door of this gate, behind which apps run in `runtime`.
     #[must_use]
-    pub fn new(gate: Arc<Gate>) -> Self {
-        Self { gate }
+    pub fn new(gate: Arc<Gate>, runtime: Option<Arc<dyn Runtime>>) -> Self {
+        Self { gate, runtime }
+    }
+
+    pub(crate) fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    pub(crate) fn runtime(&self) -> Option<&Arc<dyn Runtime>> {
+        self.runtime.as_ref()
     }
 
     /// Answers one request.
-    pub async fn serve(&self, request: &HttpRequest) -> Response<Bytes> {
-        let mut response = match self.route(request).await {
+    pub async fn serve(&self, request: &HttpRequest) -> Reply {
+        let app = match self.gate.store().snapshot().map_err(Fault::from) {
+            Ok(state) => app_door::door_at(&state, request.local),
+            Err(fault) => Err(fault),
+        };
+        let mut reply = match app {
+            Ok(Some((address, door))) => self.serve_app(request, address, &door).await,
+            Ok(None) => self.serve_studio(request).await.into(),
+            Err(fault) => self.turned(request, fault.into()).into(),
+        };
+        let headers = match &mut reply {
+            Reply::Page(response) => response.headers_mut(),
+            Reply::App(response) => response.headers_mut(),
+            Reply::Socket(response, _) => response.headers_mut(),
+        };
+        if let Ok(id) = HeaderValue::from_str(&request.request_id) {
+            headers.insert(HeaderName::from_static("x-amzn-requestid"), id);
+        }
+        if let Reply::Page(response) = &mut reply {
+            guard(response.headers_mut());
+        }
+        reply
+    }
+
+    async fn serve_studio(&self, request: &HttpRequest) -> Response<Bytes> {
+        match self.route(request).await {
             Ok((response, audience)) => {
                 record::answered(&self.gate, request, &audience);
                 response
             }
             Err(turned) => self.turned(request, turned),
-        };
-        let headers = response.headers_mut();
-        if let Ok(id) = HeaderValue::from_str(&request.request_id) {
-            headers.insert(HeaderName::from_static("x-amzn-requestid"), id);
         }
-        // The URL of a page may hold a token, so no page says where it was called from; and what is
-        // shown was decided for this request only, so nothing is kept.
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(
-            CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static(
-                "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; \
-                 frame-ancestors 'none'",
-            ),
-        );
-        response
     }
 
     async fn route(&self, request: &HttpRequest) -> Result<Answered, Turned> {
@@ -144,6 +171,7 @@ impl StudioDoor {
         let reads = matches!(request.method, Method::GET | Method::HEAD);
         match request.path.as_str() {
             "/style.css" if reads => open(style()),
+            "/studio.js" if reads => open(script()),
             "/signin" if reads => {
                 let reason = parameter(&request.query, "reason");
                 open(page(StatusCode::OK, pages::sign_in(reason.as_deref())))
@@ -152,7 +180,7 @@ impl StudioDoor {
             "/auth" if request.method == Method::GET => self.enter(request).await,
             "/auth" => open(not_allowed("GET")),
             "/" if reads => open(redirect(&self.front(request)?)),
-            "/" | "/style.css" | "/signin" => open(not_allowed("GET, HEAD")),
+            "/" | "/style.css" | "/studio.js" | "/signin" => open(not_allowed("GET, HEAD")),
             path => {
                 let path = path.strip_prefix('/').unwrap_or(path);
                 let (domain, rest) = path
@@ -184,16 +212,59 @@ impl StudioDoor {
             None if reads => open(redirect(&home_of(domain))),
             Some("") if reads => {
                 let visitor = self.visitor(request, domain)?;
-                let shown = pages::home(&visitor.visit, &visitor.context);
+                let shown = self.home(&visitor, None)?;
                 Ok((page(StatusCode::OK, shown), visitor.audience()))
             }
             None | Some("") => open(not_allowed("GET, HEAD")),
-            Some(_) => {
+            Some(rest) => {
                 let visitor = self.visitor(request, domain)?;
+                if let Some((action, space)) = Action::of_path(rest) {
+                    return self.action(request, visitor, &action, space).await;
+                }
                 let shown = pages::not_found(&request.request_id, &home_of(domain));
                 Ok((page(StatusCode::NOT_FOUND, shown), visitor.audience()))
             }
         }
+    }
+
+    /// Something that the visitor wants done, by a form or, to open an app, by a link.
+    async fn action(
+        &self,
+        request: &HttpRequest,
+        visitor: Visitor,
+        action: &Action,
+        space: Option<&str>,
+    ) -> Result<Answered, Turned> {
+        let method = if *action == Action::Open { Method::GET } else { Method::POST };
+        if request.method != method {
+            let allowed = if method == Method::GET { "GET" } else { "POST" };
+            return Ok((not_allowed(allowed), visitor.audience()));
+        }
+        // A page elsewhere can have a browser send a form, but not in the visitor's name.
+        if method == Method::POST && is_of_another_origin(request) {
+            let shown = page(StatusCode::FORBIDDEN, pages::other_origin());
+            return Ok((shown, visitor.audience()));
+        }
+        let response = match self.act(request, &visitor, action, space).await? {
+            Done::Go(response) => response,
+            Done::Connect(link) => {
+                let shown = pages::connect(&link, &visitor.visit, &visitor.context);
+                page(StatusCode::OK, shown)
+            }
+            Done::Not(not) => {
+                let status = StatusCode::from_u16(not.status).unwrap_or(StatusCode::BAD_REQUEST);
+                page(status, self.home(&visitor, Some(&not))?)
+            }
+        };
+        Ok((response, visitor.audience()))
+    }
+
+    /// The Studio home, with what was not done if something was not.
+    fn home(&self, visitor: &Visitor, not: Option<&NotDone>) -> Result<maud::Markup, Turned> {
+        let (visit, context) = (&visitor.visit, &visitor.context);
+        let state = self.gate.store().snapshot()?;
+        let spaces = spaces::of_visit(&state, self.gate.vault(), context.now, visit)?;
+        Ok(pages::home(visit, context, &spaces, not))
     }
 
     /// Where `/` leads: to the domain, if the way by which the request came tells of one.
@@ -303,8 +374,10 @@ impl StudioDoor {
         self.decide(request, state, visit)
     }
 
-    /// Whether the principal behind a visit may be here by this request's network, decided anew.
-    fn decide(
+    /// Whether the principal behind a visit may be here by this request's network, decided anew. A
+    /// Studio endpoint lets in whom its policy allows either to open Studio as this profile or to
+    /// start apps in it (SPEC R1.9, R1.10); all other policies must allow to open it.
+    pub(crate) fn decide(
         &self,
         request: &HttpRequest,
         state: &Snapshot,
@@ -322,7 +395,15 @@ impl StudioDoor {
             now: self.gate.env().now(),
             secure: request.secure,
         };
-        match self.gate.check(&context, visit.needs(state)?) {
+        let mut judged = self.gate.check(&context, visit.needs(state)?);
+        if let Err(Refusal::Denied(denial)) = &judged
+            && denial.is_of_the_way_alone()
+        {
+            // The endpoint's policy is asked last: everything else has allowed it.
+            let by_app = self.gate.check(&context, visit.needs_of_app(state)?);
+            judged = by_app.or(judged);
+        }
+        match judged {
             Ok(granted) => Ok(Visitor { visit, context, by: granted.to_json() }),
             Err(Refusal::Denied(denial)) => Err(Turned::Refused(Box::new(Refusing {
                 denial,
@@ -353,7 +434,7 @@ impl StudioDoor {
         }
     }
 
-    fn turned(&self, request: &HttpRequest, turned: Turned) -> Response<Bytes> {
+    pub(crate) fn turned(&self, request: &HttpRequest, turned: Turned) -> Response<Bytes> {
         let gate = &self.gate;
         match turned {
             Turned::Away(reason) => {
@@ -391,8 +472,23 @@ impl StudioDoor {
     }
 }
 
+/// What every page of ours says to browsers. Its URL may hold a token, so no page says where it was
+/// called from; what is shown was decided for this request only, so nothing is kept.
+fn guard(headers: &mut http::HeaderMap) {
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        ),
+    );
+}
+
 /// The home page of a domain, to which its cookies belong.
-fn home_of(domain: &DomainId) -> String {
+pub(crate) fn home_of(domain: &DomainId) -> String {
     format!("/{domain}/")
 }
 

@@ -1,12 +1,16 @@
 //! The records of visits. Every request to the door leaves one, like the calls of the API; none
 //! holds a token or a cookie.
 
+use http::Method;
 use sagegate_gate::audit::{Circumstances, Record};
 use sagegate_gate::denial::Denial;
 use sagegate_gate::{Caller, Gate, HttpRequest};
 use sagegate_services::sagemaker::ids::DomainId;
 use sagegate_services::sagemaker::studio::Visit;
+use sagegate_workloads::proxy::{End, Relayed};
 use serde_json::{Value, json};
+
+use crate::actions::Action;
 
 /// The service that the door belongs to.
 const SERVICE: &str = "sagemaker";
@@ -96,6 +100,55 @@ pub(crate) fn refused(
     gate.journal().note_refusal(record);
 }
 
+/// A use of an app.
+#[derive(Clone)]
+pub(crate) struct AppUse {
+    pub(crate) caller: Caller,
+    /// The user profile's ARN.
+    pub(crate) profile: String,
+    /// The app's ARN.
+    pub(crate) app: String,
+    /// The grants, as records have them.
+    pub(crate) by: Value,
+}
+
+/// The record of a use of an app.
+pub(crate) fn of_app(gate: &Gate, request: &HttpRequest, used: &AppUse) -> Record {
+    let mut record = record(gate, request, Some(&used.caller), Some(&used.profile));
+    if let Some(members) = record.request_parameters.as_object_mut() {
+        members.insert("appArn".to_owned(), Value::from(used.app.as_str()));
+    }
+    record.sagegate = json!({ "decision": "allowed", "by": used.by });
+    record
+}
+
+/// Writes the record of a request that an app was given.
+pub(crate) fn used_app(gate: &Gate, request: &HttpRequest, used: &AppUse) {
+    let record = of_app(gate, request, used);
+    gate.journal().note(move || record);
+}
+
+/// Writes the record of a request that was allowed and that the app did not answer.
+pub(crate) fn failed_app(gate: &Gate, request: &HttpRequest, used: &AppUse, why: &str) {
+    let mut record = of_app(gate, request, used);
+    record.error_code = Some("AppUnavailable".to_owned());
+    record.error_message = Some(why.to_owned());
+    gate.journal().note(move || record);
+}
+
+/// Writes the record of the end of a WebSocket to an app.
+pub(crate) fn left_app(gate: &Gate, request: &HttpRequest, used: &AppUse, done: &Relayed) {
+    let mut record = of_app(gate, request, used);
+    let end = match &done.end {
+        End::Closed => "closed".to_owned(),
+        End::Leaving => "the way in was closed".to_owned(),
+        End::Refused(why) => format!("refused: {why}"),
+    };
+    record.response_elements =
+        json!({ "socket": end, "bytesFromClient": done.up, "bytesToClient": done.down });
+    gate.journal().note(move || record);
+}
+
 fn record(
     gate: &Gate,
     request: &HttpRequest,
@@ -112,7 +165,7 @@ fn record(
         user_agent: request.header("user-agent").unwrap_or_default(),
         request_id: &request.request_id,
         now: gate.env().now(),
-        read_only: !page.ends_with("/logout") && page != "/auth",
+        read_only: request.method == Method::GET && page != "/auth" && page != "/_sagegate/enter",
     };
     let mut record = Record::of(about, gate.env().uuid(), caller);
     let mut parameters = json!({ "method": request.method.as_str(), "page": page });
@@ -126,12 +179,17 @@ fn record(
 /// The page that was asked for, of those that exist. What else a path says is not written down: it
 /// may be a secret that was put into the wrong place.
 fn page(path: &str) -> String {
-    if let "/" | "/auth" | "/signin" | "/style.css" = path {
+    if let "/" | "/auth" | "/signin" | "/style.css" | "/studio.js" | "/_sagegate/enter" = path {
         return path.to_owned();
     }
     let inside = path.strip_prefix('/').and_then(|path| path.split_once('/'));
     match inside.map(|(domain, rest)| (DomainId::parse(domain), rest)) {
         Some((Some(domain), rest @ ("" | "logout"))) => format!("/{domain}/{rest}"),
+        Some((Some(domain), rest)) if Action::of_path(rest).is_some() => {
+            // The space is named by the call that follows.
+            let action = rest.rsplit('/').next().unwrap_or_default();
+            format!("/{domain}/{action}")
+        }
         _ => "(another)".to_owned(),
     }
 }

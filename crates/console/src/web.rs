@@ -20,6 +20,14 @@ pub(crate) fn parameter(query: &str, name: &str) -> Option<String> {
 /// a host in one field, and HTTP allows several fields; what else set a cookie of that name, for
 /// this host or for all of its parent's, the request does not tell (RFC 6265, section 8.6).
 pub(crate) fn cookies(request: &HttpRequest) -> impl Iterator<Item = &str> {
+    cookies_named(request, studio::COOKIE)
+}
+
+/// The values of the cookies with a name.
+pub(crate) fn cookies_named<'a>(
+    request: &'a HttpRequest,
+    wanted: &'static str,
+) -> impl Iterator<Item = &'a str> {
     request
         .headers
         .get_all(COOKIE)
@@ -28,7 +36,7 @@ pub(crate) fn cookies(request: &HttpRequest) -> impl Iterator<Item = &str> {
         .flat_map(|field| field.as_bytes().split(|byte| *byte == b';'))
         .filter_map(|pair| std::str::from_utf8(pair).ok())
         .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(name, _)| *name == studio::COOKIE)
+        .filter(move |(name, _)| *name == wanted)
         .map(|(_, value)| value)
 }
 
@@ -56,6 +64,13 @@ pub(crate) fn page(status: StatusCode, markup: Markup) -> Response<Bytes> {
 pub(crate) fn style() -> Response<Bytes> {
     let body = Bytes::from_static(pages::STYLE.as_bytes());
     let mut response = answer(StatusCode::OK, "text/css; charset=utf-8", body);
+    set(&mut response, CACHE_CONTROL, "public, max-age=3600");
+    response
+}
+
+pub(crate) fn script() -> Response<Bytes> {
+    let body = Bytes::from_static(pages::SCRIPT.as_bytes());
+    let mut response = answer(StatusCode::OK, "text/javascript; charset=utf-8", body);
     set(&mut response, CACHE_CONTROL, "public, max-age=3600");
     response
 }

@@ -1,6 +1,6 @@
 //! What a refused caller is told, and the sealed message in which EC2 tells the rest.
 
-use sagegate_policy::{Attached, Decision, Element};
+use sagegate_policy::{Attached, Decision, Element, PolicyKind, Reason};
 use serde_json::{Value, json};
 
 use crate::caller::Caller;
@@ -29,6 +29,13 @@ pub struct Denial {
 }
 
 impl Denial {
+    /// Whether all that is wrong is that the policy of the endpoint does not allow it: that policy is
+    /// asked last, so everything else does, and it does not deny explicitly.
+    #[must_use]
+    pub fn is_of_the_way_alone(&self) -> bool {
+        self.decision.by == Reason::ImplicitDeny(PolicyKind::Endpoint)
+    }
+
     /// AWS's text: `User: … is not authorized to perform: … on resource: … because …` (IAM User
     /// Guide, "Troubleshoot access denied error messages"; SPEC 2.6).
     #[must_use]

@@ -9,7 +9,7 @@ use sagegate_model::{Protocol, ServiceSchema};
 use sagegate_network::{Arrival, Behind};
 use sagegate_wire::sigv4::{self, AuthFailure, Dialect};
 use sagegate_wire::{ApiError, route};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::audit::{Circumstances, Record};
 use crate::authenticate::Unrecognised;
@@ -189,6 +189,54 @@ impl Gate {
             decision: "not asked: the operation is not served",
         });
         Some(error.encode(service.protocol, Some(service), &request.request_id))
+    }
+
+    /// A call that a page of ours makes for its visitor, in the members of the JSON protocol: all that
+    /// an arriving call goes through but its signature, which stands behind `context` already.
+    ///
+    /// `target` names service and operation as `X-Amz-Target` does, such as `SageMaker.CreateApp`.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub async fn call_json(
+        &self,
+        context: &Arc<Context>,
+        target: &str,
+        members: &Value,
+    ) -> Result<Value, Refusal> {
+        let named = route::Head {
+            scope: None,
+            target: Some(target),
+            content_type: Some("application/x-amz-json-1.1"),
+            host: None,
+            method: Method::POST,
+            query: None,
+        };
+        let service = named.service().map_err(Refusal::Unread)?;
+        let body = Bytes::from(members.to_string());
+        let call = match named.call(service, &body) {
+            Ok(call) => call,
+            Err(error) => {
+                self.note_unserved(context, service.name, "Unknown", &error);
+                return Err(Refusal::Unread(error));
+            }
+        };
+        let operation = call.operation.name;
+        let Some(handler) = self.registry.handler(service.name, operation) else {
+            let error = ApiError::not_implemented(service, operation);
+            self.note_unserved(context, service.name, operation, &error);
+            return Err(Refusal::Unread(error));
+        };
+        match handler.handle(self, context, call).await {
+            // What an operation answers always has a JSON form; without a body it is nothing.
+            Ok(answer) => Ok(serde_json::from_slice(answer.body()).unwrap_or(Value::Null)),
+            Err(refusal) => {
+                if let Refusal::Unread(error) = &refusal {
+                    self.note_unserved(context, service.name, operation, error);
+                }
+                Err(refusal)
+            }
+        }
     }
 
     fn failed(

@@ -32,11 +32,24 @@ pub fn allot(subnet: &Ipv4Net, taken: &BTreeSet<Ipv4Addr>, end: End) -> Option<I
 /// subnets.
 pub const LOOPBACK: (Ipv4Addr, u8) = (Ipv4Addr::new(127, 65, 0, 0), 16);
 
-/// The loopback address after `last` (from the beginning, if none was given out yet) that is not
+/// The loopback network of apps: each app has one address of it for each way by which it is opened.
+pub const APPS: (Ipv4Addr, u8) = (Ipv4Addr::new(127, 67, 0, 0), 16);
+
+/// As [`next_loopback_of`], of [`LOOPBACK`].
+#[must_use]
+pub fn next_loopback(
+    last: Option<Ipv4Addr>,
+    taken: impl FnMut(Ipv4Addr) -> bool,
+) -> Option<Ipv4Addr> {
+    next_loopback_of(LOOPBACK, last, taken)
+}
+
+/// The address of a loopback network of sixteen bits after `last` (from the beginning, if none was given out yet) that is not
 /// taken, or none where all are. Walking on instead of starting anew keeps an address that a
 /// client may still hold from meaning another endpoint soon.
 #[must_use]
-pub fn next_loopback(
+pub fn next_loopback_of(
+    network: (Ipv4Addr, u8),
     last: Option<Ipv4Addr>,
     mut taken: impl FnMut(Ipv4Addr) -> bool,
 ) -> Option<Ipv4Addr> {
@@ -44,7 +57,7 @@ pub fn next_loopback(
     // some tools refuse them.
     const FIRST: u32 = 1;
     const COUNT: u32 = 0xfffe;
-    let base = u32::from(LOOPBACK.0);
+    let base = u32::from(network.0);
     let start = last
         .map(|last| u32::from(last).wrapping_sub(base))
         .filter(|offset| (FIRST..=COUNT).contains(offset))

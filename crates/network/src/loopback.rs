@@ -22,9 +22,10 @@ impl Places {
         }
         // Ports 16384 to 49151: above the usual services, below the ports of outgoing connections.
         let [_, second, third, fourth] = address.octets();
-        // Endpoints and doors have neighbouring networks, told apart by the last bit of their number.
-        let low = u16::from_be_bytes([third, fourth]) % 16_384;
-        let port = 16_384 + 16_384 * u16::from(second % 2) + low;
+        // Endpoints, doors and apps have neighbouring networks, told apart by the last two bits of
+        // their number.
+        let low = u16::from_be_bytes([third, fourth]) % 8_192;
+        let port = 16_384 + 8_192 * u16::from(second % 4) + low;
         SocketAddr::from((Ipv4Addr::LOCALHOST, port))
     }
 }
@@ -40,7 +41,7 @@ mod tests {
         assert_eq!(there.socket(address).to_string(), "127.65.3.4:4566");
         let places = Places { range: false, ..there };
         let mut ports = std::collections::HashSet::new();
-        for network in [65, 66] {
+        for network in [65, 66, 67] {
             for third in 0..20 {
                 for fourth in 1..255 {
                     let socket = places.socket(Ipv4Addr::new(127, network, third, fourth));
@@ -49,6 +50,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(ports.len(), 2 * 20 * 254);
+        assert_eq!(ports.len(), 3 * 20 * 254);
     }
 }

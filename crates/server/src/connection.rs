@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, EXPECT, HOST, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
-use crate::exchange::{Closing, HttpResponse, Reply, Taken, Takeover};
+use crate::exchange::{Closing, HttpResponse, Reply, StreamBody, Taken, Takeover};
 use crate::limits::Limits;
 use crate::listeners::{Shared, Via, Way};
 use crate::refusal::{REQUEST_ID, Refusal, plain, unserved};
@@ -128,7 +128,7 @@ async fn answer(
     ends: Ends,
     slot: &Slot,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Closed> {
+) -> Result<Response<Either<Full<Bytes>, StreamBody>>, Closed> {
     let (mut parts, body) = request.into_parts();
     let chunked = parts.headers.contains_key(TRANSFER_ENCODING);
     // A body and another protocol after it is more than anybody should have to keep apart.
@@ -144,19 +144,20 @@ async fn answer(
     };
     let mut response = match take(shared, way, ends, id, parts, body).await {
         Ok(None) => return Err(Closed),
-        Ok(Some(Reply::Whole(response))) => response,
+        Ok(Some(Reply::Whole(response))) => response.map(whole),
+        Ok(Some(Reply::Stream(response))) => response.map(Either::Right),
         Ok(Some(Reply::Upgrade(response, takeover))) => match (upgrade, slot.lock()) {
             (Some(upgrade), Ok(mut slot)) => {
                 *slot = Some((upgrade, takeover));
-                response.map(|()| Bytes::new())
+                response.map(|()| whole(Bytes::new()))
             }
             _ => {
                 let id = header.as_ref().ok().and_then(|id| id.to_str().ok()).unwrap_or_default();
                 let (headers, id) = (HeaderMap::new(), id.to_owned());
-                refused(Refused { refusal: Refusal::NoUpgrade, headers, id })
+                refused(Refused { refusal: Refusal::NoUpgrade, headers, id }).map(whole)
             }
         },
-        Err(refusal) => refused(refusal),
+        Err(refusal) => refused(refusal).map(whole),
     };
     if chunked {
         // RFC 9112, section 6.1: a length beside the coding may have been meant for somebody else;
@@ -168,7 +169,11 @@ async fn answer(
     {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    Ok(response.map(Full::new))
+    Ok(response)
+}
+
+fn whole(body: Bytes) -> Either<Full<Bytes>, StreamBody> {
+    Either::Left(Full::new(body))
 }
 
 /// A refusal, and what its answer is made of.

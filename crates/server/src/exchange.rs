@@ -18,10 +18,15 @@ pub type HttpResponse = http::Response<Bytes>;
 /// A boxed future, so that handlers can be held as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// A body that is still under way.
+pub type StreamBody = http_body_util::combinators::UnsyncBoxBody<Bytes, hyper::Error>;
+
 /// What a handler gives.
 pub enum Reply {
     /// A whole answer.
     Whole(HttpResponse),
+    /// An answer whose body comes as it is made elsewhere. Ends the connection where it breaks off.
+    Stream(http::Response<StreamBody>),
     /// `101 Switching Protocols`, and what then has the connection. For a request that does not ask
     /// for an upgrade the client gets an error instead.
     Upgrade(http::Response<()>, Takeover),

@@ -5,13 +5,14 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use sagegate_gate::{Fault, Gate, Reaction};
-use sagegate_network::Places;
+use sagegate_network::{Behind, Places};
 use sagegate_services::binding::Binding;
 use sagegate_services::ec2::endpoint;
+use sagegate_services::sagemaker::app_door::{self, Way};
 use sagegate_services::sagemaker::lifecycle::Lifecycle;
 use sagegate_services::sagemaker::records::DOORS;
 use sagegate_services::sagemaker::resource_work::Resources;
-use sagegate_services::sagemaker::site;
+use sagegate_services::sagemaker::{site, space_records};
 use tokio::sync::Mutex;
 
 use crate::exchange::BoxFuture;
@@ -25,6 +26,8 @@ pub fn places_here(port: u16) -> Places {
 
 /// The tables that doors of Studio domains depend on.
 const DOOR_TABLES: &[&str] = &[DOORS.name()];
+/// Those that doors of apps depend on: an app's doors are open while it is in service.
+const APP_TABLES: &[&str] = &[app_door::APP_DOORS.name(), space_records::APPS.name()];
 
 /// Keeps a server's listeners to what the state says, and the state to what became of them.
 pub struct Follower {
@@ -54,7 +57,7 @@ impl Follower {
     #[must_use]
     pub fn reactions(server: Arc<Server>, places: Places) -> Vec<Arc<dyn Reaction>> {
         let follower = Arc::new(Self { server, places, turn: Mutex::default() });
-        [endpoint::LISTENER_TABLES, DOOR_TABLES]
+        [endpoint::LISTENER_TABLES, DOOR_TABLES, APP_TABLES]
             .into_iter()
             .map(|tables| -> Arc<dyn Reaction> {
                 Arc::new(Watch { tables, follower: Arc::clone(&follower) })
@@ -77,6 +80,32 @@ impl Follower {
             tracing::error!(%error, "the endpoints cannot be read: all of them are closed");
             Vec::new()
         });
+        let apps = app_door::doors(&state).unwrap_or_else(|fault| {
+            tracing::error!(?fault, "the doors of apps cannot be read: all of them are closed");
+            Vec::new()
+        });
+        let apps = apps.into_iter().filter_map(|(address, door)| {
+            let mut at = ListenAddress {
+                address: self.places.socket(address),
+                via: Via::Door,
+                denied: None,
+                names: Vec::new(),
+            };
+            if let Way::Endpoint { endpoint, subnet } = &door.way {
+                // An app is reached by an endpoint as long, and by whom, the endpoint itself is.
+                let arrivals = endpoints.iter().map(|it| (it, it.arrival()));
+                let mut there = arrivals.filter(|(_, it)| {
+                    it.vpc_endpoint_id == *endpoint
+                        && it.subnet_id == *subnet
+                        && it.behind() == Some(Behind::Studio)
+                });
+                let (listener, arrival) = there.next()?;
+                at.denied = listener.admitted.as_ref().err().map(ToString::to_string);
+                at.via = Via::Endpoint(arrival);
+            }
+            Some((door.binding, address, at))
+        });
+        let apps: Vec<_> = apps.collect();
         let endpoints = endpoints.into_iter().map(|listener| {
             let at = ListenAddress {
                 address: self.places.socket(listener.addr),
@@ -99,7 +128,7 @@ impl Follower {
             };
             (door.binding, address, at)
         });
-        let mut all: Vec<_> = endpoints.chain(doors).collect();
+        let mut all: Vec<_> = endpoints.chain(doors).chain(apps).collect();
         all.sort_by_key(|(binding, ..)| *binding != Binding::Bound);
         all.into_iter().map(|(_, address, at)| (address, at)).collect()
     }
@@ -148,6 +177,12 @@ impl Follower {
         for (address, _) in &doors {
             let binding = binding(*address);
             gate.commit(|tx| site::settle(tx, *address, &binding)).await?;
+        }
+        let mut apps = app_door::doors(&state)?;
+        apps.retain(|(address, door)| door.binding != binding(*address));
+        for (address, _) in &apps {
+            let binding = binding(*address);
+            gate.commit(|tx| app_door::settle(tx, *address, &binding)).await?;
         }
         Ok(!doors.is_empty())
     }

@@ -15,7 +15,8 @@ mod route;
 mod wire_io;
 
 pub use exchange::{
-    Answer, BoxFuture, Cause, Closing, Duplex, Handler, HttpResponse, Reply, Taken, Takeover,
+    Answer, BoxFuture, Cause, Closing, Duplex, Handler, HttpResponse, Reply, StreamBody, Taken,
+    Takeover,
 };
 pub use follow::{Follower, places_here};
 pub use limits::Limits;

@@ -5,4 +5,5 @@
 
 pub mod gateway;
 pub mod process;
+pub mod proxy;
 pub mod runtime;

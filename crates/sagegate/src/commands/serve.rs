@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use sagegate_console::StudioDoor;
+use sagegate_console::{Reply as DoorReply, StudioDoor};
 use sagegate_gate::audit::{Circumstances, Record};
 use sagegate_gate::{AccountId, Env, Gate, HttpRequest, Region, Unsigned};
 use sagegate_server::{
-    Answer, BoxFuture, Control, Follower, Handler, HttpResponse, Limits, OperatorSocket, Server,
-    ServerParts, places_here,
+    Answer, BoxFuture, Control, Follower, Handler, HttpResponse, Limits, OperatorSocket, Reply,
+    Server, ServerParts, Taken, places_here,
 };
 use sagegate_services::iam::credentials;
 use sagegate_services::sagemaker::lifecycle::Lifecycle;
@@ -138,7 +138,7 @@ impl Running {
         let server = Arc::new(Server::new(ServerParts {
             limits: limits.clone(),
             api: Arc::clone(&gate) as Arc<dyn Handler>,
-            door: Arc::new(Door(StudioDoor::new(Arc::clone(&gate)))),
+            door: Arc::new(Door(StudioDoor::new(Arc::clone(&gate), None))),
             channel: Arc::new(no_sessions),
             control: Arc::new(control),
             request_ids: Arc::new(move || ids.uuid()),
@@ -242,7 +242,22 @@ struct Door(StudioDoor);
 
 impl Handler for Door {
     fn serve(&self, request: HttpRequest) -> Answer<'_> {
-        Box::pin(async move { self.0.serve(&request).await.into() })
+        Box::pin(async move {
+            match self.0.serve(&request).await {
+                DoorReply::Page(response) => Reply::Whole(response),
+                DoorReply::App(response) => Reply::Stream(response),
+                DoorReply::Socket(response, socket) => Reply::Upgrade(
+                    response,
+                    Box::new(move |taken: Taken| {
+                        let mut closing = taken.closing;
+                        let leaving = Box::pin(async move {
+                            let _ = closing.wait().await;
+                        });
+                        socket(Box::new(taken.stream), taken.early, leaving)
+                    }),
+                ),
+            }
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 //! it, [`studio`] the tokens and sessions behind a presigned URL, [`sessions`] those of remote access,
 //! [`site`] the addresses of the public doors.
 
+pub mod app_door;
 pub mod app_image_config;
 pub mod create_domain;
 pub mod delete_domain;

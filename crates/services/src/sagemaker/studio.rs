@@ -8,11 +8,12 @@
 
 use sagegate_api::sagemaker::{DomainStatus, StudioWebPortal, UserProfileStatus, UserSettings};
 use sagegate_gate::env::{Env, Time};
-use sagegate_gate::{AccountId, Caller, Fault, Needs, Region, Scope, Secret, Vault};
+use sagegate_gate::{AccountId, Caller, Fault, Need, Needs, Region, Scope, Secret, Vault};
 use sagegate_store::{Read, Record, Table, Tx};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::app_door;
 use super::ids::{DomainId, profile_arn};
 use super::presigned;
 use super::records::{self, DomainRecord, ProfileRecord};
@@ -150,6 +151,8 @@ pub struct Visit {
     pub ends: Time,
     /// Where the visitor wants to go, as CreatePresignedDomainUrl's `LandingUri` has it.
     pub landing: Option<String>,
+    /// The digest of the session's cookie; nothing before the session is opened.
+    pub session: Option<String>,
 }
 
 impl Visit {
@@ -160,6 +163,17 @@ impl Visit {
     pub fn needs(&self, state: &dyn Read) -> Result<Needs, Fault> {
         let domain = &self.domain.id;
         Ok(presigned::need(state, &self.scope, domain, &self.profile.name)?.into())
+    }
+
+    /// What the policy of a Studio endpoint may allow instead: to start apps as this profile (SPEC
+    /// R1.9). Of no other policy is anything asked.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the store.
+    pub fn needs_of_app(&self, state: &dyn Read) -> Result<Needs, Fault> {
+        let domain = &self.domain.id;
+        let need = presigned::need(state, &self.scope, domain, &self.profile.name)?;
+        Ok(Need { action: "sagemaker:CreateApp", of_the_way_only: true, ..need }.into())
     }
 
     /// The user profile's settings over the defaults of its domain.
@@ -188,11 +202,13 @@ pub struct Opened {
     pub visit: Visit,
 }
 
-fn digest(secret: &str) -> String {
+/// What is stored of a token, a ticket or a cookie.
+pub(super) fn digest(secret: &str) -> String {
     hex::encode(Sha256::digest(secret.as_bytes()))
 }
 
-fn new_secret(env: &Env) -> Secret {
+/// 256 random bits as text.
+pub(super) fn new_secret(env: &Env) -> Secret {
     use base64::Engine as _;
     let bytes: [u8; 32] = env.bytes();
     Secret::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
@@ -206,9 +222,21 @@ fn put(
     record: &AdmissionRecord,
 ) -> Result<(), Fault> {
     table.put(tx, digest, record)?;
-    let at = u64::try_from(record.ends.millis()).unwrap_or(0);
-    ENDS.put(tx, &(at, kind, digest), &())?;
-    Ok(())
+    note_end(tx, kind, digest, record.ends)
+}
+
+/// Notes when something ends, so that a later write clears it away.
+pub(super) fn note_end(tx: &mut Tx, kind: &str, digest: &str, ends: Time) -> Result<(), Fault> {
+    Ok(ENDS.put(tx, &(millis(ends), kind, digest), &())?)
+}
+
+/// Takes a note of [`note_end`] away.
+pub(super) fn forget_end(tx: &mut Tx, kind: &str, digest: &str, ends: Time) {
+    ENDS.delete(tx, &(millis(ends), kind, digest));
+}
+
+fn millis(time: Time) -> u64 {
+    u64::try_from(time.millis()).unwrap_or(0)
 }
 
 fn remove(
@@ -219,19 +247,21 @@ fn remove(
     record: &AdmissionRecord,
 ) {
     table.delete(tx, digest);
-    let at = u64::try_from(record.ends.millis()).unwrap_or(0);
-    ENDS.delete(tx, &(at, kind, digest));
+    forget_end(tx, kind, digest, record.ends);
 }
 
 /// Clears away a few of those that have ended, so that their number stays bounded by use.
 fn sweep(tx: &mut Tx, now: Time) -> Result<(), Fault> {
-    let now = u64::try_from(now.millis()).unwrap_or(0);
+    let now = millis(now);
     for ((at, kind, digest), ()) in ENDS.scan(tx, &(), None, SWEEP)? {
         if at > now {
             break;
         }
-        let table = if kind == "token" { TOKENS } else { SESSIONS };
-        table.delete(tx, digest.as_str());
+        match kind.as_str() {
+            "token" => TOKENS.delete(tx, digest.as_str()),
+            "session" => SESSIONS.delete(tx, digest.as_str()),
+            kind => app_door::forget(tx, kind, &digest),
+        }
         ENDS.delete(tx, &(at, kind.as_str(), digest.as_str()));
     }
     Ok(())
@@ -293,7 +323,7 @@ fn visit(state: &dyn Read, vault: &Vault, record: &AdmissionRecord) -> Result<Vi
     let plain = vault.unseal_text(PURPOSE, &record.caller).map_err(|_| NotAdmitted::Unknown)?;
     let caller = serde_json::from_slice(&plain).map_err(|_| NotAdmitted::Unknown)?;
     let landing = record.landing.clone();
-    Ok(Visit { caller, scope, domain, profile, ends: record.ends, landing })
+    Ok(Visit { caller, scope, domain, profile, ends: record.ends, landing, session: None })
 }
 
 /// Whom a token would let in, without using it up: to decide the visit before [`redeem`], in the
@@ -338,8 +368,10 @@ pub fn redeem(
     let ends = now.plus_seconds(record.session_seconds);
     let session = AdmissionRecord { ends, ..record };
     let cookie = new_secret(env);
-    put(tx, SESSIONS, "session", &digest(cookie.reveal()), &session)?;
+    let digest = digest(cookie.reveal());
+    put(tx, SESSIONS, "session", &digest, &session)?;
     visit.ends = ends;
+    visit.session = Some(digest);
     Ok(Opened { cookie, max_age: session.session_seconds, visit })
 }
 
@@ -355,14 +387,42 @@ pub fn session(
     domain: &DomainId,
     cookie: &str,
 ) -> Result<Visit, Refused> {
+    let digest = digest(cookie);
     let record = SESSIONS
-        .get(state, digest(cookie).as_str())?
+        .get(state, digest.as_str())?
         .filter(|record| door.serves(record) && record.domain == *domain)
         .ok_or(NotAdmitted::Unknown)?;
+    admitted(state, vault, now, &record, digest)
+}
+
+/// Whom the session with this digest lets in: for what has begun in it.
+pub(super) fn session_by_digest(
+    state: &dyn Read,
+    vault: &Vault,
+    now: Time,
+    domain: &DomainId,
+    digest: &str,
+) -> Result<Visit, Refused> {
+    let record = SESSIONS
+        .get(state, digest)?
+        .filter(|record| record.domain == *domain)
+        .ok_or(NotAdmitted::Unknown)?;
+    admitted(state, vault, now, &record, digest.to_owned())
+}
+
+fn admitted(
+    state: &dyn Read,
+    vault: &Vault,
+    now: Time,
+    record: &AdmissionRecord,
+    digest: String,
+) -> Result<Visit, Refused> {
     if record.ends <= now {
         return Err(NotAdmitted::Expired.into());
     }
-    visit(state, vault, &record)
+    let mut visit = visit(state, vault, record)?;
+    visit.session = Some(digest);
+    Ok(visit)
 }
 
 /// Ends a session. Says nothing of whether there was one.

@@ -1,5 +1,6 @@
 //! Tests of the operations through a whole gate, a file for each family.
 
+mod app_doors;
 mod domains;
 mod images;
 mod laws;

@@ -1,13 +1,22 @@
 //! The pages of the Studio door.
 
+mod spaces;
+
 use maud::{DOCTYPE, Markup, html};
 use sagegate_gate::{Context, HttpRequest};
 use sagegate_network::Arrival;
 use sagegate_services::sagemaker::records::DomainRecord;
 use sagegate_services::sagemaker::studio::Visit;
 
+pub(crate) use spaces::connect;
+
+use crate::actions::NotDone;
+use crate::spaces::SpaceView;
+
+/// The one script: pages are whole without it.
+pub(crate) const SCRIPT: &str = include_str!("../studio.js");
 /// The one style sheet.
-pub(crate) const STYLE: &str = include_str!("style.css");
+pub(crate) const STYLE: &str = include_str!("../style.css");
 
 /// What stands around a page.
 struct Sheet<'a> {
@@ -27,8 +36,10 @@ impl Sheet<'_> {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     title { (self.title) " · Studio" }
                     link rel="stylesheet" href="/style.css";
+                    @if self.domain.is_some() { script src="/studio.js" defer {} }
                 }
                 body {
+                    @if self.domain.is_some() { a.skip href="#main" { "Skip to content" } }
                     header {
                         span.mark aria-hidden="true" {}
                         span.name { "Studio" }
@@ -39,7 +50,7 @@ impl Sheet<'_> {
                             }
                         }
                     }
-                    main { (body) }
+                    main #main { (body) }
                     @if let Some(id) = self.request_id {
                         footer { "Request " span.id { (id) } }
                     }
@@ -60,15 +71,32 @@ fn fact(name: &str, value: &dyn std::fmt::Display) -> Markup {
     }
 }
 
-/// The Studio home of a profile: who I am, my domain, by which network I came.
-pub(crate) fn home(visit: &Visit, context: &Context) -> Markup {
+/// The Studio home of a profile: its spaces, who I am, my domain, by which network I came; and what
+/// was not done, if something was not.
+pub(crate) fn home(
+    visit: &Visit,
+    context: &Context,
+    spaces: &[SpaceView],
+    not: Option<&NotDone>,
+) -> Markup {
     let domain = &visit.domain;
     let body = html! {
         h1 { (visit.profile.name) }
         p.lead { "Your user profile in the domain " strong { (domain.name) } "." }
+        @if let Some(not) = not {
+            div.refusal role="alert" {
+                p { (not.text) }
+                p.quiet {
+                    "Whoever runs this Sagegate can see what decided: "
+                    code { "sagegate explain " (not.request_id) }
+                }
+            }
+        }
+        (spaces::list(visit, spaces, context.now))
+        h2.part { "You" }
         div.cards {
             section.card aria-labelledby="who" {
-                h2 #who { "Who you are" }
+                h3 #who { "Who you are" }
                 dl {
                     (fact("User profile", &visit.profile_arn()))
                     (fact("Signed in as", &context.caller.arn()))
@@ -77,7 +105,7 @@ pub(crate) fn home(visit: &Visit, context: &Context) -> Markup {
                 }
             }
             section.card aria-labelledby="domain" {
-                h2 #domain { "Your domain" }
+                h3 #domain { "Your domain" }
                 dl {
                     (fact("Domain", &domain.id))
                     (fact("Account", &visit.scope.account))
@@ -85,7 +113,7 @@ pub(crate) fn home(visit: &Visit, context: &Context) -> Markup {
                 }
             }
             section.card aria-labelledby="way" {
-                h2 #way { "How you came" }
+                h3 #way { "How you came" }
                 (way(&context.arrival))
             }
         }
@@ -170,6 +198,35 @@ pub(crate) fn sign_in(reason: Option<&str>) -> Markup {
         }
     };
     Sheet { title: "Sign in", domain: None, request_id: None }.around(&body)
+}
+
+/// Another page sent what only this one may.
+pub(crate) fn other_origin() -> Markup {
+    let body = html! {
+        h1 { "This was not sent from this page" }
+        p { "Another page has tried to do something in your name. Nothing was done." }
+    };
+    Sheet { title: "Refused", domain: None, request_id: None }.around(&body)
+}
+
+/// A visitor without a session at an app's address.
+pub(crate) fn app_away(reason: &str) -> Markup {
+    let body = html! {
+        h1 { "This app is opened from Studio" }
+        p.refusal { (reason) }
+        p { "Go back to the Studio home of your user profile and open the app from there." }
+    };
+    Sheet { title: "Open it from Studio", domain: None, request_id: None }.around(&body)
+}
+
+/// An app that does not answer.
+pub(crate) fn app_silent(why: &str, request_id: &str) -> Markup {
+    let body = html! {
+        h1 { "The app does not answer" }
+        p.refusal { (why) }
+        p { "If it was just stopped, run its space again on the Studio home." }
+    };
+    Sheet { title: "No answer", domain: None, request_id: Some(request_id) }.around(&body)
 }
 
 /// There is no such page; `home` is where the next one is.

@@ -1,0 +1,302 @@
+//! The doors of apps: what runs in a space, behind the same permission as the Studio pages.
+//!
+//! An app's address is an origin of its own. A visitor comes from the Studio pages with a ticket, gets
+//! a cookie of that origin, and is judged anew on every request and on every frame of a WebSocket,
+//! with the policies of that moment and the network by which the request came (SPEC T7).
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SET_COOKIE, UPGRADE};
+use http::{Method, Request, Response, StatusCode, Uri};
+use http_body_util::BodyExt;
+use sagegate_gate::HttpRequest;
+use sagegate_services::sagemaker::app_door::{self, AppDoorRecord, COOKIE, Way};
+use sagegate_services::sagemaker::space_records::AppRecord;
+use sagegate_services::sagemaker::studio::{NotAdmitted, Refused};
+use sagegate_workloads::proxy::{self, Answered};
+use sagegate_workloads::runtime::{Failure, Stream};
+
+use crate::door::{StudioDoor, Turned, Visitor};
+use crate::pages;
+use crate::record::{self, AppUse};
+use crate::reply::{Reply, Socket};
+use crate::web::{cookies_named, not_allowed, page, parameter, redirect, set};
+
+/// The paths of the door itself; all others are the app's.
+const ENTER: &str = "/_sagegate/enter";
+
+impl StudioDoor {
+    /// Answers one request at the door of an app.
+    pub(crate) async fn serve_app(
+        &self,
+        request: &HttpRequest,
+        address: Ipv4Addr,
+        door: &AppDoorRecord,
+    ) -> Reply {
+        match self.route_app(request, address, door).await {
+            Ok(reply) => reply,
+            Err(turned) => self.turned_from_app(request, turned).into(),
+        }
+    }
+
+    async fn route_app(
+        &self,
+        request: &HttpRequest,
+        address: Ipv4Addr,
+        door: &AppDoorRecord,
+    ) -> Result<Reply, Turned> {
+        // The socket says by which way the door is reached, and so do the door and its address.
+        if Way::of(&request.arrival) != door.way {
+            return Err(Turned::NoDoor);
+        }
+        if request.path == ENTER {
+            return match request.method {
+                Method::GET => self.enter_app(request, address).await.map(Reply::from),
+                _ => Ok(not_allowed("GET").into()),
+            };
+        }
+        let (visitor, app) = self.app_visitor(request, address)?;
+        if request.path == "/" && matches!(request.method, Method::GET | Method::HEAD) {
+            record::used_app(self.gate(), request, &AppUse::of(&visitor, &app));
+            return Ok(redirect(&front(&app)).into());
+        }
+        let websocket = is_websocket(request);
+        // Another page of the browser may call the app, but not speak to it as its visitor.
+        if (websocket || !request.method.is_safe()) && is_of_another_origin(request) {
+            record::used_app(self.gate(), request, &AppUse::of(&visitor, &app));
+            return Ok(page(StatusCode::FORBIDDEN, pages::other_origin()).into());
+        }
+        self.hand_on(request, address, visitor, app, websocket).await
+    }
+
+    /// `/_sagegate/enter?ticket=…`: decides the visit, uses the ticket up, and begins the session.
+    async fn enter_app(
+        &self,
+        request: &HttpRequest,
+        address: Ipv4Addr,
+    ) -> Result<Response<Bytes>, Turned> {
+        let ticket = parameter(&request.query, "ticket");
+        let ticket = ticket.ok_or(Turned::Away(NotAdmitted::Unknown))?;
+        let gate = self.gate();
+        let state = gate.store().snapshot()?;
+        let now = gate.env().now();
+        let (visit, app) = app_door::ticket_holder(&state, gate.vault(), now, address, &ticket)?;
+        let visitor = self.decide(request, &state, visit)?;
+        let entered = gate
+            .transact_recorded(|tx, records| {
+                match app_door::enter(tx, gate.env(), gate.vault(), now, address, &ticket) {
+                    Ok(entered) => {
+                        records.push(record::of_app(gate, request, &AppUse::of(&visitor, &app)));
+                        Ok(Ok(entered))
+                    }
+                    // Nothing is written then.
+                    Err(Refused::NotAdmitted(reason)) => Ok(Err(reason)),
+                    Err(Refused::Fault(fault)) => Err(fault),
+                }
+            })
+            .await?
+            .map_err(Turned::Away)?;
+        let mut response = redirect(&front(&app));
+        let secure = if request.secure { "; Secure" } else { "" };
+        let cookie = format!(
+            "{COOKIE}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
+            entered.cookie.reveal(),
+            entered.max_age,
+        );
+        set(&mut response, SET_COOKIE, &cookie);
+        Ok(response)
+    }
+
+    /// The visitor of an app: recognised by a cookie, and allowed to be here now.
+    fn app_visitor(
+        &self,
+        request: &HttpRequest,
+        address: Ipv4Addr,
+    ) -> Result<(Visitor, AppRecord), Turned> {
+        let gate = self.gate();
+        let state = gate.store().snapshot()?;
+        let mut turned = Turned::Away(NotAdmitted::Unknown);
+        for cookie in cookies_named(request, COOKIE) {
+            let now = gate.env().now();
+            let found = app_door::session(&state, gate.vault(), now, address, cookie);
+            let judged = found
+                .map_err(Turned::from)
+                .and_then(|(visit, app)| Ok((self.decide(request, &state, visit)?, app)));
+            match judged {
+                Ok(found) => return Ok(found),
+                Err(Turned::Failed(fault)) => return Err(fault.into()),
+                Err(other) if other.weight() >= turned.weight() => turned = other,
+                Err(_) => {}
+            }
+        }
+        Err(turned)
+    }
+
+    /// Hands a request on to its app.
+    async fn hand_on(
+        &self,
+        request: &HttpRequest,
+        address: Ipv4Addr,
+        visitor: Visitor,
+        app: AppRecord,
+        websocket: bool,
+    ) -> Result<Reply, Turned> {
+        let used = AppUse::of(&visitor, &app);
+        let Some(runtime) = self.runtime() else {
+            let why = Failure::new("This Sagegate runs no apps (--runtime none).");
+            return Ok(self.silent(request, &used, &why));
+        };
+        let answered = match outgoing(request, websocket) {
+            Ok(outgoing) => match proxy::connect(&**runtime, &app.id).await {
+                Ok(stream) => proxy::exchange(stream, outgoing).await,
+                Err(failure) => Err(failure),
+            },
+            Err(failure) => Err(failure),
+        };
+        match answered {
+            Err(failure) => Ok(self.silent(request, &used, &failure)),
+            Ok(Answered::Response(answer)) => {
+                record::used_app(self.gate(), request, &used);
+                let (head, body) = answer.into_parts();
+                let mut response = Response::new(body.boxed_unsync());
+                *response.status_mut() = head.status;
+                *response.headers_mut() = proxy::for_client(&head.headers, false);
+                Ok(Reply::App(response))
+            }
+            Ok(Answered::Switched(..)) if !websocket => {
+                let why = Failure::new("The app has switched to a protocol that nobody asked for.");
+                Ok(self.silent(request, &used, &why))
+            }
+            Ok(Answered::Switched(head, app_end)) => {
+                let mut response = Response::new(());
+                *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+                *response.headers_mut() = proxy::for_client(head.headers(), true);
+                if !response.headers().contains_key(SEC_WEBSOCKET_ACCEPT) {
+                    let why = Failure::new("The app does not speak the WebSocket protocol.");
+                    return Ok(self.silent(request, &used, &why));
+                }
+                record::used_app(self.gate(), request, &used);
+                let socket = self.socket(request.clone(), address, used, app_end.0);
+                Ok(Reply::Socket(response, socket))
+            }
+        }
+    }
+
+    /// What has a WebSocket to an app: every frame of it is judged as a request of its own would be.
+    fn socket(
+        &self,
+        request: HttpRequest,
+        address: Ipv4Addr,
+        used: AppUse,
+        app_end: Stream,
+    ) -> Socket {
+        let door = self.clone();
+        Box::new(move |client, early, leaving| {
+            Box::pin(async move {
+                let gate = Arc::clone(door.gate());
+                let changes = gate.store().subscribe();
+                let judge = || match door.app_visitor(&request, address) {
+                    Ok(_) => Ok(()),
+                    Err(turned) => Err(door.why_not(&request, turned)),
+                };
+                let done = proxy::relay(client, early, app_end, judge, changes, leaving).await;
+                record::left_app(&gate, &request, &used, &done);
+            })
+        })
+    }
+
+    /// Records why a frame was not permitted, and says it in a few words.
+    fn why_not(&self, request: &HttpRequest, turned: Turned) -> String {
+        let text = match &turned {
+            Turned::Away(reason) => reason.to_string(),
+            Turned::Refused(_) => "Your permission to be here has ended.".to_owned(),
+            Turned::NoDoor => "The app's door is closed.".to_owned(),
+            Turned::Failed(_) => "Your permission cannot be judged at the moment.".to_owned(),
+        };
+        drop(self.turned_from_app(request, turned));
+        text
+    }
+
+    /// The page for an app that does not answer.
+    fn silent(&self, request: &HttpRequest, used: &AppUse, why: &Failure) -> Reply {
+        tracing::debug!(request = request.request_id, app = used.app, %why, "an app is silent");
+        record::failed_app(self.gate(), request, used, &why.message);
+        page(StatusCode::BAD_GATEWAY, pages::app_silent(&why.message, &request.request_id)).into()
+    }
+
+    /// The page for whom an app's door is closed.
+    fn turned_from_app(&self, request: &HttpRequest, turned: Turned) -> Response<Bytes> {
+        match turned {
+            // There is no sign-in page here: a visitor comes from Studio.
+            Turned::Away(reason) => {
+                let nobody = "not asked: nobody was recognised";
+                record::unanswered(
+                    self.gate(),
+                    request,
+                    "NotAdmitted",
+                    &reason.to_string(),
+                    nobody,
+                );
+                page(StatusCode::UNAUTHORIZED, pages::app_away(&reason.to_string()))
+            }
+            turned => self.turned(request, turned),
+        }
+    }
+}
+
+impl AppUse {
+    /// This visitor's use of this app.
+    fn of(visitor: &Visitor, app: &AppRecord) -> Self {
+        let Visitor { visit, context, by } = visitor;
+        Self {
+            caller: context.caller.clone(),
+            profile: visit.profile_arn(),
+            app: app.arn(&visit.scope),
+            by: by.clone(),
+        }
+    }
+}
+
+/// The first page of an app.
+fn front(app: &AppRecord) -> String {
+    format!("{}/", base(app.app_type.0))
+}
+
+/// The request as its app gets it.
+fn outgoing(request: &HttpRequest, websocket: bool) -> Result<Request<Bytes>, Failure> {
+    let target = match request.query.as_str() {
+        "" => request.path.clone(),
+        query => format!("{}?{query}", request.path),
+    };
+    let uri = target.parse::<Uri>();
+    let uri = uri.map_err(|_| Failure::new("The address of the page cannot be understood."))?;
+    let mut outgoing = Request::new(request.body.clone());
+    *outgoing.method_mut() = request.method.clone();
+    *outgoing.uri_mut() = uri;
+    *outgoing.headers_mut() = proxy::for_app(&request.headers, websocket);
+    Ok(outgoing)
+}
+
+fn is_websocket(request: &HttpRequest) -> bool {
+    let upgrade = request.header(UPGRADE.as_str());
+    request.method == Method::GET
+        && upgrade.is_some_and(|value| value.trim().eq_ignore_ascii_case("websocket"))
+}
+
+/// Whether a browser says that the page that asks is not of this origin (RFC 6454). Programs other
+/// than browsers say nothing.
+pub(crate) fn is_of_another_origin(request: &HttpRequest) -> bool {
+    let Some(origin) = request.headers.get(ORIGIN) else { return false };
+    let scheme = if request.secure { "https" } else { "http" };
+    let host = request.header(HOST.as_str()).unwrap_or_default();
+    !origin.as_bytes().eq_ignore_ascii_case(format!("{scheme}://{host}").as_bytes())
+}
+
+fn base(app_type: sagegate_api::sagemaker::AppType) -> &'static str {
+    match app_type {
+        sagegate_api::sagemaker::AppType::JupyterLab => "/jupyterlab/default",
+        _ => "",
+    }
+}
