@@ -84,7 +84,7 @@ def dry_runs():
 
 @pytest.mark.parametrize("operation", list(dry_runs()))
 def test_a_dry_run_says_what_would_happen(world, operation):
-    prepare, needs = matrix.ENTRIES["ec2", operation]
+    prepare, needs, _ = matrix.ENTRIES["ec2", operation]
     call = botocore.xform_name(operation)
     given = prepare(world)
     with pytest.raises(botocore.exceptions.ClientError) as caught:

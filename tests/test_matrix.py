@@ -42,18 +42,28 @@ def allow(world, user, actions):
     world.iam.put_user_policy(UserName=user, PolicyName="matrix", PolicyDocument=document)
 
 
+def permitted(call, given, refused):
+    """Makes a call that is permitted: it succeeds, or is refused by the operation itself."""
+    if refused is None:
+        call(**given)
+        return
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        call(**given)
+    assert caught.value.response["Error"]["Code"] == refused
+
+
 @pytest.mark.parametrize(("service", "operation"), operations())
 def test_operation(world, service, operation):
     assert (service, operation) in matrix.ENTRIES, (
         f"{service}:{operation} is served and has no entry in tests/matrix/{service}.py"
     )
-    prepare, needs = matrix.ENTRIES[service, operation]
+    prepare, needs, refused = matrix.ENTRIES[service, operation]
     user = world.user()
     client = world.server.principal(f"user/{user}").client(service)
     call = getattr(client, botocore.xform_name(operation))
 
     allow(world, user, needs)
-    call(**prepare(world))
+    permitted(call, prepare(world), refused)
     for missing in needs:
         allow(world, user, [action for action in needs if action != missing])
         given = prepare(world)
@@ -63,7 +73,7 @@ def test_operation(world, service, operation):
         assert error["Code"] in DENIALS, f"without {missing}: {error}"
         assert f"not authorized to perform: {missing}" in error["Message"]
     allow(world, user, needs)
-    call(**prepare(world))
+    permitted(call, prepare(world), refused)
 
 
 def test_no_entry_is_for_what_is_not_served():

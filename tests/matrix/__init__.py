@@ -12,14 +12,15 @@ import json
 ENTRIES = {}
 
 
-def entry(service, operation, needs=None):
+def entry(service, operation, needs=None, refused=None):
     """Registers an entry. `needs` are the actions, `service:operation` if it is not given; an empty
-    list says that the call needs no permission."""
+    list says that the call needs no permission. `refused` is the code by which the operation itself
+    refuses the call once it is permitted, where a call that succeeds takes more than calls to prepare."""
 
     def register(prepare):
         wanted = [f"{service}:{operation}"] if needs is None else needs
         assert (service, operation) not in ENTRIES, f"{service}:{operation} is there twice"
-        ENTRIES[service, operation] = (prepare, wanted)
+        ENTRIES[service, operation] = (prepare, wanted, refused)
         return prepare
 
     return register

@@ -163,19 +163,20 @@ impl Node {
         address: SocketAddr,
         studio_names: bool,
     ) -> anyhow::Result<()> {
-        let site = Site {
-            scheme: "http".to_owned(),
-            public_port: address.port(),
-            loopback_range: has_loopback_range(),
-            studio_names,
-        };
         // A wildcard is reached by loopback on this machine.
         let host = match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
             IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
             ip => ip,
         };
-        let url = format!("{}://{}", site.scheme, SocketAddr::new(host, address.port()));
+        let site = Site {
+            scheme: "http".to_owned(),
+            public_host: SocketAddr::new(host, address.port()).to_string(),
+            public_port: address.port(),
+            loopback_range: has_loopback_range(),
+            studio_names,
+        };
+        let url = format!("{}://{}", site.scheme, site.public_host);
         self.gate
             .transact(|tx| {
                 site.write(tx)?;

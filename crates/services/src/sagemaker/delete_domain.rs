@@ -10,8 +10,9 @@ use super::ids::DomainId;
 use super::read_domain::{need, require};
 use super::records::{self, PROFILES};
 use super::shapes::Word;
+use super::space_records::SPACES;
 
-/// Deletes a domain that has no user profiles.
+/// Deletes a domain that has no user profiles and no spaces.
 #[derive(Debug)]
 pub struct DeleteDomain;
 
@@ -40,6 +41,9 @@ impl Operation for DeleteDomain {
         let inside = (scope.account.as_str(), scope.region.as_str(), id.as_str());
         if !PROFILES.scan(tx, &inside, None, 1)?.is_empty() {
             return Err(associated("Domain", &arn, "UserProfile"));
+        }
+        if !SPACES.scan(tx, &inside, None, 1)?.is_empty() {
+            return Err(associated("Domain", &arn, "Space"));
         }
         let retention = call.input.retention_policy.as_ref().and_then(|it| it.home_efs_file_system);
         record.retention = Some(Word(retention.unwrap_or(RetentionType::Retain)));

@@ -120,6 +120,11 @@ pub enum Taggable {
     UserProfile(DomainId, String),
     /// What has a name of its own: the part of the ARN before the name, and the name.
     Named(NamedKind, String),
+    /// A space, under the name that the ARN gives.
+    Space(DomainId, String),
+    /// An app of a user profile or space, under the names that the ARN gives: the owner's, the kind in
+    /// lower case, its own.
+    App(DomainId, String, String, String),
     /// A kind of resource that does not exist here.
     Other,
 }
@@ -189,6 +194,22 @@ impl ResourceArn {
                     return None;
                 }
                 Taggable::UserProfile(DomainId::parse(domain)?, name.to_owned())
+            }
+            Some(("space", rest)) => {
+                let (domain, name) = rest.split_once('/')?;
+                if name.is_empty() || name.contains('/') {
+                    return None;
+                }
+                Taggable::Space(DomainId::parse(domain)?, name.to_owned())
+            }
+            Some(("app", rest)) => {
+                let parts: Vec<&str> = rest.split('/').collect();
+                let [domain, owner, kind, name] = parts.as_slice() else { return None };
+                if owner.is_empty() || kind.is_empty() || name.is_empty() {
+                    return None;
+                }
+                let domain = DomainId::parse(domain)?;
+                Taggable::App(domain, (*owner).into(), (*kind).into(), (*name).into())
             }
             Some((path, name)) => match NamedKind::of_path(path) {
                 Some(_) if name.is_empty() || name.contains('/') => return None,

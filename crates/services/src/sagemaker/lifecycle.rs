@@ -1,4 +1,4 @@
-//! What happens to domains and user profiles after the call that asked for it: Pending becomes
+//! What happens to domains, user profiles and spaces after the call that asked for it: Pending becomes
 //! InService, Updating becomes InService, Deleting becomes gone, each when its work is done and not
 //! before (SPEC 2.5, life-cycles).
 //!
@@ -11,7 +11,7 @@ use std::pin::Pin;
 
 use sagegate_api::sagemaker::{
     AppNetworkAccessType, AppSecurityGroupManagement, DomainStatus, HomeEfsFileSystemCreation,
-    RetentionType, UserProfileStatus,
+    RetentionType, SpaceStatus, UserProfileStatus,
 };
 use sagegate_gate::env::Env;
 use sagegate_gate::{AccountId, Fault, Gate, Reaction, Region, Scope};
@@ -24,9 +24,11 @@ use super::records::{
     self, DOMAIN_NAMES, DOMAINS, DOORS, DomainRecord, EFS_UIDS, HOME_FILE_SYSTEMS,
     HomeFileSystemRecord, PROFILES, ProfileRecord, WORK,
 };
+use super::sessions;
 use super::settings::Given;
 use super::shapes::Word;
 use super::site::{self, Site};
+use super::space_records::{self, Owner, SPACE_WORK, SPACES, SpaceRecord};
 use crate::binding::Binding;
 
 /// The user ids of home directories begin behind this number (SPEC R1.16 shows the first).
@@ -69,7 +71,7 @@ impl Reaction for Lifecycle {
     }
 }
 
-/// A piece of work: account, region, domain, and a user profile's name in lower case or nothing.
+/// A piece of work, as [`WORK`] has it.
 pub type Work = (String, String, String, String);
 
 /// All work that is noted.
@@ -99,6 +101,10 @@ pub fn advance(tx: &mut Tx, env: &Env, work: &Work) -> Result<(), Fault> {
     if profile.is_empty() {
         if let Some(record) = records::domain(tx, &scope, &id)? {
             advance_domain(tx, env, &scope, record)?;
+        }
+    } else if let Some(space) = profile.strip_prefix(SPACE_WORK) {
+        if let Some(record) = space_records::space(tx, &scope, &id, space)? {
+            advance_space(tx, env, &scope, record)?;
         }
     } else if let Some(record) = records::profile(tx, &scope, &id, profile)? {
         advance_profile(tx, env, &scope, record)?;
@@ -182,12 +188,18 @@ fn equip(tx: &mut Tx, env: &Env, scope: &Scope, record: &mut DomainRecord) -> Re
         let key = (scope.account.as_str(), scope.region.as_str(), id.as_str());
         HOME_FILE_SYSTEMS.put(tx, &key, &file_system)?;
         record.home_efs_id = Some(id);
-        // Profiles from before the file system get their home directories now.
+        // Profiles and spaces from before the file system get their home directories now.
         let inside = (scope.account.as_str(), scope.region.as_str(), record.id.as_str());
         for (_, mut profile) in PROFILES.scan(tx, &inside, None, usize::MAX)? {
             if profile.efs_uid.is_none() {
                 profile.efs_uid = Some(next_uid(tx, scope, &record.id)?);
                 records::put_profile(tx, scope, &profile)?;
+            }
+        }
+        for (_, mut space) in SPACES.scan(tx, &inside, None, usize::MAX)? {
+            if space.efs_uid.is_none() {
+                space.efs_uid = Some(next_uid(tx, scope, &record.id)?);
+                space_records::put_space(tx, scope, &space)?;
             }
         }
     }
@@ -257,6 +269,8 @@ fn advance_profile(
             records::put_tags(tx, scope, &arn, std::collections::BTreeMap::new())?;
             let name = record.name.to_ascii_lowercase();
             let (account, region) = (scope.account.as_str(), scope.region.as_str());
+            let owner = Owner::Profile { name: record.name, incarnation: record.incarnation };
+            space_records::forget_deleted(tx, scope, &record.domain, &owner, env.now(), true)?;
             PROFILES.delete(tx, &(account, region, record.domain.as_str(), name.as_str()));
             return Ok(());
         }
@@ -265,6 +279,39 @@ fn advance_profile(
     record.status = Word(UserProfileStatus::InService);
     record.modified = env.now();
     Ok(records::put_profile(tx, scope, &record)?)
+}
+
+fn advance_space(
+    tx: &mut Tx,
+    env: &Env,
+    scope: &Scope,
+    mut record: SpaceRecord,
+) -> Result<(), Fault> {
+    match record.status.0 {
+        SpaceStatus::Pending => {
+            let domain = records::domain(tx, scope, &record.domain)?;
+            if domain.is_some_and(|it| it.home_efs_id.is_some()) && record.efs_uid.is_none() {
+                record.efs_uid = Some(next_uid(tx, scope, &record.domain)?);
+            }
+        }
+        SpaceStatus::Updating => {}
+        SpaceStatus::Deleting => {
+            let owner = record.as_owner();
+            let reason = "The space was deleted.";
+            sessions::end_of_space(tx, scope, &record, env.now(), reason)?;
+            space_records::forget_deleted(tx, scope, &record.domain, &owner, env.now(), true)?;
+            let arn = record.arn(scope);
+            records::put_tags(tx, scope, &arn, std::collections::BTreeMap::new())?;
+            let name = record.name.to_ascii_lowercase();
+            let (account, region) = (scope.account.as_str(), scope.region.as_str());
+            SPACES.delete(tx, &(account, region, record.domain.as_str(), name.as_str()));
+            return Ok(());
+        }
+        _ => return Ok(()),
+    }
+    record.status = Word(SpaceStatus::InService);
+    record.modified = env.now();
+    Ok(space_records::put_space(tx, scope, &record)?)
 }
 
 /// The next user id in a domain's file system. Ids are never given twice, so that no profile finds

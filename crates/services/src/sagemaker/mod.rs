@@ -8,13 +8,16 @@
 
 pub mod app_door;
 pub mod app_image_config;
+pub mod create_app;
 pub mod create_domain;
+pub mod delete_app;
 pub mod delete_domain;
 mod faults;
 pub mod ids;
 pub mod image;
 pub mod image_version;
 pub mod image_versions;
+pub mod instances;
 pub mod lifecycle;
 mod listing;
 mod mount_targets;
@@ -28,15 +31,20 @@ pub mod notebook_token;
 pub mod notebook_workload;
 pub mod presigned;
 pub mod presigned_notebook;
+pub mod read_app;
 pub mod read_domain;
 pub mod read_profile;
+pub mod read_space;
 pub mod records;
 pub mod resource_work;
 pub mod sessions;
 mod settings;
 pub mod shapes;
 pub mod site;
+pub mod space_defaults;
 pub mod space_records;
+mod space_rules;
+pub mod start_session;
 pub mod studio;
 pub mod studio_lifecycle;
 mod tagging;
@@ -46,6 +54,7 @@ mod tests;
 pub mod update_domain;
 pub mod workload;
 pub mod write_profile;
+pub mod write_space;
 
 use sagegate_gate::registry::Registry;
 
@@ -98,5 +107,15 @@ pub(crate) fn register(registry: &mut Registry) {
         .add::<notebook_config::DescribeNotebookInstanceLifecycleConfig>()
         .add::<notebook_config::UpdateNotebookInstanceLifecycleConfig>()
         .add::<notebook_config::ListNotebookInstanceLifecycleConfigs>()
-        .add::<notebook_config::DeleteNotebookInstanceLifecycleConfig>();
+        .add::<notebook_config::DeleteNotebookInstanceLifecycleConfig>()
+        .add::<write_space::CreateSpace>()
+        .add::<read_space::DescribeSpace>()
+        .add::<read_space::ListSpaces>()
+        .add::<write_space::UpdateSpace>()
+        .add::<write_space::DeleteSpace>()
+        .add::<create_app::CreateApp>()
+        .add::<read_app::DescribeApp>()
+        .add::<read_app::ListApps>()
+        .add::<delete_app::DeleteApp>()
+        .add::<start_session::StartSession>();
 }

@@ -230,12 +230,34 @@ pub(super) fn studio_address(
     state: &dyn Read,
     arrival: &EndpointArrival,
 ) -> Result<Option<Ipv4Addr>, Fault> {
+    let scope = scope_of(arrival)?;
+    let listeners = ec2::endpoint::studio_listeners(state, &scope, &arrival.vpc_id)?;
+    Ok(nearest(&listeners, arrival))
+}
+
+/// The loopback address of the `ssmmessages` endpoint of the VPC that a request came from, likewise:
+/// there the data channels of remote access are opened (REMOTE-ACCESS 2.1).
+pub(super) fn messages_address(
+    state: &dyn Read,
+    arrival: &EndpointArrival,
+) -> Result<Option<Ipv4Addr>, Fault> {
+    let scope = scope_of(arrival)?;
+    let listeners = ec2::endpoint::channel_listeners(state, &scope, &arrival.vpc_id)?;
+    Ok(nearest(&listeners, arrival))
+}
+
+fn scope_of(arrival: &EndpointArrival) -> Result<Scope, Fault> {
     let internal = |it: sagegate_gate::ids::InvalidId| Fault::internal(it.to_string());
-    let scope = Scope {
+    Ok(Scope {
         account: AccountId::parse(&arrival.account).map_err(internal)?,
         region: Region::parse(&arrival.region).map_err(internal)?,
-    };
-    let listeners = ec2::endpoint::studio_listeners(state, &scope, &arrival.vpc_id)?;
+    })
+}
+
+fn nearest(
+    listeners: &[ec2::endpoint::EndpointListener],
+    arrival: &EndpointArrival,
+) -> Option<Ipv4Addr> {
     let own = listeners.iter().find(|it| it.subnet_id == arrival.subnet_id);
-    Ok(own.or(listeners.first()).map(|it| it.addr))
+    own.or(listeners.first()).map(|it| it.addr)
 }

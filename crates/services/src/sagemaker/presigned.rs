@@ -2,16 +2,18 @@
 
 use sagegate_api::sagemaker::{
     AuthMode, CreatePresignedDomainUrlRequest, CreatePresignedDomainUrlResponse, DomainStatus,
-    UserProfileStatus,
+    SpaceStatus, UserProfileStatus,
 };
 use sagegate_gate::{Access, Authorized, Call, Fault, Need, Needs, Operation, Scope};
 use sagegate_store::{Read, Tx};
 
-use super::faults::{not_found, not_open, validation};
+use super::faults::{not_open, validation};
 use super::ids::DomainId;
+use super::records::ProfileRecord;
 use super::site::{self, Site};
+use super::space_records::SpaceRecord;
 use super::studio::{self, NewToken};
-use super::{neighbours, read_domain, read_profile};
+use super::{neighbours, read_domain, read_profile, read_space};
 
 /// Seconds for which a URL can be used, and for which its session lasts, where the request does not
 /// say (SageMaker API, CreatePresignedDomainUrl; SPEC R1.21).
@@ -63,12 +65,10 @@ impl Operation for CreatePresignedDomainUrl {
             )));
         }
         let profile = read_profile::require(tx, scope, &id, &input.user_profile_name)?;
-        if let Some(space) = &input.space_name {
-            return Err(not_found(
-                "Space",
-                &scope.arn("sagemaker", &format!("space/{id}/{space}")),
-            ));
-        }
+        let space = match &input.space_name {
+            Some(name) => Some(enterable(&read_space::require(tx, scope, &id, name)?, &profile)?),
+            None => None,
+        };
         let landing = input.landing_uri.as_deref().map(check_landing).transpose()?;
         let open = matches!(
             domain.status.0,
@@ -121,12 +121,30 @@ impl Operation for CreatePresignedDomainUrl {
                     .unwrap_or(SESSION_LIFE)
                     .into(),
                 landing,
+                space,
             },
         )?;
         let origin = site.studio_origin(scope, &id, address);
         Ok(CreatePresignedDomainUrlResponse {
             authorized_url: Some(format!("{origin}/auth?token={}", token.reveal())),
         })
+    }
+}
+
+/// The name of a space that this user profile may enter: one that is shared, or its own.
+///
+/// # Errors
+/// `ValidationException`.
+fn enterable(space: &SpaceRecord, profile: &ProfileRecord) -> Result<String, Fault> {
+    if space.status.0 == SpaceStatus::Deleting {
+        return Err(validation(format!("Space [{}] is being deleted.", space.name)));
+    }
+    match space.private_to() {
+        Some(owner) if owner != profile.name => Err(validation(format!(
+            "Space [{}] is private to another user profile than [{}].",
+            space.name, profile.name
+        ))),
+        _ => Ok(space.name.clone()),
     }
 }
 

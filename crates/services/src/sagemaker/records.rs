@@ -35,8 +35,8 @@ pub const PROFILES: Table<(String, String, String, String), ProfileRecord> =
 pub const EFS_UIDS: Table<(String, String, String), u64> = Table::new("sagemaker.efs-uid");
 /// Tags by `(account, region, ARN)`.
 pub const TAGS: Table<(String, String, String), TagsRecord> = Table::new("sagemaker.tags");
-/// What still has to be done: `(account, region, domain id, profile name in lower case or nothing)`.
-/// See [`super::lifecycle`].
+/// What still has to be done: `(account, region, domain id, what)`, where `what` is a profile's name in
+/// lower case, `space/` and that of a space, or nothing for the domain itself. See [`super::lifecycle`].
 pub const WORK: Table<(String, String, String, String), ()> = Table::new("sagemaker.work");
 /// Public doors by address.
 pub const DOORS: Table<String, DoorRecord> = Table::new("sagemaker.door");

@@ -23,6 +23,9 @@ pub const SITE: Table<String, Site> = Table::new("site.config");
 pub struct Site {
     /// `http` or `https`.
     pub scheme: String,
+    /// Host and port of the public listener, as its URL has them.
+    #[serde(default)]
+    pub public_host: String,
     /// The port of the public listener, on which doors and endpoint addresses listen too.
     pub public_port: u16,
     /// Whether every loopback address is this machine's ([`Places::range`]).
@@ -282,6 +285,7 @@ mod tests {
     fn an_origin_names_scheme_address_and_port() {
         let site = Site {
             scheme: "http".into(),
+            public_host: "127.0.0.1:4566".into(),
             public_port: 4566,
             loopback_range: true,
             studio_names: false,

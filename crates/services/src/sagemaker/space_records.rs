@@ -348,7 +348,7 @@ pub fn apps_of(
 }
 
 /// Those of the same name that came later are younger; of two of one instant, one has ended.
-fn age(record: &AppRecord) -> (Time, bool, &str) {
+pub(super) fn age(record: &AppRecord) -> (Time, bool, &str) {
     let ended = matches!(record.status.0, AppStatus::Deleting | AppStatus::Deleted);
     (record.created, !ended, &record.id)
 }

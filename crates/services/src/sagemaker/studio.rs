@@ -50,6 +50,9 @@ pub struct AdmissionRecord {
     /// How long the session lasts, in seconds, from its opening.
     session_seconds: i64,
     landing: Option<String>,
+    /// The space that was asked for, as spelled at its making.
+    #[serde(default)]
+    space: Option<String>,
 }
 
 impl Record for AdmissionRecord {}
@@ -64,6 +67,7 @@ pub(super) struct NewToken<'a> {
     pub(super) url_seconds: i64,
     pub(super) session_seconds: i64,
     pub(super) landing: Option<String>,
+    pub(super) space: Option<String>,
 }
 
 /// By which door a request came in.
@@ -153,6 +157,9 @@ pub struct Visit {
     pub landing: Option<String>,
     /// The digest of the session's cookie; nothing before the session is opened.
     pub session: Option<String>,
+    /// The name of the space that the visitor wants to enter (CreatePresignedDomainUrl, `SpaceName`).
+    /// It may be gone since.
+    pub space: Option<String>,
 }
 
 impl Visit {
@@ -289,6 +296,7 @@ pub(super) fn issue(
         ends: new.now.plus_seconds(new.url_seconds),
         session_seconds: new.session_seconds,
         landing: new.landing.clone(),
+        space: new.space.clone(),
     };
     put(tx, TOKENS, "token", &digest(token.reveal()), &record)?;
     Ok(token)
@@ -323,7 +331,8 @@ fn visit(state: &dyn Read, vault: &Vault, record: &AdmissionRecord) -> Result<Vi
     let plain = vault.unseal_text(PURPOSE, &record.caller).map_err(|_| NotAdmitted::Unknown)?;
     let caller = serde_json::from_slice(&plain).map_err(|_| NotAdmitted::Unknown)?;
     let landing = record.landing.clone();
-    Ok(Visit { caller, scope, domain, profile, ends: record.ends, landing, session: None })
+    let space = record.space.clone();
+    Ok(Visit { caller, scope, domain, profile, ends: record.ends, landing, session: None, space })
 }
 
 /// Whom a token would let in, without using it up: to decide the visit before [`redeem`], in the

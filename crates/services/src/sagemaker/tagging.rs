@@ -10,13 +10,16 @@ use super::faults::validation;
 /// Tags that a resource can have.
 pub(super) const TAGS_PER_RESOURCE: usize = 50;
 
+/// The tag of a space that names its owner (SPEC R0.4).
+pub(super) const OWNER_TAG: &str = "sagemaker:user-profile-arn";
+
 /// Tag keys that SageMaker itself writes and policies build on (SPEC R0.4, 3.1). No caller may set
 /// or delete them (SPEC T5). Condition keys know no case, so neither does this list.
 const SYSTEM_KEYS: [&str; 5] = [
     "sagemaker:domain-arn",
     "sagemaker:domain-id",
     "sagemaker:space-arn",
-    "sagemaker:user-profile-arn",
+    OWNER_TAG,
     "sagemaker:user-profile-name",
 ];
 
@@ -42,19 +45,28 @@ pub(super) fn and_add_tags(
     needs.and(need)
 }
 
+/// Whether a key is one of those that only SageMaker writes.
+fn is_system(key: &str) -> bool {
+    SYSTEM_KEYS.contains(&key.to_lowercase().as_str())
+}
+
+/// How many of a resource's tags count: those that callers write.
+pub(super) fn counted(tags: &BTreeMap<String, String>) -> usize {
+    tags.keys().filter(|key| !is_system(key)).count()
+}
+
 /// Refuses a key that callers may not write.
 ///
 /// # Errors
 /// `ValidationException`.
 pub(super) fn check_key(key: &str) -> Result<(), Fault> {
-    let lower = key.to_lowercase();
     if crate::is_reserved(key) {
         return Err(validation(format!(
             "Tag key '{key}' is not valid: aws: prefixed tag key names are not allowed for \
              external use."
         )));
     }
-    if SYSTEM_KEYS.contains(&lower.as_str()) {
+    if is_system(key) {
         return Err(validation(format!(
             "Tag key '{key}' is not valid: it is set by Amazon SageMaker and cannot be changed."
         )));

@@ -17,7 +17,7 @@ use super::notebook_records::NotebookRecord;
 use super::read_profile::canonical_arn;
 use super::studio_lifecycle::StudioLifecycleConfigRecord;
 use super::tagging::{self, TAGS_PER_RESOURCE, answered, check_key};
-use super::{read_domain, read_profile, records};
+use super::{read_app, read_domain, read_profile, read_space, records};
 use crate::paging;
 
 /// The least size of a page of ListTags (SageMaker API, `ListTagsMaxResults`).
@@ -32,6 +32,13 @@ fn subject(scope: &Scope, arn: &str, state: &dyn Read) -> Result<String, Fault> 
         }
         Taggable::Named(kind, name) if parsed.scope == *scope => {
             Ok(find_named(state, scope, kind, &name)?.unwrap_or_else(|| arn.to_owned()))
+        }
+        Taggable::Space(domain, name) if parsed.scope == *scope => {
+            read_space::canonical_arn(state, scope, &domain, &name)
+        }
+        Taggable::App(domain, owner, kind, name) if parsed.scope == *scope => {
+            let found = read_app::with_arn(state, scope, &domain, (&owner, &kind, &name))?;
+            Ok(found.map_or_else(|| arn.to_owned(), |it| it.arn(scope)))
         }
         _ => Ok(arn.to_owned()),
     }
@@ -75,6 +82,14 @@ fn existing(state: &dyn Read, scope: &Scope, arn: &str) -> Result<String, Fault>
         }
         Taggable::Named(kind, name) => {
             find_named(state, scope, kind, &name)?.ok_or_else(|| not_found("Resource", arn))
+        }
+        Taggable::Space(domain, name) => {
+            Ok(read_space::require(state, scope, &domain, &name)?.arn(scope))
+        }
+        Taggable::App(domain, owner, kind, name) => {
+            read_app::with_arn(state, scope, &domain, (&owner, &kind, &name))?
+                .map(|it| it.arn(scope))
+                .ok_or_else(|| not_found("App", arn))
         }
         Taggable::Other => Err(not_found("Resource", arn)),
     }
@@ -132,10 +147,10 @@ impl Operation for AddTags {
         let arn = existing(tx, scope, &call.input.resource_arn)?;
         let mut tags = records::tags(tx, scope, &arn)?;
         tags.extend(new);
-        if tags.len() > TAGS_PER_RESOURCE {
+        let counted = tagging::counted(&tags);
+        if counted > TAGS_PER_RESOURCE {
             return Err(validation(format!(
-                "A resource can have at most {TAGS_PER_RESOURCE} tags; [{arn}] would have {}.",
-                tags.len()
+                "A resource can have at most {TAGS_PER_RESOURCE} tags; [{arn}] would have {counted}."
             )));
         }
         records::put_tags(tx, scope, &arn, tags.clone())?;

@@ -1,10 +1,10 @@
 //! UpdateDomain.
 
 use sagegate_api::sagemaker::{
-    AppNetworkAccessType, DomainSettings, DomainStatus, HomeEfsFileSystemCreation,
-    UpdateDomainRequest, UpdateDomainResponse,
+    AppNetworkAccessType, DomainSettings, DomainStatus, ExecutionRoleIdentityConfig,
+    HomeEfsFileSystemCreation, UpdateDomainRequest, UpdateDomainResponse,
 };
-use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation};
+use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation, Scope};
 use sagegate_store::{Read, Tx};
 
 use super::create_domain::check_r_studio;
@@ -17,6 +17,7 @@ use super::settings::{
     Given, as_settings, check_space_settings, check_user_settings, over, sharing_key,
 };
 use super::shapes::{Stored, Word};
+use super::space_records::APPS;
 
 /// Changes a domain. What the request does not name stays as it is, at every depth.
 #[derive(Debug)]
@@ -63,6 +64,7 @@ impl Operation for UpdateDomain {
         if !matches!(status, DomainStatus::InService | DomainStatus::UpdateFailed) {
             return Err(busy("update", "Domain", &arn, status.as_str()));
         }
+        check_apps(tx, scope, input, &record)?;
         apply(input, &mut record)?;
         // What the request does not name is not asked again: something that the domain has had may be
         // gone, and would bar every other change.
@@ -81,6 +83,39 @@ impl Operation for UpdateDomain {
         records::put_work(tx, scope, &id, "")?;
         Ok(UpdateDomainResponse { domain_arn: Some(arn) })
     }
+}
+
+/// Which network apps have and whom their roles name is settled when they start: it cannot change under
+/// apps that are InService, Pending or Deleting (SageMaker API, UpdateDomain, `AppNetworkAccessType`,
+/// `SubnetIds`, and DomainSettings, `ExecutionRoleIdentityConfig`; the text: SPEC 2.6).
+fn check_apps(
+    state: &dyn Read,
+    scope: &Scope,
+    input: &UpdateDomainRequest,
+    record: &DomainRecord,
+) -> Result<(), Fault> {
+    let access =
+        input.app_network_access_type.is_some_and(|it| it != record.app_network_access_type.0);
+    let removes = |now: &Vec<String>| record.subnet_ids.iter().any(|had| !now.contains(had));
+    let subnets = input.subnet_ids.as_ref().is_some_and(removes);
+    let settings = input.domain_settings_for_update.as_ref();
+    let had = record.domain_settings.as_ref().and_then(|it| it.0.execution_role_identity_config);
+    let identity = settings
+        .and_then(|it| it.execution_role_identity_config)
+        .is_some_and(|new| had.unwrap_or(ExecutionRoleIdentityConfig::Disabled) != new);
+    if !(access || subnets || identity) {
+        return Ok(());
+    }
+    let within = (scope.account.as_str(), scope.region.as_str());
+    let apps = APPS.scan(state, &within, None, usize::MAX)?;
+    if apps.iter().any(|(_, it)| it.domain == record.id && it.is_alive()) {
+        return Err(validation(format!(
+            "Unable to update Domain [{}] with InService App. Delete all InService apps in the domain \
+             including shared Apps for [domain-shared] User Profile, and try again.",
+            record.id.arn(scope)
+        )));
+    }
+    Ok(())
 }
 
 /// Lays the request over the record.

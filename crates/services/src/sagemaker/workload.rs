@@ -198,6 +198,11 @@ pub fn report(tx: &mut Tx, id: &str, what: &Observed, now: Time) -> Result<(), F
         return notebook_workload::report(tx, id, what, now);
     };
     match (what, app.status.0) {
+        (Observed::Serving, AppStatus::InService)
+            if app.healthy.is_some_and(|it| fresh(it, now)) =>
+        {
+            return Ok(());
+        }
         (Observed::Serving, AppStatus::Pending | AppStatus::InService) => {
             app.status = Word(AppStatus::InService);
             app.healthy = Some(now);
@@ -221,6 +226,11 @@ pub fn report(tx: &mut Tx, id: &str, what: &Observed, now: Time) -> Result<(), F
         _ => return Ok(()),
     }
     Ok(spaces::put_app(tx, &scope, &app)?)
+}
+
+/// Whether a sign of health is too young to be worth a write of the next.
+fn fresh(last: Time, now: Time) -> bool {
+    now < last.plus_seconds(60)
 }
 
 /// Has an app stop that has been idle for as long as it may be. Nothing happens to one that is not

@@ -9,7 +9,7 @@ use sagegate_api::sagemaker::{
 use sagegate_gate::{Access, Authorized, Call, Fault, Need, Needs, Operation};
 use sagegate_store::{Read, Tx};
 
-use super::faults::{busy, in_use, validation};
+use super::faults::{associated, busy, in_use, validation};
 use super::ids::{DomainId, profile_arn};
 use super::neighbours;
 use super::read_domain;
@@ -17,6 +17,7 @@ use super::read_profile::{need, require};
 use super::records::{self, DomainRecord, ProfileRecord};
 use super::settings::{Given, check_user_settings, over, sharing_key};
 use super::shapes::{Stored, Word};
+use super::space_records::{self, Owner};
 use super::tagging;
 
 /// Makes a user profile in a domain.
@@ -189,7 +190,7 @@ impl Operation for UpdateUserProfile {
     }
 }
 
-/// Deletes a user profile.
+/// Deletes a user profile that has no apps and owns no spaces.
 #[derive(Debug)]
 pub struct DeleteUserProfile;
 
@@ -217,6 +218,15 @@ impl Operation for DeleteUserProfile {
         ) {
             let arn = profile_arn(scope, &id, &record.name);
             return Err(busy("delete", "UserProfile", &arn, status.as_str()));
+        }
+        let arn = profile_arn(scope, &id, &record.name);
+        let owner =
+            Owner::Profile { name: record.name.clone(), incarnation: record.incarnation.clone() };
+        if space_records::has_apps(tx, scope, &id, &owner)? {
+            return Err(associated("UserProfile", &arn, "App"));
+        }
+        if space_records::owns_spaces(tx, scope, &id, &record.name)? {
+            return Err(associated("UserProfile", &arn, "Space"));
         }
         record.status = Word(UserProfileStatus::Deleting);
         record.modified = call.now;

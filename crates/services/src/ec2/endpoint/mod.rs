@@ -145,10 +145,31 @@ pub fn studio_listeners(
     scope: &Scope,
     vpc_id: &str,
 ) -> Result<Vec<EndpointListener>, StoreError> {
+    listeners_before(state, scope, vpc_id, Behind::Studio)
+}
+
+/// The listeners of a VPC's endpoint for data channels, likewise.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn channel_listeners(
+    state: &dyn Read,
+    scope: &Scope,
+    vpc_id: &str,
+) -> Result<Vec<EndpointListener>, StoreError> {
+    listeners_before(state, scope, vpc_id, Behind::DataChannel)
+}
+
+fn listeners_before(
+    state: &dyn Read,
+    scope: &Scope,
+    vpc_id: &str,
+    wanted: Behind,
+) -> Result<Vec<EndpointListener>, StoreError> {
     let endpoint = records::all::<Endpoint>(state, scope)?.into_iter().find(|endpoint| {
         endpoint.vpc == vpc_id
             && endpoint.state == EndpointState::Available
-            && behind(&endpoint.service, scope.region.as_str()) == Some(Behind::Studio)
+            && behind(&endpoint.service, scope.region.as_str()) == Some(wanted)
     });
     endpoint.map_or(Ok(Vec::new()), |endpoint| of_endpoint(state, scope, &endpoint))
 }

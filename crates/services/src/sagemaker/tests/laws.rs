@@ -6,12 +6,16 @@ use proptest::prelude::*;
 use sagegate_gate::Operation;
 
 use super::*;
+use crate::sagemaker::delete_app::DeleteApp;
 use crate::sagemaker::delete_domain::DeleteDomain;
 use crate::sagemaker::records::{
     DOMAIN_NAMES, DOMAINS, DOORS, EFS_UIDS, HOME_FILE_SYSTEMS, PROFILES, TAGS, WORK,
 };
+use crate::sagemaker::space_records::{APP_PLACES, APPS, SPACES};
 use crate::sagemaker::update_domain::UpdateDomain;
+use crate::sagemaker::workload::{self, Observed, Wanted};
 use crate::sagemaker::write_profile::DeleteUserProfile;
+use crate::sagemaker::write_space::{DeleteSpace, UpdateSpace};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -20,6 +24,15 @@ enum Step {
     DeleteDomain(u8, bool),
     CreateProfile(u8, u8),
     DeleteProfile(u8, u8),
+    /// In a domain, under this name, of this profile if it is private.
+    CreateSpace(u8, u8, Option<u8>),
+    UpdateSpace(u8, u8, bool),
+    DeleteSpace(u8, u8),
+    /// Of a profile or a space.
+    CreateApp(u8, u8, bool),
+    DeleteApp(u8, u8, bool),
+    /// What is wanted serves, fails or has stopped.
+    RunApps(bool),
     Advance,
 }
 
@@ -30,6 +43,16 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..3_u8, any::<bool>()).prop_map(|(it, keep)| Step::DeleteDomain(it, keep)),
         4 => (0..3_u8, 0..3_u8).prop_map(|(domain, it)| Step::CreateProfile(domain, it)),
         2 => (0..3_u8, 0..3_u8).prop_map(|(domain, it)| Step::DeleteProfile(domain, it)),
+        4 => (0..2_u8, 0..3_u8, proptest::option::of(0..3_u8))
+            .prop_map(|(domain, it, owner)| Step::CreateSpace(domain, it, owner)),
+        1 => (0..2_u8, 0..3_u8, any::<bool>())
+            .prop_map(|(domain, it, on)| Step::UpdateSpace(domain, it, on)),
+        2 => (0..2_u8, 0..3_u8).prop_map(|(domain, it)| Step::DeleteSpace(domain, it)),
+        4 => (0..2_u8, 0..3_u8, any::<bool>())
+            .prop_map(|(domain, it, space)| Step::CreateApp(domain, it, space)),
+        3 => (0..2_u8, 0..3_u8, any::<bool>())
+            .prop_map(|(domain, it, space)| Step::DeleteApp(domain, it, space)),
+        3 => any::<bool>().prop_map(Step::RunApps),
         4 => Just(Step::Advance),
     ]
 }
@@ -83,9 +106,51 @@ fn take(estate: &Estate, step: &Step, uids: &mut BTreeSet<(String, String)>) {
                 user_profile_name: format!("p{name}"),
             },
         ),
+        Step::CreateSpace(number, name, owner) => {
+            let domain = id_of(estate, *number);
+            let name = format!("s{name}");
+            let request = match owner {
+                Some(owner) => private_space(&domain, &name, &format!("p{owner}")),
+                None => space_request(&domain, &name),
+            };
+            attempt::<CreateSpace>(estate, request);
+        }
+        Step::UpdateSpace(number, name, on) => {
+            let to = if *on { api::FeatureStatus::Enabled } else { api::FeatureStatus::Disabled };
+            let (domain, name) = (id_of(estate, *number), format!("s{name}"));
+            attempt::<UpdateSpace>(estate, update_space(&domain, &name, remote(to)));
+        }
+        Step::DeleteSpace(number, name) => attempt::<DeleteSpace>(
+            estate,
+            api::DeleteSpaceRequest {
+                domain_id: id_of(estate, *number),
+                space_name: format!("s{name}"),
+            },
+        ),
+        Step::CreateApp(number, name, space) => {
+            attempt::<CreateApp>(estate, an_app(estate, *number, *name, *space));
+        }
+        Step::DeleteApp(number, name, space) => {
+            attempt::<DeleteApp>(estate, delete_app(&an_app(estate, *number, *name, *space)));
+        }
+        Step::RunApps(well) => {
+            for it in workload::desired(&estate.house.state()).unwrap() {
+                let seen = match it.state {
+                    Wanted::Stop => Observed::Stopped,
+                    Wanted::Run if *well => Observed::Serving,
+                    Wanted::Run => Observed::Failed("it fell over".into()),
+                };
+                estate.report(&it.id, &seen);
+            }
+        }
         Step::Advance => {
             estate.advance();
         }
+    }
+    // No home is ever used by two of a kind at one time.
+    let mut running = BTreeSet::new();
+    for it in workload::desired(&estate.house.state()).unwrap() {
+        assert!(running.insert((it.home, it.app_type)), "{}", it.app_arn);
     }
     for (_, profile) in PROFILES.scan(&estate.house.state(), &(), None, 99).unwrap() {
         if let Some(uid) = profile.efs_uid {
@@ -94,12 +159,21 @@ fn take(estate: &Estate, step: &Step, uids: &mut BTreeSet<(String, String)>) {
     }
 }
 
+fn an_app(estate: &Estate, number: u8, name: u8, space: bool) -> api::CreateAppRequest {
+    let mut request = app_request(&id_of(estate, number), &format!("s{name}"));
+    request.tags = Some(vec![tag("a", "b")]);
+    if !space {
+        (request.space_name, request.user_profile_name) = (None, Some(format!("p{name}")));
+    }
+    request
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_left_over_and_nothing_is_given_twice(
-        steps in proptest::collection::vec(step(), 1..40),
+        steps in proptest::collection::vec(step(), 1..60),
     ) {
         let estate = Estate::standing_still();
         let mut uids = BTreeSet::new();
@@ -122,7 +196,28 @@ proptest! {
         prop_assert_eq!(DOORS.count(&state, &()).unwrap(), domains.len());
         prop_assert_eq!(DOMAIN_NAMES.count(&state, &()).unwrap(), domains.len());
         prop_assert!(EFS_UIDS.count(&state, &()).unwrap() <= domains.len());
-        prop_assert_eq!(TAGS.count(&state, &()).unwrap(), domains.len() + profiles.len());
+        let spaces = SPACES.scan(&state, &(), None, 99).unwrap();
+        for ((_, _, domain, _), space) in &spaces {
+            prop_assert_eq!(space.status.0, api::SpaceStatus::InService);
+            let there = space.owner.as_ref().is_none_or(|owner| {
+                profiles.iter().any(|((_, _, of, _), it)| of == domain && it.name == *owner)
+            });
+            prop_assert!(there, "the owner of a space is gone");
+        }
+        let apps = APPS.scan(&state, &(), None, 999).unwrap();
+        prop_assert_eq!(APP_PLACES.count(&state, &()).unwrap(), apps.len());
+        let homes = workload::homes(&state).unwrap();
+        for (_, app) in &apps {
+            prop_assert!(homes.contains(&app.owner.home()), "{:?}", app.owner);
+        }
+        let arns: BTreeSet<_> = apps
+            .iter()
+            .filter(|(_, it)| it.deleted.is_none())
+            .map(|(_, it)| it.arn(&estate.house.scope()))
+            .collect();
+        let owned = spaces.iter().filter(|(_, it)| it.owner.is_some()).count();
+        let tagged = domains.len() + profiles.len() + owned + arns.len();
+        prop_assert_eq!(TAGS.count(&state, &()).unwrap(), tagged);
         let doors: BTreeSet<_> = domains.iter().map(|(_, it)| it.door).collect();
         prop_assert_eq!(doors.len(), domains.len());
         let in_use: BTreeSet<_> =

@@ -1,14 +1,18 @@
 //! Tests of the operations through a whole gate, a file for each family.
 
 mod app_doors;
+mod apps;
 mod domains;
 mod images;
 mod laws;
 mod network;
 mod notebooks;
+mod ownership;
 mod permissions;
 mod profiles;
+mod remote;
 mod sessions;
+mod spaces;
 mod studio;
 mod studio_lifecycle;
 mod tags;
@@ -24,6 +28,7 @@ use sagegate_gate::{Fault, Gate, Reaction};
 use sagegate_network::Arrival;
 use sagegate_store::Tx;
 
+use super::create_app::CreateApp;
 use super::create_domain::CreateDomain;
 use super::ids::DomainId;
 use super::lifecycle::{self, Lifecycle};
@@ -35,6 +40,7 @@ use super::shapes::{Stored, Word};
 use super::site::{self, Site};
 use super::space_records::{self, AppRecord, SpaceRecord};
 use super::write_profile::CreateUserProfile;
+use super::write_space::CreateSpace;
 use crate::binding::Binding;
 use crate::ec2::endpoint::EndpointListener;
 use crate::iam::roles::CreateRole;
@@ -95,6 +101,7 @@ impl Estate {
         house.transact(|tx| {
             Site {
                 scheme: "http".into(),
+                public_host: "127.0.0.1:4566".into(),
                 public_port: 4566,
                 loopback_range: true,
                 studio_names: false,
@@ -154,6 +161,28 @@ impl Estate {
     #[track_caller]
     fn describe_profile(&self, domain: &str, name: &str) -> api::DescribeUserProfileResponse {
         self.house.ok::<DescribeUserProfile>(describe_profile(domain, name))
+    }
+
+    /// What a runtime does: everything that is wanted serves, everything that is not has stopped.
+    fn run_apps(&self) {
+        use super::workload::{self, Observed, Wanted};
+        let now = self.house.gate.env().now();
+        for it in workload::desired(&self.house.state()).unwrap() {
+            let seen = match it.state {
+                Wanted::Run => Observed::Serving,
+                Wanted::Stop => Observed::Stopped,
+            };
+            self.house.transact(|tx| workload::report(tx, &it.id, &seen, now));
+        }
+    }
+
+    /// Makes a space of this owner and its app, which serves.
+    #[track_caller]
+    fn running_space(&self, domain: &str, name: &str, owner: &str) -> String {
+        let made = self.house.ok::<CreateSpace>(private_space(domain, name, owner));
+        self.house.ok::<CreateApp>(app_request(domain, name));
+        self.run_apps();
+        made.space_arn.unwrap()
     }
 
     /// Binds the doors and does what is noted.
@@ -216,6 +245,83 @@ fn stored_space(estate: &Estate, domain: &str, name: &str, owner: &str) -> Space
     let scope = estate.house.scope();
     estate.house.transact(|tx| Ok(space_records::put_space(tx, &scope, &record)?));
     record
+}
+
+fn space_request(domain: &str, name: &str) -> api::CreateSpaceRequest {
+    api::CreateSpaceRequest {
+        domain_id: domain.into(),
+        space_name: name.into(),
+        ..Default::default()
+    }
+}
+
+/// A request for a private space with remote access, of an app type that has it.
+fn private_space(domain: &str, name: &str, owner: &str) -> api::CreateSpaceRequest {
+    api::CreateSpaceRequest {
+        ownership_settings: Some(api::OwnershipSettings { owner_user_profile_name: owner.into() }),
+        space_sharing_settings: Some(api::SpaceSharingSettings {
+            sharing_type: api::SharingType::Private,
+        }),
+        space_settings: Some(api::SpaceSettings {
+            app_type: Some(api::AppType::JupyterLab),
+            remote_access: Some(api::FeatureStatus::Enabled),
+            ..Default::default()
+        }),
+        ..space_request(domain, name)
+    }
+}
+
+fn update_space(domain: &str, name: &str, settings: api::SpaceSettings) -> api::UpdateSpaceRequest {
+    api::UpdateSpaceRequest {
+        domain_id: domain.into(),
+        space_name: name.into(),
+        space_settings: Some(settings),
+        space_display_name: None,
+    }
+}
+
+fn remote(status: api::FeatureStatus) -> api::SpaceSettings {
+    api::SpaceSettings { remote_access: Some(status), ..Default::default() }
+}
+
+fn describe_space(domain: &str, name: &str) -> api::DescribeSpaceRequest {
+    api::DescribeSpaceRequest { domain_id: domain.into(), space_name: name.into() }
+}
+
+/// A request for the JupyterLab app of a space, on an instance with memory enough.
+fn app_request(domain: &str, space: &str) -> api::CreateAppRequest {
+    api::CreateAppRequest {
+        domain_id: domain.into(),
+        space_name: Some(space.into()),
+        app_type: api::AppType::JupyterLab,
+        app_name: "default".into(),
+        resource_spec: Some(on("ml.t3.large")),
+        ..Default::default()
+    }
+}
+
+fn on(instance_type: &str) -> api::ResourceSpec {
+    api::ResourceSpec { instance_type: Some(instance_type.into()), ..Default::default() }
+}
+
+fn describe_app(of: &api::CreateAppRequest) -> api::DescribeAppRequest {
+    api::DescribeAppRequest {
+        domain_id: of.domain_id.clone(),
+        user_profile_name: of.user_profile_name.clone(),
+        space_name: of.space_name.clone(),
+        app_type: of.app_type,
+        app_name: of.app_name.clone(),
+    }
+}
+
+fn delete_app(of: &api::CreateAppRequest) -> api::DeleteAppRequest {
+    api::DeleteAppRequest {
+        domain_id: of.domain_id.clone(),
+        user_profile_name: of.user_profile_name.clone(),
+        space_name: of.space_name.clone(),
+        app_type: of.app_type,
+        app_name: of.app_name.clone(),
+    }
 }
 
 /// An app of this space, as it is stored.

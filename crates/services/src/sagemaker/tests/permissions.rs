@@ -4,14 +4,19 @@ use expect_test::expect;
 
 use super::*;
 use crate::sagemaker::app_image_config::CreateAppImageConfig;
+use crate::sagemaker::delete_app::DeleteApp;
 use crate::sagemaker::delete_domain::DeleteDomain;
 use crate::sagemaker::image::CreateImage;
 use crate::sagemaker::presigned::CreatePresignedDomainUrl;
+use crate::sagemaker::read_app::{DescribeApp, ListApps};
 use crate::sagemaker::read_domain::ListDomains;
 use crate::sagemaker::read_profile::ListUserProfiles;
+use crate::sagemaker::read_space::{DescribeSpace, ListSpaces};
+use crate::sagemaker::start_session::StartSession;
 use crate::sagemaker::tags::{AddTags, DeleteTags, ListTags};
 use crate::sagemaker::update_domain::UpdateDomain;
 use crate::sagemaker::write_profile::{DeleteUserProfile, UpdateUserProfile};
+use crate::sagemaker::write_space::{DeleteSpace, UpdateSpace};
 
 fn policy(statements: &str) -> String {
     format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#)
@@ -86,6 +91,59 @@ fn every_operation_asks_for_its_action_on_its_resource() {
         sagemaker:ListTags on resource: arn:aws:sagemaker:us-west-2:123456789012:user-profile/ID/Ann
         sagemaker:DeleteTags on resource: arn:aws:sagemaker:us-west-2:123456789012:user-profile/ID/Ann
         sagemaker:CreatePresignedDomainUrl on resource: arn:aws:sagemaker:us-west-2:123456789012:user-profile/ID/Ann
+    "#]]
+    .assert_eq(&lines);
+}
+
+#[test]
+fn operations_on_spaces_and_apps_ask_for_their_actions_under_the_names_as_they_were_made() {
+    let estate = Estate::new();
+    let id = estate.domain("team");
+    estate.profile(&id, "Ann");
+    let arn = estate.running_space(&id, "Lab", "Ann");
+    let app = app_request(&id, "LAB");
+    let own = api::CreateAppRequest {
+        user_profile_name: Some("ANN".into()),
+        space_name: None,
+        app_name: "New".into(),
+        ..app.clone()
+    };
+    let lines = asked! { estate.house, id.as_str(),
+        CreateSpace: space_request(&id, "New");
+        DescribeSpace: describe_space(&id, "lab");
+        DescribeSpace: describe_space(&id, "Missing");
+        ListSpaces: api::ListSpacesRequest::default();
+        UpdateSpace: update_space(&id, "LAB", api::SpaceSettings::default());
+        DeleteSpace: api::DeleteSpaceRequest { domain_id: id.clone(), space_name: "lab".into() };
+        CreateApp: app.clone();
+        CreateApp: own;
+        DescribeApp: describe_app(&api::CreateAppRequest { app_name: "DEFAULT".into(), ..app.clone() });
+        ListApps: api::ListAppsRequest { domain_id_equals: Some(id.clone()), ..Default::default() };
+        DeleteApp: delete_app(&app);
+        StartSession: api::StartSessionRequest { resource_identifier: arn.to_lowercase() };
+        AddTags: api::AddTagsInput {
+            resource_arn: arn.replace("/Lab", "/LAB"), tags: vec![tag("a", "b")],
+        };
+        ListTags: api::ListTagsInput {
+            resource_arn: arn.replace(":space/", ":app/") + "/JUPYTERLAB/Default",
+            ..Default::default()
+        };
+    };
+    expect![[r#"
+        sagemaker:CreateSpace on resource: arn:aws:sagemaker:us-west-2:123456789012:space/ID/New
+        sagemaker:DescribeSpace on resource: arn:aws:sagemaker:us-west-2:123456789012:space/ID/Lab
+        sagemaker:DescribeSpace on resource: arn:aws:sagemaker:us-west-2:123456789012:space/ID/Missing
+        sagemaker:ListSpaces on resource: arn:aws:sagemaker:us-west-2:123456789012:space/*
+        sagemaker:UpdateSpace on resource: arn:aws:sagemaker:us-west-2:123456789012:space/ID/Lab
+        sagemaker:DeleteSpace on resource: arn:aws:sagemaker:us-west-2:123456789012:space/ID/Lab
+        sagemaker:CreateApp on resource: arn:aws:sagemaker:us-west-2:123456789012:app/ID/Lab/jupyterlab/default
+        sagemaker:CreateApp on resource: arn:aws:sagemaker:us-west-2:123456789012:app/ID/Ann/jupyterlab/New
+        sagemaker:DescribeApp on resource: arn:aws:sagemaker:us-west-2:123456789012:app/ID/Lab/jupyterlab/default
+        sagemaker:ListApps on resource: arn:aws:sagemaker:us-west-2:123456789012:app/*
+        sagemaker:DeleteApp on resource: arn:aws:sagemaker:us-west-2:123456789012:app/ID/Lab/jupyterlab/default
+        sagemaker:StartSession on resource: arn:aws:sagemaker:us-west-2:123456789012:space/ID/Lab
+        sagemaker:AddTags on resource: arn:aws:sagemaker:us-west-2:123456789012:space/ID/Lab
+        sagemaker:ListTags on resource: arn:aws:sagemaker:us-west-2:123456789012:app/ID/Lab/jupyterlab/default
     "#]]
     .assert_eq(&lines);
 }

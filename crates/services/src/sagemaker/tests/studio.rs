@@ -115,6 +115,35 @@ fn a_url_opens_once_and_its_session_lasts_as_long_as_was_asked() {
 }
 
 #[test]
+fn a_url_leads_to_a_space_that_the_profile_may_enter() {
+    let estate = Estate::new();
+    let id = estate.domain("team");
+    for name in ["Ann", "Bob"] {
+        estate.profile(&id, name);
+    }
+    estate.house.ok::<CreateSpace>(private_space(&id, "Lab", "Ann"));
+    estate.house.ok::<CreateSpace>(space_request(&id, "shared"));
+    let into = |name: &str, space: &str| {
+        let mut request = url(&id, name);
+        request.space_name = Some(space.into());
+        estate.house.call::<CreatePresignedDomainUrl>(&estate.house.root(), request)
+    };
+    for (profile, given, space) in
+        [("ann", "LAB", "Lab"), ("Ann", "shared", "shared"), ("Bob", "Shared", "shared")]
+    {
+        let made = into(profile, given).unwrap().authorized_url.unwrap();
+        let opened = estate.redeem(&estate.door(&id), token_in(&made)).unwrap();
+        assert_eq!(opened.visit.space.as_deref(), Some(space));
+        let visit = estate.session(&estate.door(&id), &id, opened.cookie.reveal()).unwrap();
+        assert_eq!(visit.space.as_deref(), Some(space));
+    }
+    let text = super::text(&into("Bob", "Lab").unwrap_err());
+    assert!(text.contains("Space [Lab] is private to another user profile than [Bob]"), "{text}");
+    let text = super::text(&into("Bob", "none").unwrap_err());
+    assert!(text.starts_with("ResourceNotFound (400): RecordNotFound: Space"), "{text}");
+}
+
+#[test]
 fn a_url_expires() {
     let estate = Estate::new();
     let id = estate.domain("team");
