@@ -11,10 +11,12 @@ macro_rules! say_part {
     ($($part:tt)*) => { $crate::commands::say(format_args!($($part)*))? };
 }
 
+mod channel;
 mod client;
 mod commands;
 mod node;
 mod operator;
+mod profile;
 mod steps;
 
 use std::process::ExitCode;
@@ -47,6 +49,12 @@ enum Command {
     Endpoints(commands::endpoints::Arguments),
     /// Tell why a request was allowed or refused.
     Explain(commands::explain::Arguments),
+    /// Connect to a space, for ssh: ProxyCommand sagegate connect SPACE-ARN.
+    Connect(commands::connect::Arguments),
+    /// Print entries of ~/.ssh/config for the spaces with remote access.
+    SshConfig(commands::ssh_config::Arguments),
+    /// List the sessions of remote access, or end one.
+    Sessions(commands::sessions::Arguments),
     /// List the operations that are served.
     Operations(commands::operations::Arguments),
     /// Work with policies, without a server.
@@ -62,6 +70,9 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => commands::block_on(commands::demo::run(arguments)),
         Command::Env(arguments) => commands::block_on(commands::env::run(arguments)),
         Command::Endpoints(arguments) => commands::block_on(commands::endpoints::run(arguments)),
+        Command::Connect(arguments) => commands::block_on_one(commands::connect::run(arguments)),
+        Command::SshConfig(arguments) => commands::block_on(commands::ssh_config::run(arguments)),
+        Command::Sessions(arguments) => commands::block_on(commands::sessions::run(arguments)),
         Command::Explain(arguments) => commands::block_on(commands::explain::run(arguments)),
     };
     match done {

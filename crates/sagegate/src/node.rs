@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, bail};
 use sagegate_gate::audit::{self, Journal};
@@ -13,6 +13,7 @@ use sagegate_services::iam::IamDirectory;
 use sagegate_services::iam::credentials::{self, Credential, Maker, RootKeys};
 use sagegate_services::sagemaker::site::Site;
 use sagegate_store::{Read, Record, Store, Table};
+use sagegate_workloads::gateway::Gateway;
 use serde::{Deserialize, Serialize};
 
 /// The account of an installation that names none.
@@ -69,6 +70,8 @@ pub(crate) struct Node {
     pub(crate) directory: PathBuf,
     /// The root user's key, if it has an active one.
     pub(crate) root: Option<Credential>,
+    /// The message gateway, in the process that serves.
+    pub(crate) channels: OnceLock<Arc<Gateway>>,
 }
 
 impl Node {
@@ -106,7 +109,8 @@ impl Node {
             region,
         });
         let scope = Scope { account: identity.account, region: identity.region };
-        let mut node = Self { gate: Arc::new(gate), scope, directory, root: None };
+        let mut node =
+            Self { gate: Arc::new(gate), scope, directory, root: None, channels: OnceLock::new() };
         node.root = node.bootstrap().await?;
         Ok(node)
     }

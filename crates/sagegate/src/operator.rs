@@ -36,6 +36,8 @@ pub(crate) async fn answer(
     match path {
         "/env" => env(node, &read(arguments)?).await,
         "/endpoints" => endpoints(node),
+        "/sessions" => crate::channel::list(node),
+        "/sessions/end" => crate::channel::end(node, &read(arguments)?).await,
         "/explain" => explain(node, read(arguments)?).await,
         _ => Err(OperatorFailure::NotFound(format!("there is no command {path}"))),
     }
@@ -46,7 +48,7 @@ fn read<'a, T: Deserialize<'a>>(arguments: &'a Value) -> Result<T, OperatorFailu
 }
 
 /// A client's mistake is told as such, a failure of ours with what the operator may know of it.
-fn failure(fault: Fault) -> OperatorFailure {
+pub(crate) fn failure(fault: Fault) -> OperatorFailure {
     match (&*fault.code, fault.detail) {
         (_, Some(detail)) => OperatorFailure::Failed(detail),
         ("NoSuchEntity", None) => OperatorFailure::NotFound(fault.message),
@@ -154,6 +156,6 @@ fn find_record(gate: &Gate, arguments: &ExplainArguments) -> Result<Value, Opera
     serde_json::to_value(record).map_err(|error| failed(&error))
 }
 
-fn snapshot(gate: &Gate) -> Result<impl Read + use<>, OperatorFailure> {
+pub(crate) fn snapshot(gate: &Gate) -> Result<impl Read + use<>, OperatorFailure> {
     gate.store().snapshot().map_err(|error| OperatorFailure::Failed(error.to_string()))
 }

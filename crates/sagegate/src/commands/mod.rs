@@ -1,5 +1,6 @@
 //! The commands, one module each.
 
+pub(crate) mod connect;
 pub(crate) mod demo;
 pub(crate) mod endpoints;
 pub(crate) mod env;
@@ -7,6 +8,8 @@ pub(crate) mod explain;
 pub(crate) mod operations;
 pub(crate) mod policy;
 pub(crate) mod serve;
+pub(crate) mod sessions;
+pub(crate) mod ssh_config;
 
 use std::fmt;
 use std::future::Future;
@@ -36,6 +39,17 @@ pub(crate) fn block_on(
     work: impl Future<Output = anyhow::Result<ExitCode>>,
 ) -> anyhow::Result<ExitCode> {
     tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?
+        .block_on(work)
+}
+
+/// As [`block_on`], on this thread: for one connection that is faster.
+pub(crate) fn block_on_one(
+    work: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the runtime cannot be started")?

@@ -12,17 +12,20 @@ use sagegate_console::{Reply as DoorReply, StudioDoor};
 use sagegate_gate::audit::{Circumstances, Record};
 use sagegate_gate::{AccountId, Env, Gate, HttpRequest, Region, Unsigned};
 use sagegate_server::{
-    Answer, BoxFuture, Control, Follower, Handler, HttpResponse, Limits, OperatorSocket, Reply,
-    Server, ServerParts, Taken, places_here,
+    Answer, BoxFuture, Control, Follower, Handler, Limits, OperatorSocket, Reply, Server,
+    ServerParts, Taken, places_here,
 };
 use sagegate_services::iam::credentials;
 use sagegate_services::sagemaker::lifecycle::Lifecycle;
 use sagegate_services::sagemaker::resource_work::Resources;
+use sagegate_workloads::gateway::{STOPPING, Spaces};
+use sagegate_workloads::runtime::{Failure, Stream};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
 
 use super::DEFAULT_DATA;
+use crate::channel::{self, Channels};
 use crate::node::{Node, Options, fault, public_url, write_private};
 use crate::operator::Commands;
 
@@ -134,12 +137,13 @@ impl Running {
             allowed: arguments.test_reset,
             turn: Mutex::new(()),
         };
+        let channels = channel::open(&node, Arc::new(NoSpaces)).await?;
         let ids = node.gate.env().clone();
         let server = Arc::new(Server::new(ServerParts {
             limits: limits.clone(),
             api: Arc::clone(&gate) as Arc<dyn Handler>,
             door: Arc::new(Door(StudioDoor::new(Arc::clone(&gate), None))),
-            channel: Arc::new(no_sessions),
+            channel: Arc::new(Channels(Arc::clone(&channels))),
             control: Arc::new(control),
             request_ids: Arc::new(move || ids.uuid()),
         }));
@@ -147,6 +151,7 @@ impl Running {
         let mut reactions = Follower::reactions(Arc::clone(&server), places);
         // Behind the listeners: a domain is in service once its door is open.
         reactions.push(Arc::new(Lifecycle));
+        reactions.push(channel::reaction(&channels));
         reactions.push(Arc::new(Resources));
         gate.follow(reactions);
         gate.catch_up().await;
@@ -210,6 +215,12 @@ impl Running {
     /// Finishes what is under way and puts away what is only in memory.
     async fn stop(self) {
         self.server.stop().await;
+        if let Some(channels) = self.node.channels.get() {
+            // Those whose sockets are gone and who could still come back.
+            channels.end_all(STOPPING);
+            // Each within bounds; what they have carried is kept.
+            channels.idle().await;
+        }
         drop(self.socket);
         tend_once(&self.node.gate).await;
         if self.memory
@@ -261,11 +272,13 @@ impl Handler for Door {
     }
 }
 
-/// There are no sessions yet whose data channels could be opened.
-fn no_sessions(_: HttpRequest) -> Answer<'static> {
-    let mut response = HttpResponse::default();
-    *response.status_mut() = http::StatusCode::NOT_FOUND;
-    Box::pin(async { response.into() })
+/// Nothing runs spaces in this program yet, so there is nobody to lead to.
+struct NoSpaces;
+
+impl Spaces for NoSpaces {
+    fn ssh<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Stream, Failure>> {
+        Box::pin(async { Err(Failure::new("nothing runs spaces here")) })
+    }
 }
 
 /// POST /_sagegate/reset.

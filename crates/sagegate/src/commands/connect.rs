@@ -1,0 +1,274 @@
+//! `sagegate connect`: the way into a space, as a ProxyCommand of ssh.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use sagegate_dial::{DialError, Gauge, Options, Reading, Target, run as hold};
+use sagegate_gate::Env;
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::unix::pipe;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::client::Refused;
+use crate::profile::{Access, Settings};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The space's ARN: arn:aws:sagemaker:REGION:ACCOUNT:space/DOMAIN/SPACE.
+    #[arg(required_unless_present = "status")]
+    space: Option<String>,
+    /// Print round-trip time and throughput of the connections that run, of the space if one is named.
+    #[arg(long)]
+    status: bool,
+    #[command(flatten)]
+    access: Access,
+}
+
+/// What a connection says of itself.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Told {
+    space: String,
+    #[serde(flatten)]
+    reading: Reading,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    if arguments.status {
+        return status(arguments.space.as_deref()).await;
+    }
+    let space = arguments.space.context("name the space's ARN")?;
+    let region = region_of(&space)?;
+    let settings = Settings::read()?;
+    let region = settings.region(&arguments.access, Some(region))?;
+    let client = settings.client(&arguments.access, "sagemaker", &region).await?;
+    let input = json!({ "ResourceIdentifier": space });
+    let answer = client.call("sagemaker.StartSession", &input).await.map_err(explained)?;
+    let text = |name: &str| {
+        let value = answer.get(name).and_then(Value::as_str).map(str::to_owned);
+        value.with_context(|| format!("StartSession gave no {name}"))
+    };
+    let target = Target {
+        url: text("StreamUrl")?,
+        session_id: text("SessionId")?,
+        token: text("TokenValue")?,
+    };
+    let gauge = Arc::<Gauge>::default();
+    // Without a place for the socket there is no status, and that is all.
+    let told = tell(space, Arc::clone(&gauge)).ok();
+    let env = Env::system();
+    let clock = (env.bytes(), u64::try_from(env.now().millis()).unwrap_or(0));
+    let ended = hold(&target, Options::OWN, clock, input_end(), output_end(), &gauge).await;
+    if let Some(path) = told {
+        // What is left of it is found to be stale.
+        let _ = fs::remove_file(path);
+    }
+    match ended {
+        Ok(output) => {
+            if !output.is_empty() {
+                eprintln!("sagegate: {output}");
+            }
+            exit(ExitCode::SUCCESS)
+        }
+        // ssh has gone away.
+        Err(DialError::Stdio(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            exit(ExitCode::SUCCESS)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A read of standard input that is no pipe goes on in a thread of its own, for which the runtime
+/// would wait.
+fn exit(code: ExitCode) -> anyhow::Result<ExitCode> {
+    if fs::metadata("/dev/stdin").is_ok_and(|it| !it.file_type().is_fifo()) {
+        std::process::exit(if code == ExitCode::SUCCESS { 0 } else { 1 });
+    }
+    Ok(code)
+}
+
+/// ssh gives pipes, which need no thread.
+fn input_end() -> Box<dyn AsyncRead + Unpin> {
+    let opened = rustix::io::dup(io::stdin()).map_err(io::Error::from);
+    match opened.and_then(pipe::Receiver::from_owned_fd) {
+        Ok(pipe) => Box::new(pipe),
+        Err(_) => Box::new(tokio::io::stdin()),
+    }
+}
+
+fn output_end() -> Box<dyn AsyncWrite + Unpin> {
+    let opened = rustix::io::dup(io::stdout()).map_err(io::Error::from);
+    match opened.and_then(pipe::Sender::from_owned_fd) {
+        Ok(pipe) => Box::new(pipe),
+        Err(_) => Box::new(tokio::io::stdout()),
+    }
+}
+
+/// The region in a space's ARN.
+fn region_of(arn: &str) -> anyhow::Result<&str> {
+    let mut parts = arn.splitn(6, ':');
+    let (head, partition) = (parts.next(), parts.next().unwrap_or_default());
+    let (service, region) = (parts.next(), parts.next().unwrap_or_default());
+    let (_account, resource) = (parts.next(), parts.next().unwrap_or_default());
+    let space = resource.split('/').collect::<Vec<_>>();
+    anyhow::ensure!(
+        head == Some("arn")
+            && partition.starts_with("aws")
+            && service == Some("sagemaker")
+            && !region.is_empty()
+            && matches!(space.as_slice(), ["space", domain, name] if !domain.is_empty() && !name.is_empty()),
+        "{arn:?} is not the ARN of a space: arn:aws:sagemaker:REGION:ACCOUNT:space/DOMAIN/SPACE"
+    );
+    Ok(region)
+}
+
+/// What to do about the errors that have a remedy.
+fn explained(error: anyhow::Error) -> anyhow::Error {
+    let remedy = match error.downcast_ref::<Refused>().map(|refused| &*refused.code) {
+        Some("ResourceLimitExceeded") => "end one of the space's connections",
+        Some("ResourceNotFound") => {
+            "check the ARN, region and account; `sagegate ssh-config` lists spaces"
+        }
+        Some("ExpiredTokenException" | "ExpiredToken") => "get new credentials",
+        _ => return error,
+    };
+    error.context(format!("the session could not be started: {remedy}"))
+}
+
+/// Where connections are asked how they are.
+fn directory() -> anyhow::Result<PathBuf> {
+    let directory = match std::env::var_os("XDG_RUNTIME_DIR").filter(|value| !value.is_empty()) {
+        Some(directory) => PathBuf::from(directory).join("sagegate"),
+        None => {
+            let user = rustix::process::getuid().as_raw();
+            std::env::temp_dir().join(format!("sagegate-connect-{user}"))
+        }
+    };
+    if let Err(error) = crate::node::make_private(&directory) {
+        anyhow::ensure!(error.kind() == io::ErrorKind::AlreadyExists, error);
+        // Somebody else may have made it, in a directory that all may write to.
+        use std::os::unix::fs::MetadataExt;
+        let found = fs::symlink_metadata(&directory)?;
+        let mine = found.is_dir()
+            && found.uid() == rustix::process::geteuid().as_raw()
+            && found.permissions().mode() & 0o077 == 0;
+        anyhow::ensure!(mine, "{} is somebody else's", directory.display());
+    }
+    Ok(directory)
+}
+
+/// Answers whoever asks, until the process ends.
+fn tell(space: String, gauge: Arc<Gauge>) -> anyhow::Result<PathBuf> {
+    let path = directory()?.join(format!("{}.sock", std::process::id()));
+    // Of a process that had the number before.
+    let _ = fs::remove_file(&path);
+    let listener = UnixListener::bind(&path)?;
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let told = Told { space: space.clone(), reading: gauge.read() };
+            let text = serde_json::to_vec(&told).unwrap_or_default();
+            // Who does not read is not told.
+            let _ = timeout(ASK, stream.write_all(&text)).await;
+        }
+    });
+    Ok(path)
+}
+
+/// How long a connection has to answer.
+const ASK: Duration = Duration::from_secs(2);
+/// For how long throughput is measured.
+const MEASURE: Duration = Duration::from_secs(1);
+
+async fn ask(path: &Path) -> Option<Told> {
+    let asking = async {
+        let mut stream = UnixStream::connect(path).await?;
+        let mut text = Vec::new();
+        stream.read_to_end(&mut text).await?;
+        Ok::<_, io::Error>(text)
+    };
+    match timeout(ASK, asking).await {
+        Ok(Ok(text)) => serde_json::from_slice(&text).ok(),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            // Its process was killed.
+            let _ = fs::remove_file(path);
+            None
+        }
+        _ => None,
+    }
+}
+
+async fn status(space: Option<&str>) -> anyhow::Result<ExitCode> {
+    let mut before = Vec::new();
+    for entry in fs::read_dir(directory()?)? {
+        let path = entry?.path();
+        if let Some(told) = ask(&path).await.filter(|it| space.is_none_or(|one| it.space == one)) {
+            before.push((path, told));
+        }
+    }
+    if before.is_empty() {
+        say!("No connection of `sagegate connect` runs here.");
+        return Ok(ExitCode::FAILURE);
+    }
+    let start = Instant::now();
+    sleep(MEASURE).await;
+    for (path, first) in before {
+        let Some(then) = ask(&path).await else { continue };
+        let seconds = start.elapsed().as_secs_f64();
+        let process = path.file_stem().map(|it| it.to_string_lossy().into_owned());
+        say!("{}", line(&process.unwrap_or_default(), &first, &then, seconds));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(process: &str, first: &Told, then: &Told, seconds: f64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "for people to read")]
+    let rate =
+        |before: u64, after: u64| after.saturating_sub(before) as f64 / seconds / 1_048_576.0;
+    #[expect(clippy::cast_precision_loss, reason = "for people to read")]
+    let millis = then.reading.round_trip_micros as f64 / 1000.0;
+    let (one, two) = (&first.reading, &then.reading);
+    let mut text = format!(
+        "{}  process {process}  round trip {millis:.1} ms  up {:.1} MiB/s  down {:.1} MiB/s  in all {} up, {} \
+         down",
+        then.space,
+        rate(one.up, two.up),
+        rate(one.down, two.down),
+        two.up,
+        two.down
+    );
+    if two.resumed > 0 {
+        text.push_str(&format!("  resumed {} times", two.resumed));
+    }
+    if !two.connected {
+        text.push_str("  CONNECTING AGAIN");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_spaces_are_connected_to() {
+        let region = |arn| region_of(arn).ok();
+        assert_eq!(region("arn:aws:sagemaker:us-west-2:1:space/d-1/mine"), Some("us-west-2"));
+        assert_eq!(region("arn:aws-cn:sagemaker:cn-north-1:1:space/d-1/mine"), Some("cn-north-1"));
+        for other in [
+            "mine",
+            "arn:aws:sagemaker:us-west-2:1:app/d-1/mine",
+            "arn:aws:sagemaker:us-west-2:1:space/d-1/mine/more",
+            "arn:aws:sagemaker::1:space/d-1/mine",
+            "arn:aws:s3:us-west-2:1:space/d-1/mine",
+        ] {
+            assert_eq!(region(other), None, "{other}");
+        }
+    }
+}
