@@ -90,3 +90,12 @@ pub fn blank(service: &ServiceSchema, operation: &OperationSchema) -> Box<dyn St
     }
     sagegate_api::input(service, operation.name).expect("an implemented operation has a struct")
 }
+
+/// The bytes that hexadecimal digits stand for; whitespace is left out, and half a byte too.
+#[must_use]
+pub fn unhex(input: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|it| u8::try_from(it).ok());
+    let digits = input.iter().filter(|byte| !byte.is_ascii_whitespace()).map(digit);
+    let digits = digits.collect::<Option<Vec<u8>>>()?;
+    Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+}

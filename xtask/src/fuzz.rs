@@ -17,7 +17,17 @@ use crate::tidy;
 use crate::tools::{CXX, program, run};
 
 /// All targets, each a file of `fuzz/src`.
-const TARGETS: &[&str] = &["policy", "policy_lines", "sigv4", "json", "query", "ec2", "http"];
+const TARGETS: &[&str] = &[
+    "policy",
+    "policy_lines",
+    "sigv4",
+    "json",
+    "query",
+    "ec2",
+    "http",
+    "channel_frame",
+    "channel_machines",
+];
 
 /// Counts edges and shows comparisons to libFuzzer.
 const FLAGS: &[&str] = &[
