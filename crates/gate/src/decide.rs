@@ -7,7 +7,7 @@ use sagegate_policy::{
     Attached, Bundle, Context as Keys, Decision, Document, Policy, PolicySet, Principal as Asker,
     Reason, Request, ResourceRule, Value, decide, explain,
 };
-use sagegate_store::{Snapshot, StoreError};
+use sagegate_store::{Read, Snapshot, StoreError, Tx};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
@@ -72,25 +72,42 @@ struct Side {
     keys: Keys,
 }
 
+/// Where a decision looks for policies.
+pub(crate) enum Sight<'a> {
+    /// In a committed state: what was worked out of it earlier holds.
+    Committed(Snapshot),
+    /// In a transaction that has written some of them itself.
+    Own(&'a Tx),
+}
+
+impl Sight<'_> {
+    fn state(&self) -> &dyn Read {
+        match self {
+            Self::Committed(state) => state,
+            Self::Own(tx) => *tx,
+        }
+    }
+}
+
 impl Gate {
     /// Decides every need; the first that is not granted is the denial.
     pub(crate) fn decide(
         &self,
         context: &Context,
-        state: &Snapshot,
+        sight: &Sight<'_>,
         needs: Needs,
     ) -> Result<Granted, Refusal> {
         if needs.0.is_empty() {
             return Err(Fault::internal("an operation did not say what it needs").into());
         }
-        let mut side = self.side(context, state)?;
+        let mut side = self.side(context, sight)?;
         let mut granted = Vec::with_capacity(needs.0.len());
         let mut left = needs.0.len();
         for need in needs.0 {
             left -= 1;
             // Most calls have one need, and many keys: the last need takes them.
             let keys = if left == 0 { std::mem::take(&mut side.keys) } else { side.keys.clone() };
-            granted.push(self.decide_one(context, state, &side, keys, need)?);
+            granted.push(self.decide_one(context, sight, &side, keys, need)?);
         }
         Ok(Granted(granted))
     }
@@ -98,13 +115,13 @@ impl Gate {
     fn decide_one(
         &self,
         context: &Context,
-        state: &Snapshot,
+        sight: &Sight<'_>,
         side: &Side,
         keys: Keys,
         need: Need,
     ) -> Result<Grant, Refusal> {
         let none = Bundle::default();
-        let endpoint = self.endpoint_policy(context, state, need.action)?;
+        let endpoint = self.endpoint_policy(context, sight.state(), need.action)?;
         let resource = need
             .resource_policy
             .as_ref()
@@ -148,7 +165,7 @@ impl Gate {
     fn endpoint_policy(
         &self,
         context: &Context,
-        state: &Snapshot,
+        state: &dyn Read,
         action: &str,
     ) -> Result<Option<Attached>, StoreError> {
         let Some(arrival) = context.arrival.endpoint() else { return Ok(None) };
@@ -166,7 +183,7 @@ impl Gate {
         }))
     }
 
-    fn side(&self, context: &Context, state: &Snapshot) -> Result<Side, Refusal> {
+    fn side(&self, context: &Context, sight: &Sight<'_>) -> Result<Side, Refusal> {
         let caller = &context.caller;
         let identity_of = match &caller.principal {
             Principal::User { id, .. } | Principal::Role { id, .. } => Some(id.as_str()),
@@ -175,7 +192,12 @@ impl Gate {
         };
         let standing = match identity_of {
             Some(id) => {
-                let standing = self.principals.standing(state, &caller.account, id)?;
+                let standing = match sight {
+                    Sight::Committed(state) => {
+                        self.principals.standing(state, &caller.account, id)?
+                    }
+                    Sight::Own(tx) => self.principals.standing_in(*tx, &caller.account, id)?,
+                };
                 if standing.is_none() {
                     // Deleted since the signature was checked.
                     return Err(Fault::unknown_key().into());
@@ -194,7 +216,7 @@ impl Gate {
             _ => None,
         };
         let organization =
-            self.principals.directory().organization_policies(state, &caller.account)?;
+            self.principals.directory().organization_policies(sight.state(), &caller.account)?;
         let levels = |levels: Vec<Vec<AttachedPolicy>>| {
             levels
                 .iter()

@@ -8,14 +8,14 @@ use std::sync::{Arc, OnceLock};
 
 use sagegate_model::Struct;
 use sagegate_network::Arrival;
-use sagegate_store::{Committed, Snapshot, Store, StoreError, TransactError, Tx};
+use sagegate_store::{Committed, Store, StoreError, TransactError, Tx};
 use sagegate_wire::sigv4::SigningKeyCache;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::audit::{Allowed, Circumstances, Identity, Journal, Passing, Record, members, tables};
+use crate::audit::{Allowed, Identity, Journal, Passing, Record, members, tables};
 use crate::authenticate::{Authenticator, Unrecognised};
 use crate::caller::Caller;
-use crate::decide::Granted;
+use crate::decide::{Granted, Sight};
 use crate::denial::Denial;
 use crate::directory::{Directory, EndpointPolicies};
 use crate::env::{Env, Time};
@@ -25,8 +25,10 @@ use crate::last_use::LastUse;
 use crate::needs::Needs;
 use crate::operation::{Access, Authorized, Call, Operation};
 use crate::principals::Principals;
+use crate::record::{self, allowed};
 use crate::registry::Registry;
 use crate::vault::Vault;
+use crate::within::{Ledger, Within};
 
 /// Something that follows the state: it is told when tables that it watches were written.
 pub trait Reaction: Send + Sync {
@@ -110,6 +112,19 @@ pub enum Refusal {
     Fault(Fault),
     /// The request's members could not be read or break a constraint.
     Unread(sagegate_wire::ApiError),
+}
+
+impl Refusal {
+    /// As an operation of `service` answers it whose caller is refused what it does in the caller's
+    /// name: a denial keeps its text, in the service's own spelling.
+    #[must_use]
+    pub fn into_fault(self, service: &str, vault: &Vault, env: &Env) -> Fault {
+        match self {
+            Self::Denied(denial) => denial.fault(service, vault, env),
+            Self::Fault(fault) => fault,
+            Self::Unread(error) => Fault::internal(error.message),
+        }
+    }
 }
 
 impl From<Fault> for Refusal {
@@ -262,6 +277,7 @@ impl Gate {
         input: &O::Input,
     ) -> Result<(O::Output, Option<Granted>), Refusal> {
         let scope = self.scope(&context.caller.account);
+        let ledger = Ledger::default();
         let call = Call {
             input,
             caller: &context.caller,
@@ -272,6 +288,13 @@ impl Gate {
             env: &self.env,
             vault: &self.vault,
             last_use: &self.last_use,
+            within: Within {
+                gate: self,
+                ledger: &ledger,
+                request: Some(&context.request_id),
+                now: context.now,
+                writes: O::ACCESS == Access::Write,
+            },
         };
         let outcome = match O::ACCESS {
             Access::Read => self.read::<O>(context, &call).map(|(out, by)| (out, Some(by))),
@@ -279,8 +302,12 @@ impl Gate {
             Access::Write => Box::pin(self.write::<O>(context, &call)).await.map(|out| (out, None)),
         };
         if let Err(refusal) = &outcome {
-            self.record_refusal::<O>(context, &call, refusal);
+            let mut record = record::of::<O>(context, &call);
+            record.refused(O::SERVICE, refusal);
+            call.within.ledger.sum_up(&mut record);
+            self.journal.note_refusal(record);
         }
+        ledger.settle(self);
         outcome
     }
 
@@ -289,9 +316,8 @@ impl Gate {
         context: &Context,
         call: &Call<'_, O::Input>,
     ) -> Result<(O::Output, Granted), Refusal> {
-        let state = self.store.snapshot()?;
-        let mut tx = Tx::read_only(state.clone());
-        self.attempt::<O>(context, call, &state, &mut tx)
+        let mut tx = Tx::read_only(self.store.snapshot()?);
+        self.attempt::<O>(context, call, &mut tx)
     }
 
     /// Leaves the record of an allowed read to the audit's thread.
@@ -304,7 +330,7 @@ impl Gate {
         let event_id = self.env.uuid();
         let region = self.region.clone();
         self.journal.note_line(move |line| {
-            let about = about::<O>(&context, &region);
+            let about = record::about::<O>(&context, &region);
             let (who, decision) =
                 (Identity::of(&context.caller, &context.arrival), Allowed(&granted));
             let mut record = Passing::made(about, event_id, who, decision);
@@ -321,28 +347,23 @@ impl Gate {
         let done = self
             .store
             .transact(|tx| {
-                // Policies are those of the state that this commits on: a policy taken away in
-                // between has the transaction run, and decide, again.
-                let state = tx.snapshot();
-                let policies = [self.principals.directory().tables(), self.endpoints.tables()];
-                for table in policies.into_iter().flatten() {
-                    tx.depend_on(table);
-                }
-                let (output, granted) = self.attempt::<O>(context, call, &state, tx)?;
-                let about = about::<O>(context, &self.region);
-                let mut record = Record::of(about, self.env.uuid(), Some(&context.caller));
-                record.request_parameters = members(call.input as &dyn Struct);
+                call.within.ledger.begin();
+                self.depend_on_policies(tx);
+                let (output, granted) = self.attempt::<O>(context, call, tx)?;
+                let mut record = record::of::<O>(context, call);
                 record.response_elements = members(&output as &dyn Struct);
-                record.sagegate = json!({ "decision": "allowed", "by": granted.to_json() });
+                record.sagegate = allowed(&granted);
+                call.within.ledger.sum_up(&mut record);
                 tables::put(tx, &record)?;
-                Ok::<_, Refusal>(output)
+                let records = call.within.ledger.store(tx)? + 1;
+                Ok::<_, Refusal>((output, records))
             })
             .await;
         match done {
-            Ok(Committed { value, tables, .. }) => {
-                self.count_written(1);
+            Ok(Committed { value: (output, records), tables, .. }) => {
+                self.count_written(records);
                 self.tell(&tables).await;
-                Ok(value)
+                Ok(output)
             }
             Err(TransactError::Aborted(refusal)) => Err(refusal),
             Err(TransactError::Contention) => Err(Refusal::Fault(Fault::contention())),
@@ -364,8 +385,8 @@ impl Gate {
         Ok(done.value)
     }
 
-    /// As [`Gate::transact`], for what a service does in its own name: the records that `work` leaves
-    /// are part of the transaction.
+    /// As [`Gate::transact`], for what must not happen without a record: those that `work` leaves are
+    /// part of the transaction.
     ///
     /// # Errors
     /// What `work` answers, or a [`Fault`] of the store.
@@ -373,20 +394,52 @@ impl Gate {
         &self,
         mut work: impl FnMut(&mut Tx, &mut Vec<Record>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
+        self.transact_within(|tx, within| {
+            let mut records = Vec::new();
+            let value = work(tx, &mut records)?;
+            records.into_iter().for_each(|record| within.keep(record));
+            Ok(value)
+        })
+        .await
+    }
+
+    /// As [`Gate::transact`], for what a service does in its own name: it calls others by the
+    /// [`Within`], and leaves records.
+    ///
+    /// # Errors
+    /// What `work` answers, or a [`Fault`] of the store.
+    pub async fn transact_within<T>(
+        &self,
+        work: impl FnMut(&mut Tx, Within<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let done = self.commit_within(work).await?;
+        self.tell(&done.tables).await;
+        Ok(done.value)
+    }
+
+    /// As [`Gate::transact_within`], without telling those who follow the state.
+    ///
+    /// # Errors
+    /// What `work` answers, or a [`Fault`] of the store.
+    pub async fn commit_within<T>(
+        &self,
+        mut work: impl FnMut(&mut Tx, Within<'_>) -> Result<T, Fault>,
+    ) -> Result<Committed<T>, Fault> {
+        let ledger = Ledger::default();
+        let now = self.env.now();
         let done = self
             .commit(|tx| {
-                let mut records = Vec::new();
-                let value = work(tx, &mut records)?;
-                for record in &records {
-                    tables::put(tx, record)?;
-                }
-                Ok((value, records.len()))
+                ledger.begin();
+                let within =
+                    Within { gate: self, ledger: &ledger, request: None, now, writes: true };
+                let value = work(tx, within)?;
+                Ok((value, ledger.store(tx)?))
             })
-            .await?;
-        let (value, records) = done.value;
+            .await;
+        ledger.settle(self);
+        let Committed { value: (value, records), tables, revision } = done?;
         self.count_written(records);
-        self.tell(&done.tables).await;
-        Ok(value)
+        Ok(Committed { value, tables, revision })
     }
 
     /// As [`Gate::transact`], without telling those who follow the state: for themselves, who tell
@@ -467,20 +520,42 @@ impl Gate {
         }
     }
 
-    fn attempt<O: Operation>(
+    pub(crate) fn attempt<O: Operation>(
         &self,
         context: &Context,
         call: &Call<'_, O::Input>,
-        state: &Snapshot,
         tx: &mut Tx,
     ) -> Result<(O::Output, Granted), Refusal> {
         if context.caller.session.as_ref().is_some_and(|session| !session.good_for(O::SERVICE)) {
             return Err(Fault::unknown_key().into());
         }
         let needs = O::needs(call, tx)?;
-        let granted = self.decide(context, state, needs)?;
+        let granted = self.decide(context, &self.sight(tx), needs)?;
         let output = O::run(&Authorized::new(call), tx)?;
         Ok((output, granted))
+    }
+
+    /// Policies are those of the state that a transaction commits on: a policy taken away in between
+    /// has it run, and decide, again.
+    pub(crate) fn depend_on_policies(&self, tx: &Tx) {
+        for table in self.policy_tables() {
+            tx.depend_on(table);
+        }
+    }
+
+    fn policy_tables(&self) -> impl Iterator<Item = &'static str> {
+        let tables = [self.principals.directory().tables(), self.endpoints.tables()];
+        tables.into_iter().flatten().copied()
+    }
+
+    /// Where a decision in this transaction looks for policies: what it has written of them itself
+    /// counts, and then nothing that was worked out earlier does.
+    fn sight<'a>(&self, tx: &'a Tx) -> Sight<'a> {
+        if tx.has_writes() && self.policy_tables().any(|table| tx.has_written(table)) {
+            Sight::Own(tx)
+        } else {
+            Sight::Committed(tx.snapshot())
+        }
     }
 
     /// Decides needs without running anything, at the present state: for doors that ask anew on
@@ -489,50 +564,6 @@ impl Gate {
     /// # Errors
     /// The first denial, or a store that cannot be read.
     pub fn check(&self, context: &Context, needs: Needs) -> Result<Granted, Refusal> {
-        let state = self.store.snapshot()?;
-        self.decide(context, &state, needs)
-    }
-
-    fn record_refusal<O: Operation>(
-        &self,
-        context: &Context,
-        call: &Call<'_, O::Input>,
-        refusal: &Refusal,
-    ) {
-        let about = about::<O>(context, &self.region);
-        let mut record = Record::of(about, self.env.uuid(), Some(&context.caller));
-        record.request_parameters = members(call.input as &dyn Struct);
-        match refusal {
-            Refusal::Unread(error) => {
-                record.error_code = Some(error.code.clone());
-                record.error_message = Some(error.message.clone());
-            }
-            Refusal::Denied(denial) => {
-                record.error_code = Some(Denial::code(O::SERVICE).0.to_owned());
-                record.error_message = Some(denial.text());
-                record.sagegate = json!({ "decision": "denied", "trace": denial.trace });
-            }
-            Refusal::Fault(fault) => {
-                record.error_code = Some(fault.code.clone().into_owned());
-                record.error_message = Some(fault.message.clone());
-                record.sagegate = json!({ "decision": "not denied: the operation itself failed" });
-            }
-        }
-        self.journal.note_refusal(record);
-    }
-}
-
-/// What a record tells of a call. Calls act in their caller's account and in the gate's region.
-fn about<'a, O: Operation>(context: &'a Context, region: &'a Region) -> Circumstances<'a> {
-    Circumstances {
-        service: O::SERVICE,
-        operation: O::NAME,
-        region: region.as_str(),
-        account: context.caller.account.as_str(),
-        arrival: &context.arrival,
-        user_agent: &context.user_agent,
-        request_id: &context.request_id,
-        now: context.now,
-        read_only: O::ACCESS == Access::Read,
+        self.decide(context, &Sight::Committed(self.store.snapshot()?), needs)
     }
 }

@@ -21,11 +21,13 @@ pub mod last_use;
 pub mod needs;
 pub mod operation;
 mod principals;
+mod record;
 pub mod registry;
 pub mod secret;
 mod serve;
 pub mod session;
 pub mod vault;
+pub mod within;
 
 pub use caller::{Caller, Principal, SessionFacts};
 pub use env::Env;
@@ -37,3 +39,4 @@ pub use operation::{Access, Authorized, Call, Operation};
 pub use secret::Secret;
 pub use serve::{HttpRequest, Unsigned};
 pub use vault::Vault;
+pub use within::{Actor, Within};

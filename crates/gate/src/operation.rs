@@ -14,6 +14,7 @@ use crate::ids::Scope;
 use crate::last_use::LastUse;
 use crate::needs::Needs;
 use crate::vault::Vault;
+use crate::within::Within;
 
 /// Whether an operation changes state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub struct Call<'a, I> {
     pub vault: &'a Vault,
     /// Uses of access keys that are not in the store yet.
     pub last_use: &'a LastUse,
+    /// By which the operation calls others, in its own transaction.
+    pub within: Within<'a>,
 }
 
 /// The proof that the gate has decided this very call and allowed it. Only the gate can make one.

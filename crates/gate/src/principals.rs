@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use sagegate_policy::{Attached, Bundle, Document, Policy};
-use sagegate_store::{Mark, Snapshot, StoreError};
+use sagegate_store::{Mark, Read, Snapshot, StoreError};
 use sagegate_wire::sigv4::SecretKey;
 use sha2::{Digest, Sha256};
 
@@ -121,10 +121,7 @@ impl Principals {
                 return Ok(found.clone());
             }
         }
-        let found = self
-            .directory
-            .identity(state, account, unique_id)?
-            .map(|identity| Arc::new(Standing::of(identity)));
+        let found = self.standing_in(state, account, unique_id)?;
         self.keep(epoch, |kept| {
             if kept.standings.len() >= ENTRIES {
                 kept.standings.clear();
@@ -132,6 +129,17 @@ impl Principals {
             kept.standings.insert(key, found.clone());
         });
         Ok(found)
+    }
+
+    /// As [`Principals::standing`], worked out anew: for a state that nobody else sees.
+    pub(crate) fn standing_in(
+        &self,
+        state: &dyn Read,
+        account: &AccountId,
+        unique_id: &str,
+    ) -> Result<Option<Arc<Standing>>, StoreError> {
+        let found = self.directory.identity(state, account, unique_id)?;
+        Ok(found.map(|identity| Arc::new(Standing::of(identity))))
     }
 
     /// A session's policies, compiled; `None` if one of them does not parse, which must deny.

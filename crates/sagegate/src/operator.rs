@@ -1,5 +1,6 @@
 //! What the commands ask of an installation, running or not.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sagegate_gate::audit::{Record, tables};
@@ -8,7 +9,7 @@ use sagegate_server::{BoxFuture, Operator, OperatorFailure};
 use sagegate_services::ec2;
 use sagegate_services::iam::credentials::{self, Maker};
 use sagegate_services::sagemaker::site::Site;
-use sagegate_store::Read;
+use sagegate_store::{Read, StoreError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -134,9 +135,13 @@ fn find_record(gate: &Gate, arguments: &ExplainArguments) -> Result<Value, Opera
                 .pop(),
         },
         None => {
-            let write = tables::newest(&state, 1).map_err(|error| failed(&error))?.pop();
-            let other =
-                gate.journal().find(1, &mut |_| true).map_err(|error| failed(&error))?.pop();
+            // What services did for a request is told with that request.
+            let write = newest_request(&state).map_err(|error| failed(&error))?;
+            let other = gate
+                .journal()
+                .find(1, &mut |record| record.within.is_none())
+                .map_err(|error| failed(&error))?
+                .pop();
             // Of the same millisecond the refusal is the more telling.
             match (write, other) {
                 (Some(write), Some(other)) if write.millis > other.millis => Some(write),
@@ -153,7 +158,51 @@ fn find_record(gate: &Gate, arguments: &ExplainArguments) -> Result<Value, Opera
             None => "there is no record of any request yet".to_owned(),
         })
     })?;
-    serde_json::to_value(record).map_err(|error| failed(&error))
+    with_calls(gate, &state, record).map_err(|error| failed(&error))
+}
+
+/// Records of writes that are looked at for one that is no service's own.
+const NEWEST: usize = 1_000;
+
+fn newest_request(state: &dyn Read) -> Result<Option<Record>, StoreError> {
+    let found = tables::newest(state, NEWEST)?;
+    Ok(found.into_iter().find(|record| record.within.is_none()))
+}
+
+/// A record with those of the calls that services made for it, each with its own.
+fn with_calls(gate: &Gate, state: &dyn Read, record: Record) -> anyhow::Result<Value> {
+    let mut ids = BTreeSet::from([record.request_id.clone()]);
+    let mut calls: Vec<Record> = Vec::new();
+    let mut left = vec![record.request_id.clone()];
+    while let Some(id) = left.pop() {
+        for call in tables::within(state, &id)? {
+            if ids.insert(call.request_id.clone()) {
+                left.push(call.request_id.clone());
+                calls.push(call);
+            }
+        }
+    }
+    // A call that was made within one that was refused is older than it, so it is looked at later.
+    let noted = gate.journal().find(NEWEST, &mut |other| {
+        let wanted = other.within.as_ref().is_some_and(|within| ids.contains(within));
+        if wanted {
+            ids.insert(other.request_id.clone());
+        }
+        wanted
+    })?;
+    calls.extend(noted.into_iter().rev());
+    calls.sort_by_key(|call| call.millis);
+    tree(&record, &calls)
+}
+
+fn tree(record: &Record, calls: &[Record]) -> anyhow::Result<Value> {
+    let mut value = serde_json::to_value(record)?;
+    let own = calls.iter().filter(|it| it.within.as_ref() == Some(&record.request_id));
+    let own: Vec<Value> = own.map(|call| tree(call, calls)).collect::<Result<_, _>>()?;
+    if let (Some(members), false) = (value.as_object_mut(), own.is_empty()) {
+        members.insert("sagegateCalls".to_owned(), own.into());
+    }
+    Ok(value)
 }
 
 pub(crate) fn snapshot(gate: &Gate) -> Result<impl Read + use<>, OperatorFailure> {

@@ -72,6 +72,26 @@ impl Tx {
         self.writes.entry(table).or_default().insert(key.into(), None);
     }
 
+    /// Whether something has been put into this table, or deleted from it.
+    #[must_use]
+    pub fn has_written(&self, table: &str) -> bool {
+        self.writes.get(table).is_some_and(|writes| !writes.is_empty())
+    }
+
+    /// Does a part of the transaction's work; where that fails, what the part has written is as if it had never
+    /// been, and the transaction may go on. What the part has read counts as read all the same.
+    ///
+    /// # Errors
+    /// Those of `part`.
+    pub fn or_undo<T, E>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        let before = self.writes.clone();
+        let outcome = part(self);
+        if outcome.is_err() {
+            self.writes = before;
+        }
+        outcome
+    }
+
     /// Whether anything has been put or deleted.
     #[must_use]
     pub fn has_writes(&self) -> bool {

@@ -66,6 +66,9 @@ pub struct Record<S = String, I = Value, D = Value> {
     pub event_category: Cow<'static, str>,
     /// What the gate decided and why.
     pub sagegate: D,
+    /// The request for which a service made this call in another.
+    #[serde(rename = "sagegateWithin", skip_serializing_if = "Option::is_none", default)]
+    pub within: Option<S>,
     /// `eventTime` to the millisecond, since 1970, for the order of records.
     #[serde(rename = "sagegateMillis", default)]
     pub millis: i64,
@@ -295,6 +298,7 @@ impl<S, I, D> Record<S, I, D> {
             vpc_endpoint_id: about.arrival.endpoint().map(|it| it.vpc_endpoint_id.as_str().into()),
             event_category: "Management".into(),
             sagegate: decision,
+            within: None,
             millis: about.now.millis(),
         }
     }

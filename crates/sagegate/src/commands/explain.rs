@@ -54,7 +54,13 @@ fn tell(record: &Value) -> String {
     row("when", text("eventTime"));
     row("call", &format!("{service}:{}", text("eventName")));
     row("outcome", &outcome);
-    row("caller", record.pointer("/userIdentity/arn").and_then(Value::as_str).unwrap_or("nobody"));
+    let identity = |name: &str| record.pointer(&format!("/userIdentity/{name}"));
+    let who = |name: &str| identity(name).and_then(Value::as_str);
+    let caller = match (who("arn"), who("invokedBy")) {
+        (Some(arn), Some(service)) => format!("{arn}, invoked by {service}"),
+        (arn, service) => arn.or(service).unwrap_or("nobody").to_owned(),
+    };
+    row("caller", &caller);
     let from = match text("vpcEndpointId") {
         "" => text("sourceIPAddress").to_owned(),
         endpoint => format!("{} through {endpoint}", text("sourceIPAddress")),
@@ -73,6 +79,13 @@ fn tell(record: &Value) -> String {
     }
     if let Some(trace) = decision.get("trace").filter(|it| !it.is_null()) {
         tell_trace(trace, &mut out);
+    }
+    for call in list(record, "sagegateCalls") {
+        out.push_str("\nwithin it\n");
+        for line in tell(call).lines() {
+            let _ =
+                writeln!(out, "{:indent$}{line}", "", indent = if line.is_empty() { 0 } else { 2 });
+        }
     }
     out
 }
@@ -188,6 +201,55 @@ fn shown(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn calls_of_services_are_told_within_the_request() {
+        let record = json!({
+            "eventSource": "sagemaker.amazonaws.com",
+            "eventName": "CreateDomain",
+            "requestID": "1",
+            "sourceIPAddress": "127.0.0.1",
+            "userIdentity": { "arn": "arn:aws:iam::123456789012:user/ann" },
+            "sagegate": {},
+            "sagegateCalls": [{
+                "eventSource": "sts.amazonaws.com",
+                "eventName": "AssumeRole",
+                "requestID": "2",
+                "sourceIPAddress": "sagemaker.amazonaws.com",
+                "userIdentity": { "invokedBy": "sagemaker.amazonaws.com" },
+                "sagegate": {},
+            }, {
+                "eventSource": "ec2.amazonaws.com",
+                "eventName": "CreateSecurityGroup",
+                "requestID": "3",
+                "sourceIPAddress": "sagemaker.amazonaws.com",
+                "userIdentity": { "arn": "arn:aws:sts::1:assumed-role/r/s", "invokedBy": "sagemaker.amazonaws.com" },
+                "sagegate": {},
+            }],
+        });
+        let expected = "\
+request   1
+call      sagemaker:CreateDomain
+outcome   allowed
+caller    arn:aws:iam::123456789012:user/ann
+from      127.0.0.1
+
+within it
+  request   2
+  call      sts:AssumeRole
+  outcome   allowed
+  caller    sagemaker.amazonaws.com
+  from      sagemaker.amazonaws.com
+
+within it
+  request   3
+  call      ec2:CreateSecurityGroup
+  outcome   allowed
+  caller    arn:aws:sts::1:assumed-role/r/s, invoked by sagemaker.amazonaws.com
+  from      sagemaker.amazonaws.com
+";
+        assert_eq!(tell(&record), expected);
+    }
 
     #[test]
     fn what_a_client_wrote_stays_on_its_line() {

@@ -16,7 +16,7 @@ mod permission;
 mod prefix_lists;
 pub(crate) mod records;
 pub(crate) mod security_group;
-mod security_group_rules;
+pub(crate) mod security_group_rules;
 mod select;
 pub(crate) mod subnet;
 mod tags;

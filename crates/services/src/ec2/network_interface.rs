@@ -78,6 +78,21 @@ pub(crate) fn remove(tx: &mut Tx, scope: &Scope, interface: &Interface) -> Resul
     records::delete::<Interface>(tx, scope, &interface.id)
 }
 
+/// Plugs something of another service's into an interface, or unplugs it; false if there is no such
+/// interface. Services have it from EC2 without an operation; what is plugged in can be deleted by
+/// nobody.
+pub(crate) fn plug(
+    tx: &mut Tx,
+    scope: &Scope,
+    id: &str,
+    attachment: Option<Attachment>,
+) -> Result<bool, StoreError> {
+    let Some(mut interface) = records::get::<Interface>(tx, scope, id)? else { return Ok(false) };
+    interface.attachment = attachment;
+    records::put(tx, scope, &interface)?;
+    Ok(true)
+}
+
 /// The host name of a private address (Amazon VPC User Guide, "DNS attributes for your VPC").
 fn private_dns_name(scope: &Scope, address: Ipv4Addr) -> String {
     let dashed = address.to_string().replace('.', "-");

@@ -260,6 +260,9 @@ pub struct DeletionTaskRecord {
     /// Why it failed.
     #[serde(default)]
     pub reason: Option<String>,
+    /// The ARNs of the resources for which it failed.
+    #[serde(default)]
+    pub usage: Vec<String>,
 }
 
 impl Record for DeletionTaskRecord {}

@@ -9,6 +9,7 @@ use super::roles::{self, RoleView};
 use super::service_linked_table::{self as table, Template};
 use super::tags::Tags;
 use super::{attachments, aws_managed, managed};
+use sagegate_gate::Actor;
 
 /// The longest session of a service-linked role, in seconds.
 const SESSION: u32 = 3_600;
@@ -79,42 +80,39 @@ pub fn create(
     Ok(role)
 }
 
-/// What a caller needs whose call has a service make its role first: nothing once the role is there.
+/// The ARN of a service's role, whether it is there or not.
 ///
 /// # Errors
-/// A [`Fault`] of the store.
-pub fn need_of_first_use(
-    state: &dyn Read,
-    scope: &Scope,
-    service: &'static str,
-) -> Result<Option<Need>, Fault> {
-    let Some(template) = table::of(service) else { return Ok(None) };
-    if find::<RoleRecord>(state, &scope.account, template.role_name)?.is_some() {
-        return Ok(None);
-    }
-    let arn = arn_of(scope, EntityKind::Role, &path(service), template.role_name);
-    let need = Need::on("iam:CreateServiceLinkedRole", arn).key("iam:AWSServiceName", service);
-    Ok(Some(need))
+/// An internal [`Fault`] for a service that has none.
+pub fn arn(scope: &Scope, service: &str) -> Result<String, Fault> {
+    let template = table::of(service)
+        .ok_or_else(|| Fault::internal(format!("{service} has no service-linked role")))?;
+    Ok(arn_of(scope, EntityKind::Role, &path(service), template.role_name))
 }
 
-/// Makes the role of a service that is used for the first time.
+/// Has a service that is used for the first time make its role, in the name of the one who uses it
+/// and who must be allowed it: a forward access session, so that policies see
+/// `aws:CalledVia` (IAM User Guide, "Using service-linked roles"; Service Authorization Reference,
+/// dependent actions).
 ///
 /// # Errors
-/// A [`Fault`] of the store.
-pub fn ensure(
+/// The denial, in the spelling of the operation's own service; a [`Fault`] of the store.
+pub fn ensure<O: Operation>(
+    call: &Authorized<'_, O>,
     tx: &mut Tx,
-    scope: &Scope,
-    env: &sagegate_gate::Env,
-    now: sagegate_gate::env::Time,
     service: &'static str,
 ) -> Result<(), Fault> {
-    if need_of_first_use(tx, scope, service)?.is_some() {
-        let input = api::CreateServiceLinkedRoleRequest {
-            aws_service_name: service.to_owned(),
-            ..Default::default()
-        };
-        create(tx, scope, env, now, &input)?;
+    let Some(template) = table::of(service) else { return Ok(()) };
+    if find::<RoleRecord>(tx, &call.scope.account, template.role_name)?.is_some() {
+        return Ok(());
     }
+    let input = api::CreateServiceLinkedRoleRequest {
+        aws_service_name: service.to_owned(),
+        ..Default::default()
+    };
+    let actor = Actor::forward(call.caller, service);
+    let made = call.within.call::<CreateServiceLinkedRole>(tx, &actor, &input);
+    made.map_err(|refusal| refusal.into_fault(O::SERVICE, call.vault, call.env))?;
     Ok(())
 }
 
@@ -147,8 +145,9 @@ impl Operation for CreateServiceLinkedRole {
     }
 }
 
-/// iam:DeleteServiceLinkedRole. AWS asks the service first and answers with a task; no service here
-/// holds on to its role, so that the task is done when it is answered.
+/// iam:DeleteServiceLinkedRole. IAM asks the service first and answers with a task, which fails while
+/// the service still has resources that need the role (IAM User Guide, "Delete a service-linked
+/// role"). Nothing here takes its time, so that the task is done when it is answered.
 #[derive(Debug)]
 pub struct DeleteServiceLinkedRole;
 
@@ -167,23 +166,36 @@ impl Operation for DeleteServiceLinkedRole {
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
         let account = &call.scope.account;
         let role = entities::require::<RoleRecord>(tx, account, &call.input.role_name)?;
-        if role.service_linked.is_none() {
+        let Some(linked) = &role.service_linked else {
             return Err(no_such(format!(
                 "The role with name {} is not a service-linked role.",
                 role.name
             )));
+        };
+        let usage = match linked.service.as_str() {
+            crate::sagemaker::SERVICE => crate::sagemaker::of_service_linked_role(tx, call.scope)?,
+            _ => Vec::new(),
+        };
+        if usage.is_empty() {
+            for (arn, _) in attachments::all(tx, account, &role.id)? {
+                attachments::detach(tx, account, &role.id, &arn)?;
+            }
+            roles::erase(tx, call.scope, &role)?;
         }
-        for (arn, _) in attachments::all(tx, account, &role.id)? {
-            attachments::detach(tx, account, &role.id, &arn)?;
-        }
-        roles::erase(tx, call.scope, &role)?;
         let task = format!("task{}{}/{}", role.path, role.name, call.env.uuid());
+        let (status, reason) = if usage.is_empty() {
+            (api::DeletionTaskStatusType::Succeeded, None)
+        } else {
+            let reason = "The service still has resources that use the role. Delete them first.";
+            (api::DeletionTaskStatusType::Failed, Some(reason.to_owned()))
+        };
         let record = DeletionTaskRecord {
             role_name: role.name,
             role_id: role.id,
             created: call.now,
-            status: api::DeletionTaskStatusType::Succeeded.as_str().to_owned(),
-            reason: None,
+            status: status.as_str().to_owned(),
+            reason,
+            usage,
         };
         DELETION_TASKS.put(tx, &(account.as_str(), task.as_str()), &record)?;
         Ok(api::DeleteServiceLinkedRoleResponse { deletion_task_id: Some(task) })
@@ -223,7 +235,10 @@ impl Operation for GetServiceLinkedRoleDeletionStatus {
             status: task.status.parse().ok(),
             reason: task.reason.map(|reason| api::DeletionTaskFailureReasonType {
                 reason: Some(reason),
-                role_usage_list: None,
+                role_usage_list: Some(vec![api::RoleUsageType {
+                    region: Some(call.scope.region.to_string()),
+                    resources: Some(task.usage),
+                }]),
             }),
         })
     }

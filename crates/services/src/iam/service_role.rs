@@ -12,12 +12,12 @@ use sagegate_api::sts::{AssumeRoleRequest, AssumeRoleResponse, AssumedRoleUser, 
 use sagegate_gate::audit::{Circumstances, Record, members};
 use sagegate_gate::env::Time;
 use sagegate_gate::session::{self, TemporaryCredentials};
-use sagegate_gate::{Caller, Fault, Gate, Principal, Scope, SessionFacts};
+use sagegate_gate::{Caller, Fault, Gate, Principal, Scope, SessionFacts, Within};
 use sagegate_network::Arrival;
 use sagegate_policy::{
     Attached, Bundle, Context, PolicySet, Principal as Asker, Request, ResourceRule,
 };
-use sagegate_store::{Read, StoreError};
+use sagegate_store::{Read, StoreError, Tx};
 use serde_json::json;
 
 use super::records::RoleRecord;
@@ -129,8 +129,8 @@ pub fn not_assumable(role_arn: &str, service: &str) -> Fault {
 ///
 /// # Errors
 /// `ValidationException` ([`not_assumable`]) if the role is not there or its trust policy does not
-/// let the service in. An internal [`Fault`] for a session name, a source identity or keys that STS
-/// could not have put into a session, which would be the service's own mistake.
+/// let the service in, or STS would not take the source identity. An internal [`Fault`] for a session
+/// name or keys that cannot be, which would be the service's own mistake.
 #[expect(clippy::too_many_arguments, reason = "each of them ends up in the session")]
 pub fn assume(
     state: &dyn Read,
@@ -144,10 +144,14 @@ pub fn assume(
     now: Time,
     life: Duration,
 ) -> Result<Caller, Fault> {
-    if !is_name(session_name) || source_identity.as_deref().is_some_and(|it| !is_name(it)) {
-        return Err(Fault::internal(format!(
-            "{service} named a session {session_name:?} of {source_identity:?}"
-        )));
+    if !is_name(session_name) {
+        return Err(Fault::internal(format!("{service} named a session {session_name:?}")));
+    }
+    if let Some(identity) = source_identity.as_deref().filter(|it| !is_name(it)) {
+        // A name that somebody chose, such as a user profile's of one letter: STS refuses it.
+        let mut fault = not_assumable(role_arn, service);
+        fault.detail = Some(format!("{identity:?} cannot be a source identity"));
+        return Err(fault);
     }
     let prefix = service.split('.').next().unwrap_or_default();
     let own = |key: &String| key.split_once(':').is_some_and(|(start, _)| start == prefix);
@@ -223,76 +227,87 @@ pub struct Entered {
 /// # Errors
 /// As [`assume`], and a [`Fault`] of the store.
 pub async fn enter(gate: &Gate, scope: &Scope, entry: &Entry<'_>) -> Result<Entered, Fault> {
-    let now = gate.env().now();
-    let request_id = gate.env().uuid();
-    let record = || {
-        let arrival = Arrival::Service { service: entry.service.to_owned() };
-        let about = Circumstances {
-            service: "sts",
-            operation: "AssumeRole",
-            region: scope.region.as_str(),
-            account: scope.account.as_str(),
-            arrival: &arrival,
-            user_agent: entry.service,
-            request_id: &request_id,
-            now,
-            read_only: true,
-        };
-        let service = Caller::service(entry.service, scope);
-        let mut record = Record::of(about, gate.env().uuid(), Some(&service));
-        record.request_parameters = members(&AssumeRoleRequest {
-            role_arn: entry.role_arn.to_owned(),
-            role_session_name: entry.session_name.to_owned(),
-            source_identity: entry.source_identity.clone(),
-            duration_seconds: i32::try_from(entry.life.as_secs()).ok(),
-            ..AssumeRoleRequest::default()
-        });
-        record
-    };
-    let outcome = gate
-        .transact_recorded(|tx, records| {
-            let caller = assume(
-                tx,
-                scope,
-                entry.role_arn,
-                entry.service,
-                entry.source_arn,
-                entry.session_name,
-                entry.keys.clone(),
-                entry.source_identity.clone(),
-                now,
-                entry.life,
-            )?;
-            let entered = with_credentials(gate, caller);
-            let mut record = record();
-            record.response_elements = members(&answer(&entered));
+    gate.transact_within(|tx, within| enter_within(&within, tx, scope, entry)).await
+}
+
+/// As [`enter`], in a transaction that is there already: the record is part of it.
+///
+/// # Errors
+/// As [`assume`].
+pub fn enter_within(
+    within: &Within<'_>,
+    tx: &Tx,
+    scope: &Scope,
+    entry: &Entry<'_>,
+) -> Result<Entered, Fault> {
+    let outcome = assume(
+        tx,
+        scope,
+        entry.role_arn,
+        entry.service,
+        entry.source_arn,
+        entry.session_name,
+        entry.keys.clone(),
+        entry.source_identity.clone(),
+        within.now(),
+        entry.life,
+    );
+    let outcome = outcome.map(|caller| with_credentials(within, caller));
+    let mut record = record(within, scope, entry);
+    match &outcome {
+        Ok(entered) => {
+            record.response_elements = members(&answer(entered));
             record.sagegate = json!({
                 "decision": "allowed",
                 "by": [{ "action": "sts:AssumeRole", "policy": "trust policy" }],
                 "sourceArn": entry.source_arn,
                 "keys": entry.keys,
             });
-            records.push(record);
-            Ok(entered)
-        })
-        .await;
-    if let Err(fault) = &outcome {
-        let mut record = record();
-        record.error_code = Some(fault.code.clone().into_owned());
-        record.error_message = Some(fault.message.clone());
-        record.sagegate = json!({
-            "decision": "denied: the role is not there, or its trust policy does not let the service in",
-            "sourceArn": entry.source_arn,
-        });
-        gate.journal().note_refusal(record);
+        }
+        Err(fault) => {
+            record.error_code = Some(fault.code.clone().into_owned());
+            record.error_message = Some(fault.message.clone());
+            record.sagegate = json!({
+                "decision": "denied: the role is not there, or its trust policy does not let the service in",
+                "sourceArn": entry.source_arn,
+            });
+        }
     }
+    within.keep(record);
     outcome
 }
 
-fn with_credentials(gate: &Gate, mut caller: Caller) -> Entered {
+/// The record of an entry before its outcome is known.
+fn record(within: &Within<'_>, scope: &Scope, entry: &Entry<'_>) -> Record {
+    let arrival = Arrival::Service { service: entry.service.to_owned() };
+    let about = Circumstances {
+        service: "sts",
+        operation: "AssumeRole",
+        region: scope.region.as_str(),
+        account: scope.account.as_str(),
+        arrival: &arrival,
+        user_agent: entry.service,
+        request_id: &within.env().uuid(),
+        now: within.now(),
+        read_only: true,
+    };
+    let service = Caller::service(entry.service, scope);
+    let mut record = Record::of(about, within.env().uuid(), Some(&service));
+    record.request_parameters = members(&AssumeRoleRequest {
+        role_arn: entry.role_arn.to_owned(),
+        role_session_name: entry.session_name.to_owned(),
+        source_identity: entry.source_identity.clone(),
+        duration_seconds: i32::try_from(entry.life.as_secs()).ok(),
+        ..AssumeRoleRequest::default()
+    });
+    record
+}
+
+fn with_credentials(within: &Within<'_>, mut caller: Caller) -> Entered {
     let facts = caller.session.clone().unwrap_or_default();
     let principal = caller.principal.clone();
-    let credentials = session::issue(gate.vault(), gate.env(), &caller.account, principal, facts);
+    let credentials =
+        session::issue(within.vault(), within.env(), &caller.account, principal, facts);
     caller.access_key_id.clone_from(&credentials.access_key_id);
     Entered { caller, credentials }
 }

@@ -45,7 +45,7 @@ impl Operation for CreateDomain {
     const NAME: &'static str = "CreateDomain";
     const ACCESS: Access = Access::Write;
 
-    fn needs(call: &Call<'_, Self::Input>, state: &dyn Read) -> Result<Needs, Fault> {
+    fn needs(call: &Call<'_, Self::Input>, _: &dyn Read) -> Result<Needs, Fault> {
         let input = call.input;
         let arn = DomainId::of_creation(call.request_id).arn(call.scope);
         let given = given(input);
@@ -63,9 +63,7 @@ impl Operation for CreateDomain {
                 sharing_key(call.scope, Some(&input.default_user_settings)),
             )
             .request_tags(tagging::pairs(input.tags.as_deref()));
-        let mut needs = given.pass_roles(call.scope, need.into());
-        // Service Authorization Reference, CreateDomain, dependent actions.
-        needs.0.extend(service_linked::need_of_first_use(state, call.scope, neighbours::SERVICE)?);
+        let needs = given.pass_roles(call.scope, need.into());
         Ok(tagging::and_add_tags(needs, Self::NAME, &arn, input.tags.as_deref()))
     }
 
@@ -102,7 +100,7 @@ impl Operation for CreateDomain {
         given(input).check_roles(tx, scope, &arn, call.now)?;
         given(input).check_named(tx, scope)?;
 
-        service_linked::ensure(tx, scope, call.env, call.now, neighbours::SERVICE)?;
+        service_linked::ensure(call, tx, neighbours::SERVICE)?;
         let door = site::allot_door(tx, scope, DoorOf::Domain(id.clone()))?;
         let record = DomainRecord {
             id: id.clone(),
@@ -132,6 +130,7 @@ impl Operation for CreateDomain {
             boundary_group: None,
             door,
             retention: None,
+            cause: Some(call.request_id.to_owned()),
         };
         DOMAIN_NAMES.put(tx, &(account, region, name.as_str()), &id.to_string())?;
         records::put_domain(tx, scope, &record)?;

@@ -49,6 +49,7 @@ impl Operation for DeleteDomain {
         record.retention = Some(Word(retention.unwrap_or(RetentionType::Retain)));
         record.status = Word(DomainStatus::Deleting);
         record.modified = call.now;
+        record.cause = Some(call.request_id.to_owned());
         records::put_domain(tx, scope, &record)?;
         records::put_work(tx, scope, &id, "")?;
         Ok(Unit)

@@ -13,17 +13,19 @@ use sagegate_api::sagemaker::{
     AppNetworkAccessType, AppSecurityGroupManagement, DomainStatus, HomeEfsFileSystemCreation,
     RetentionType, SpaceStatus, UserProfileStatus,
 };
-use sagegate_gate::env::Env;
-use sagegate_gate::{AccountId, Fault, Gate, Reaction, Region, Scope};
+use sagegate_gate::env::{Env, Time};
+use sagegate_gate::{AccountId, Fault, Gate, Reaction, Region, Scope, Within};
 use sagegate_store::{Read, Tx};
 
 use super::ids::{DomainId, profile_arn};
 use super::mount_targets;
 use super::neighbours;
+use super::own_calls::OwnCalls;
 use super::records::{
     self, DOMAIN_NAMES, DOMAINS, DOORS, DomainRecord, EFS_UIDS, HOME_FILE_SYSTEMS,
     HomeFileSystemRecord, PROFILES, ProfileRecord, WORK,
 };
+use super::security_groups;
 use super::sessions;
 use super::settings::Given;
 use super::shapes::Word;
@@ -56,7 +58,7 @@ impl Reaction for Lifecycle {
             for piece in &pieces {
                 // What fails stays noted, is tried again with the next work or at the next start, and
                 // keeps nothing else from being done.
-                match gate.commit(|tx| advance(tx, gate.env(), piece)).await {
+                match gate.commit_within(|tx, within| advance(tx, within, piece)).await {
                     Ok(done) => written.extend(done.tables),
                     Err(fault) => {
                         let (.., domain, _) = piece;
@@ -86,7 +88,7 @@ pub fn noted(state: &dyn Read) -> Result<Vec<Work>, Fault> {
 ///
 /// # Errors
 /// A [`Fault`] of the store; nothing is written then.
-pub fn advance(tx: &mut Tx, env: &Env, work: &Work) -> Result<(), Fault> {
+pub fn advance(tx: &mut Tx, within: Within<'_>, work: &Work) -> Result<(), Fault> {
     let (account, region, domain, profile) = work;
     let key = (account.as_str(), region.as_str(), domain.as_str(), profile.as_str());
     if !WORK.contains(tx, &key)? {
@@ -100,14 +102,14 @@ pub fn advance(tx: &mut Tx, env: &Env, work: &Work) -> Result<(), Fault> {
         .ok_or_else(|| Fault::internal("work is noted for what is no domain"))?;
     if profile.is_empty() {
         if let Some(record) = records::domain(tx, &scope, &id)? {
-            advance_domain(tx, env, &scope, record)?;
+            advance_domain(tx, within, &scope, record)?;
         }
     } else if let Some(space) = profile.strip_prefix(SPACE_WORK) {
         if let Some(record) = space_records::space(tx, &scope, &id, space)? {
-            advance_space(tx, env, &scope, record)?;
+            advance_space(tx, within.now(), &scope, record)?;
         }
     } else if let Some(record) = records::profile(tx, &scope, &id, profile)? {
-        advance_profile(tx, env, &scope, record)?;
+        advance_profile(tx, within.now(), &scope, record)?;
     }
     WORK.delete(tx, &key);
     Ok(())
@@ -115,16 +117,32 @@ pub fn advance(tx: &mut Tx, env: &Env, work: &Work) -> Result<(), Fault> {
 
 fn advance_domain(
     tx: &mut Tx,
-    env: &Env,
+    within: Within<'_>,
     scope: &Scope,
     mut record: DomainRecord,
 ) -> Result<(), Fault> {
+    let cause = record.cause.clone();
+    let within = cause.as_deref().map_or(within, |id| within.for_request(id));
+    let domain = record.id.clone();
+    let mut own = OwnCalls::new(within, scope, &domain);
+    let now = within.now();
     let updating = match record.status.0 {
         // One that failed comes back when what became of its address has changed: nothing else
         // notes work for it but its deletion.
         DomainStatus::Pending | DomainStatus::Failed => false,
         DomainStatus::Updating => true,
-        DomainStatus::Deleting => return remove_domain(tx, scope, &record),
+        DomainStatus::Deleting => {
+            let removed = own.or_undo(tx, |own, tx| remove_domain(tx, own, scope, &record));
+            return match removed {
+                Err(fault) if fault.sender => {
+                    record.status = Word(DomainStatus::DeleteFailed);
+                    record.failure_reason = Some(fault.message);
+                    record.modified = now;
+                    Ok(records::put_domain(tx, scope, &record)?)
+                }
+                removed => removed,
+            };
+        }
         _ => return Ok(()),
     };
     if !updating {
@@ -138,11 +156,11 @@ fn advance_domain(
             record.status = Word(DomainStatus::Failed);
             record.failure_reason =
                 Some(format!("The address of the domain's URL cannot be opened: {reason}"));
-            record.modified = env.now();
+            record.modified = now;
             return Ok(records::put_domain(tx, scope, &record)?);
         }
     }
-    let (status, reason) = match equip(tx, env, scope, &mut record) {
+    let (status, reason) = match equip(tx, &mut own, (within.env(), now), scope, &mut record) {
         Ok(()) => (DomainStatus::InService, None),
         Err(fault) if fault.sender => {
             let status = if updating { DomainStatus::UpdateFailed } else { DomainStatus::Failed };
@@ -152,12 +170,18 @@ fn advance_domain(
     };
     record.status = Word(status);
     record.failure_reason = reason;
-    record.modified = env.now();
+    record.modified = now;
     Ok(records::put_domain(tx, scope, &record)?)
 }
 
 /// Makes what the domain lacks of what its settings ask for.
-fn equip(tx: &mut Tx, env: &Env, scope: &Scope, record: &mut DomainRecord) -> Result<(), Fault> {
+fn equip(
+    tx: &mut Tx,
+    own: &mut OwnCalls<'_>,
+    (env, now): (&Env, Time),
+    scope: &Scope,
+    record: &mut DomainRecord,
+) -> Result<(), Fault> {
     let groups = Given::default()
         .and(Some(&record.default_user_settings.0))
         .and(record.default_space_settings.as_ref().map(|it| &it.0))
@@ -180,7 +204,7 @@ fn equip(tx: &mut Tx, env: &Env, scope: &Scope, record: &mut DomainRecord) -> Re
         let id = format!("fs-{}", env.hex(17));
         let file_system = HomeFileSystemRecord {
             domain_arn: arn,
-            created: env.now(),
+            created: now,
             kms_key_id: record.kms_key_id.clone(),
             retained: false,
             mount_targets: Vec::new(),
@@ -205,10 +229,12 @@ fn equip(tx: &mut Tx, env: &Env, scope: &Scope, record: &mut DomainRecord) -> Re
     }
     let Some(vpc) = record.vpc_id.clone() else { return Ok(()) };
     if efs && record.nfs_groups.is_none() {
-        let groups = neighbours::make_nfs_groups(tx, env, scope, &vpc, &record.id)?;
+        // Of groups that are not all made, none may stay: nobody would remove them.
+        let groups =
+            own.or_undo(tx, |own, tx| security_groups::make_nfs_groups(tx, own, &vpc, &record.id))?;
         record.nfs_groups = Some(groups);
     }
-    mount_targets::settle(tx, env, scope, record)?;
+    mount_targets::settle(tx, own, (env, now), scope, record)?;
     let vpc_only = record.app_network_access_type.0 == AppNetworkAccessType::VpcOnly;
     let managed = record.app_security_group_management.map(|it| it.0)
         == Some(AppSecurityGroupManagement::Service);
@@ -217,20 +243,27 @@ fn equip(tx: &mut Tx, env: &Env, scope: &Scope, record: &mut DomainRecord) -> Re
         .as_ref()
         .is_some_and(|it| it.0.r_studio_server_pro_domain_settings.is_some());
     if vpc_only && managed && studio_server && record.boundary_group.is_none() {
-        let group = neighbours::make_boundary_group(tx, env, scope, &vpc, &record.id)?;
+        let group = own.or_undo(tx, |own, tx| {
+            security_groups::make_boundary_group(tx, own, &vpc, &record.id)
+        })?;
         record.boundary_group = Some(group);
     }
     Ok(())
 }
 
-fn remove_domain(tx: &mut Tx, scope: &Scope, record: &DomainRecord) -> Result<(), Fault> {
+fn remove_domain(
+    tx: &mut Tx,
+    own: &mut OwnCalls<'_>,
+    scope: &Scope,
+    record: &DomainRecord,
+) -> Result<(), Fault> {
     let (account, region) = (scope.account.as_str(), scope.region.as_str());
     let key = (account, region, record.id.as_str());
     let keep = record.retention.map(|it| it.0) != Some(RetentionType::Delete);
     if let Some(id) = &record.home_efs_id {
         let key = (account, region, id.as_str());
         if let Some(mut file_system) = HOME_FILE_SYSTEMS.get(tx, &key)? {
-            mount_targets::remove(tx, scope, &mut file_system)?;
+            mount_targets::remove(tx, own, scope, &mut file_system)?;
             file_system.retained = true;
             HOME_FILE_SYSTEMS.put(tx, &key, &file_system)?;
         }
@@ -241,7 +274,7 @@ fn remove_domain(tx: &mut Tx, scope: &Scope, record: &DomainRecord) -> Result<()
     // The groups of a file system that is kept stay with it.
     let nfs = record.nfs_groups.iter().filter(|_| !keep).flat_map(|(one, two)| [one, two]);
     let groups: Vec<&String> = nfs.chain(&record.boundary_group).collect();
-    neighbours::remove_groups(tx, scope, &groups)?;
+    security_groups::remove(tx, own, scope, &groups)?;
     DOORS.delete(tx, record.door.to_string().as_str());
     EFS_UIDS.delete(tx, &key);
     DOMAIN_NAMES.delete(tx, &(account, region, record.name.to_ascii_lowercase().as_str()));
@@ -252,7 +285,7 @@ fn remove_domain(tx: &mut Tx, scope: &Scope, record: &DomainRecord) -> Result<()
 
 fn advance_profile(
     tx: &mut Tx,
-    env: &Env,
+    now: Time,
     scope: &Scope,
     mut record: ProfileRecord,
 ) -> Result<(), Fault> {
@@ -270,20 +303,20 @@ fn advance_profile(
             let name = record.name.to_ascii_lowercase();
             let (account, region) = (scope.account.as_str(), scope.region.as_str());
             let owner = Owner::Profile { name: record.name, incarnation: record.incarnation };
-            space_records::forget_deleted(tx, scope, &record.domain, &owner, env.now(), true)?;
+            space_records::forget_deleted(tx, scope, &record.domain, &owner, now, true)?;
             PROFILES.delete(tx, &(account, region, record.domain.as_str(), name.as_str()));
             return Ok(());
         }
         _ => return Ok(()),
     }
     record.status = Word(UserProfileStatus::InService);
-    record.modified = env.now();
+    record.modified = now;
     Ok(records::put_profile(tx, scope, &record)?)
 }
 
 fn advance_space(
     tx: &mut Tx,
-    env: &Env,
+    now: Time,
     scope: &Scope,
     mut record: SpaceRecord,
 ) -> Result<(), Fault> {
@@ -298,8 +331,8 @@ fn advance_space(
         SpaceStatus::Deleting => {
             let owner = record.as_owner();
             let reason = "The space was deleted.";
-            sessions::end_of_space(tx, scope, &record, env.now(), reason)?;
-            space_records::forget_deleted(tx, scope, &record.domain, &owner, env.now(), true)?;
+            sessions::end_of_space(tx, scope, &record, now, reason)?;
+            space_records::forget_deleted(tx, scope, &record.domain, &owner, now, true)?;
             let arn = record.arn(scope);
             records::put_tags(tx, scope, &arn, std::collections::BTreeMap::new())?;
             let name = record.name.to_ascii_lowercase();
@@ -310,7 +343,7 @@ fn advance_space(
         _ => return Ok(()),
     }
     record.status = Word(SpaceStatus::InService);
-    record.modified = env.now();
+    record.modified = now;
     Ok(space_records::put_space(tx, scope, &record)?)
 }
 

@@ -29,6 +29,7 @@ pub mod notebook_read;
 pub mod notebook_records;
 pub mod notebook_token;
 pub mod notebook_workload;
+mod own_calls;
 pub mod presigned;
 pub mod presigned_notebook;
 pub mod read_app;
@@ -37,6 +38,7 @@ pub mod read_profile;
 pub mod read_space;
 pub mod records;
 pub mod resource_work;
+mod security_groups;
 pub mod sessions;
 mod settings;
 pub mod shapes;
@@ -56,7 +58,22 @@ pub mod workload;
 pub mod write_profile;
 pub mod write_space;
 
+use sagegate_gate::Scope;
 use sagegate_gate::registry::Registry;
+use sagegate_store::{Read, StoreError};
+
+pub(crate) use neighbours::SERVICE;
+
+/// The ARNs of what cannot do without SageMaker's service-linked role: domains, in whose VPCs it
+/// makes and removes things as that role.
+pub(crate) fn of_service_linked_role(
+    state: &dyn Read,
+    scope: &Scope,
+) -> Result<Vec<String>, StoreError> {
+    let inside = (scope.account.as_str(), scope.region.as_str());
+    let domains = records::DOMAINS.scan(state, &inside, None, usize::MAX)?;
+    Ok(domains.into_iter().map(|(_, domain)| domain.id.arn(scope)).collect())
+}
 
 /// Registers the operations. StopNotebookInstance and CreatePresignedNotebookInstanceUrl are not among
 /// them yet: both are about notebook instances that are InService, and nothing makes one so before a

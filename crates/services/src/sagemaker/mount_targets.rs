@@ -1,14 +1,21 @@
 //! The mount targets of home file systems: a network interface in a subnet of each Availability Zone
 //! of the domain, made and held by Amazon EFS. While it is there, neither the subnet nor the file
 //! system's security group can be deleted (Amazon EFS User Guide, "Managing mount targets").
+//!
+//! EFS makes and removes the interface by EC2's operations, in the name of the one who asks it for
+//! the mount target. That a mount target is plugged into it, and nobody but EFS can unplug it, is
+//! between EFS and EC2, and no operation.
 
-use sagegate_gate::env::Env;
+use sagegate_api::ec2::{CreateNetworkInterfaceRequest, DeleteNetworkInterfaceRequest};
+use sagegate_gate::env::{Env, Time};
 use sagegate_gate::{Fault, Scope};
 use sagegate_store::Tx;
 
+use super::own_calls::OwnCalls;
+
 use super::records::{DomainRecord, HOME_FILE_SYSTEMS, HomeFileSystemRecord, MountTarget};
-use crate::ec2::network_interface::{self, Plan};
-use crate::ec2::records::{Attachment, Holder, Interface, Subnet, get};
+use crate::ec2::network_interface::{self, CreateNetworkInterface, DeleteNetworkInterface};
+use crate::ec2::records::{Attachment, Holder, Subnet, get};
 
 /// Makes the mount targets that the domain's subnets lack and removes those of subnets that it no
 /// longer has. Without a file system, or without a VPC, there is nothing to do.
@@ -17,7 +24,8 @@ use crate::ec2::records::{Attachment, Holder, Interface, Subnet, get};
 /// That of a subnet that has no address left. What was done before is noted.
 pub(super) fn settle(
     tx: &mut Tx,
-    env: &Env,
+    own: &mut OwnCalls<'_>,
+    (env, now): (&Env, Time),
     scope: &Scope,
     domain: &DomainRecord,
 ) -> Result<(), Fault> {
@@ -31,9 +39,11 @@ pub(super) fn settle(
         targets.into_iter().partition(|it| domain.subnet_ids.contains(&it.subnet));
     file_system.mount_targets = kept;
     for target in &left {
-        unmount(tx, scope, target)?;
+        unmount(tx, own, scope, target)?;
     }
-    let made = make_missing(tx, env, scope, domain, (id, group), &mut file_system.mount_targets);
+    let mut targets = std::mem::take(&mut file_system.mount_targets);
+    let made = make_missing(tx, own, (env, now), scope, (domain, id, group), &mut targets);
+    file_system.mount_targets = targets;
     HOME_FILE_SYSTEMS.put(tx, &key, &file_system)?;
     made
 }
@@ -42,10 +52,10 @@ pub(super) fn settle(
 /// the first subnet there. The others are held by nobody, so one of them may be gone.
 fn make_missing(
     tx: &mut Tx,
-    env: &Env,
+    own: &mut OwnCalls<'_>,
+    (env, now): (&Env, Time),
     scope: &Scope,
-    domain: &DomainRecord,
-    (file_system, group): (&str, &str),
+    (domain, file_system, group): (&DomainRecord, &str, &str),
     targets: &mut Vec<MountTarget>,
 ) -> Result<(), Fault> {
     let mut zones = Vec::new();
@@ -58,18 +68,22 @@ fn make_missing(
             continue;
         }
         let id = format!("fsmt-0{}", env.hex(16));
-        let plan = Plan {
-            description: format!("EFS mount target for {file_system} ({id})"),
-            groups: vec![group.to_owned()],
-            address: None,
-            attachment: Some(Attachment {
-                kind: Holder::MountTarget,
-                holder: id.clone(),
-                id: format!("ela-attach-0{}", env.hex(16)),
-                time: env.now(),
-            }),
+        let request = CreateNetworkInterfaceRequest {
+            description: Some(format!("EFS mount target for {file_system} ({id})")),
+            groups: Some(vec![group.to_owned()]),
+            subnet_id: subnet.id.clone(),
+            ..CreateNetworkInterfaceRequest::default()
         };
-        let interface = network_interface::make(tx, scope, env, &subnet, plan)?.id;
+        let made = own.call_by_efs::<CreateNetworkInterface>(tx, &request)?;
+        let interface = made.network_interface.and_then(|it| it.network_interface_id);
+        let interface = interface.ok_or_else(|| Fault::internal("an interface without an id"))?;
+        let attachment = Attachment {
+            kind: Holder::MountTarget,
+            holder: id.clone(),
+            id: format!("ela-attach-0{}", env.hex(16)),
+            time: now,
+        };
+        network_interface::plug(tx, scope, &interface, Some(attachment))?;
         zones.push(subnet.zone);
         targets.push(MountTarget { id, subnet: subnet.id, interface });
     }
@@ -81,18 +95,29 @@ fn make_missing(
 /// them, nor the VPC that they are in.
 pub(super) fn remove(
     tx: &mut Tx,
+    own: &mut OwnCalls<'_>,
     scope: &Scope,
     file_system: &mut HomeFileSystemRecord,
 ) -> Result<(), Fault> {
     for target in std::mem::take(&mut file_system.mount_targets) {
-        unmount(tx, scope, &target)?;
+        unmount(tx, own, scope, &target)?;
     }
     Ok(())
 }
 
-fn unmount(tx: &mut Tx, scope: &Scope, target: &MountTarget) -> Result<(), Fault> {
-    if let Some(interface) = get::<Interface>(tx, scope, &target.interface)? {
-        network_interface::remove(tx, scope, &interface)?;
+fn unmount(
+    tx: &mut Tx,
+    own: &mut OwnCalls<'_>,
+    scope: &Scope,
+    target: &MountTarget,
+) -> Result<(), Fault> {
+    if !network_interface::plug(tx, scope, &target.interface, None)? {
+        return Ok(());
     }
+    let request = DeleteNetworkInterfaceRequest {
+        network_interface_id: target.interface.clone(),
+        ..DeleteNetworkInterfaceRequest::default()
+    };
+    own.call_by_efs::<DeleteNetworkInterface>(tx, &request)?;
     Ok(())
 }

@@ -1,27 +1,20 @@
-//! What SageMaker asks of IAM and EC2 on its own account: whether a role trusts it, whether a
-//! network is there, and the security groups that it makes in it.
+//! What SageMaker looks up in IAM and EC2 on its own account: whether a role trusts it, and whether a
+//! network is there.
 
 use std::net::Ipv4Addr;
 
-use sagegate_gate::env::{Env, Time};
+use sagegate_gate::env::Time;
 use sagegate_gate::{AccountId, Fault, Need, Region, Scope};
 use sagegate_network::EndpointArrival;
-use sagegate_network::security_group::{Peer, Protocol, Rule, TCP};
-use sagegate_store::{Read, Tx};
+use sagegate_store::Read;
 
 use super::faults::validation;
-use super::ids::DomainId;
 use crate::ec2;
-use crate::ec2::kind::Kind;
-use crate::ec2::records::{GroupRule, Interface, SecurityGroup, all, delete, put};
 use crate::iam::service_role::{self, Visit};
 use crate::sts::role::RoleArn;
 
 /// SageMaker's service principal, which receives the roles that are handed over.
-pub(super) const SERVICE: &str = "sagemaker.amazonaws.com";
-
-/// The port of NFS.
-const NFS: i32 = 2_049;
+pub(crate) const SERVICE: &str = "sagemaker.amazonaws.com";
 
 /// Whether a role of this account exists.
 pub(super) fn role_exists(state: &dyn Read, scope: &Scope, role_arn: &str) -> Result<bool, Fault> {
@@ -129,97 +122,6 @@ pub(super) fn check_security_groups(
                 vpc.unwrap_or("(none)")
             )));
         }
-    }
-    Ok(())
-}
-
-fn group(
-    env: &Env,
-    scope: &Scope,
-    vpc: &str,
-    (name, domain): (&str, &DomainId),
-    description: &str,
-) -> SecurityGroup {
-    SecurityGroup {
-        id: Kind::SecurityGroup.new_id(env),
-        name: format!("{name}-{domain}"),
-        description: format!("[DO NOT DELETE] {description} of {}", domain.arn(scope)),
-        vpc: vpc.to_owned(),
-        rules: Vec::new(),
-    }
-}
-
-fn rule(env: &Env, egress: bool, (from, to): (i32, i32), peer: &str) -> GroupRule {
-    GroupRule {
-        id: Kind::SecurityGroupRule.new_id(env),
-        egress,
-        rule: Rule {
-            protocol: Protocol::Number(TCP),
-            from,
-            to,
-            peer: Peer::Group(peer.to_owned()),
-        },
-        description: None,
-    }
-}
-
-/// Makes the two security groups of a domain's NFS traffic as SageMaker does: that of the file
-/// system, which lets the other in on port 2049, and that of the apps, which may go there.
-pub(super) fn make_nfs_groups(
-    tx: &mut Tx,
-    env: &Env,
-    scope: &Scope,
-    vpc: &str,
-    domain: &DomainId,
-) -> Result<(String, String), Fault> {
-    let name = ("security-group-for-inbound-nfs", domain);
-    let mut inbound = group(env, scope, vpc, name, "Inbound NFS traffic to the file system");
-    let name = ("security-group-for-outbound-nfs", domain);
-    let mut outbound = group(env, scope, vpc, name, "Outbound NFS traffic from the apps");
-    inbound.rules.push(rule(env, false, (NFS, NFS), &outbound.id));
-    outbound.rules.push(rule(env, true, (NFS, NFS), &inbound.id));
-    put(tx, scope, &inbound)?;
-    put(tx, scope, &outbound)?;
-    Ok((inbound.id, outbound.id))
-}
-
-/// Makes the security group that lets RStudio's server and its sessions reach each other.
-pub(super) fn make_boundary_group(
-    tx: &mut Tx,
-    env: &Env,
-    scope: &Scope,
-    vpc: &str,
-    domain: &DomainId,
-) -> Result<String, Fault> {
-    let name = ("security-group-for-domain-boundary", domain);
-    let mut boundary = group(env, scope, vpc, name, "Traffic between the RStudio apps");
-    let id = boundary.id.clone();
-    boundary.rules.push(rule(env, false, (0, 65_535), &id));
-    boundary.rules.push(rule(env, true, (0, 65_535), &id));
-    put(tx, scope, &boundary)?;
-    Ok(id)
-}
-
-/// Removes security groups that SageMaker made, with what other groups' rules say of them. One that
-/// an interface still holds is left, as EC2 would refuse to delete it.
-pub(super) fn remove_groups(tx: &mut Tx, scope: &Scope, ids: &[&String]) -> Result<(), Fault> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let interfaces: Vec<Interface> = all(tx, scope)?;
-    let held = |id: &str| interfaces.iter().any(|it| it.groups.iter().any(|held| held == id));
-    for id in ids {
-        if held(id) {
-            continue;
-        }
-        for mut other in all::<SecurityGroup>(tx, scope)? {
-            let before = other.rules.len();
-            other.rules.retain(|it| !matches!(&it.rule.peer, Peer::Group(peer) if *peer == **id));
-            if other.rules.len() != before {
-                put(tx, scope, &other)?;
-            }
-        }
-        delete::<SecurityGroup>(tx, scope, id)?;
     }
     Ok(())
 }

@@ -113,6 +113,10 @@ pub struct DomainRecord {
     /// What becomes of the file system; set by DeleteDomain.
     #[serde(default)]
     pub retention: Option<Word<RetentionType>>,
+    /// The request whose work is under way, or was last: what is done for the domain is recorded as
+    /// done for it.
+    #[serde(default)]
+    pub cause: Option<String>,
 }
 
 impl Record for DomainRecord {}

@@ -79,6 +79,7 @@ impl Operation for UpdateDomain {
         record.status = Word(DomainStatus::Updating);
         record.failure_reason = None;
         record.modified = call.now;
+        record.cause = Some(call.request_id.to_owned());
         records::put_domain(tx, scope, &record)?;
         records::put_work(tx, scope, &id, "")?;
         Ok(UpdateDomainResponse { domain_arn: Some(arn) })

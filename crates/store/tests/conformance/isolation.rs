@@ -179,6 +179,33 @@ pub(crate) fn snapshots_stay(bench: Bench) {
     });
 }
 
+pub(crate) fn a_part_that_is_undone_writes_nothing(bench: Bench) {
+    runtime().block_on(async {
+        add(&bench.store, "before").await.unwrap();
+        let work = |tx: &mut Tx| {
+            COUNT.put(tx, "own", &1)?;
+            let part = |tx: &mut Tx| {
+                assert_eq!(COUNT.get(tx, "own")?, Some(1));
+                COUNT.put(tx, "own", &2)?;
+                COUNT.put(tx, "part", &2)?;
+                COUNT.delete(tx, "before");
+                ON_CALL.put(tx, &("ward", "part"), &true)?;
+                Err::<(), _>(StoreError::Closed)
+            };
+            tx.or_undo(part).unwrap_err();
+            assert!(tx.has_written(COUNT.name()) && !tx.has_written(ON_CALL.name()));
+            assert_eq!(COUNT.get(tx, "own")?, Some(1));
+            tx.or_undo(|tx| COUNT.put(tx, "kept", &3))
+        };
+        let done = bench.store.transact(work).await.unwrap();
+        assert_eq!(done.tables, [COUNT.name()]);
+        let snapshot = bench.store.snapshot().unwrap();
+        let count = |name: &str| COUNT.get(&snapshot, name).unwrap();
+        assert_eq!((count("own"), count("part")), (Some(1), None));
+        assert_eq!((count("before"), count("kept")), (Some(1), Some(3)));
+    });
+}
+
 pub(crate) fn an_error_writes_nothing(bench: Bench) {
     runtime().block_on(async {
         let failed = bench

@@ -30,6 +30,7 @@ suite! {
     isolation::what_is_depended_on_counts_as_read
     isolation::snapshots_stay
     isolation::an_error_writes_nothing
+    isolation::a_part_that_is_undone_writes_nothing
     isolation::a_run_without_writes_is_no_commit
     isolation::a_transaction_sees_its_own_writes
     isolation::revisions_tell_what_was_touched

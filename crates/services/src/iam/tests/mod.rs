@@ -7,6 +7,7 @@ mod groups;
 mod instance_profiles;
 mod managed_policies;
 mod names;
+mod nested_calls;
 mod overview;
 mod permissions;
 mod policies;

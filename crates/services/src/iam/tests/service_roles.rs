@@ -275,6 +275,9 @@ fn the_trust_policy_decides() {
     write(trust("").replace(r#""sts:AssumeRole""#, r#""sts:AssumeRole","sts:SetSourceIdentity""#));
     let caller = try_assume(&house, BTreeMap::new(), Some("ann")).unwrap();
     assert_eq!(caller.session.unwrap().source_identity.as_deref(), Some("ann"));
+    for wrong in ["a", "a:b", ""] {
+        assert_eq!(refused(try_assume(&house, BTreeMap::new(), Some(wrong))), REFUSED);
+    }
     // Another service's role, somebody's name for a role, and a path that is not the role's.
     write(trust("").replace("sagemaker", "ec2"));
     assert_eq!(refused(try_assume(&house, BTreeMap::new(), None)), REFUSED);

@@ -7,6 +7,7 @@ mod images;
 mod laws;
 mod network;
 mod notebooks;
+mod own_calls;
 mod ownership;
 mod permissions;
 mod profiles;
@@ -193,10 +194,11 @@ impl Estate {
 
     /// Does what is noted.
     fn advance_only(&self) -> usize {
-        let env = self.house.gate.env().clone();
         let noted = lifecycle::noted(&self.house.state()).unwrap();
         for work in &noted {
-            self.house.transact(|tx| lifecycle::advance(tx, &env, work));
+            let gate = &self.house.gate;
+            let done = gate.transact_within(|tx, within| lifecycle::advance(tx, within, work));
+            self.house.wait(done).unwrap();
         }
         noted.len()
     }
