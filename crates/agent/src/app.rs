@@ -91,14 +91,19 @@ impl Running {
     }
 }
 
-/// Runs the lifecycle script to its end.
+/// Runs a lifecycle script to its end; its output is called `name`.
 ///
 /// # Errors
 ///
 /// How the space is if it failed.
-pub(crate) async fn lifecycle(plan: &Plan, script: &[u8], logs: &Path) -> Result<(), App> {
+pub(crate) async fn lifecycle(
+    plan: &Plan,
+    script: &[u8],
+    logs: &Path,
+    name: &str,
+) -> Result<(), App> {
     let failed = |reason: String, lines| App::Ended { reason, code: None, signal: None, lines };
-    let path = plan.tmp.join(format!(".lifecycle-{}", std::process::id()));
+    let path = plan.tmp.join(format!(".{name}-{}", std::process::id()));
     let write = || -> std::io::Result<()> {
         use std::io::Write;
         use std::os::unix::fs::OpenOptionsExt;
@@ -111,7 +116,7 @@ pub(crate) async fn lifecycle(plan: &Plan, script: &[u8], logs: &Path) -> Result
     }
     let mut command = Command::new("/bin/bash");
     command.arg(&path);
-    let output = Output::begin(logs, "lifecycle");
+    let output = Output::begin(logs, name);
     let ended = match Running::start(command, plan, output.clone()) {
         Ok(mut running) => {
             let ended = tokio::time::timeout(SCRIPT_LIMIT, running.ended()).await;

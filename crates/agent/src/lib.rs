@@ -36,7 +36,8 @@ use std::process::ExitCode;
 pub const COMMAND: &str = "space-agent";
 
 /// Runs one stage: `launch PLAN`, `enter PLAN`, `init PLAN` or `agent PLAN`, where PLAN is the file of
-/// a [`plan::Launch`] for the first two and of a [`plan::Plan`] for the others.
+/// a [`plan::Launch`] for the first two and of a [`plan::Plan`] for the others; or `ssh …`, a process
+/// of an SSH session.
 ///
 /// Standard input is the listening control socket; on standard output the launcher says which process
 /// it started and the agent that it is ready; standard error is for what went wrong. Must be called
@@ -44,6 +45,14 @@ pub const COMMAND: &str = "space-agent";
 #[must_use]
 pub fn main(arguments: &[String]) -> ExitCode {
     let done = match arguments {
+        // A process of an SSH session: what follows is for the library that asked for it.
+        [stage, rest @ ..] if stage == control::SSH_STAGE => {
+            let rest: Vec<_> = rest.iter().map(std::ffi::OsString::from).collect();
+            match sagegate_ssh::helper::run(&rest) {
+                Ok(never) => match never {},
+                Err(error) => Err(trouble::Trouble::new(error.to_string())),
+            }
+        }
         [stage, plan] => {
             let plan = Path::new(plan);
             match stage.as_str() {

@@ -93,8 +93,8 @@ pub struct Plan {
     pub probe: String,
     /// The path that tells the app's last activity.
     pub activity: Option<String>,
-    /// The script that runs first.
-    pub lifecycle_script: Option<Vec<u8>>,
+    /// The scripts that run first, one after the other.
+    pub lifecycle_scripts: Vec<Vec<u8>>,
     /// The relays and their ports; 0 for any that is free.
     pub relays: BTreeMap<Relay, u16>,
     /// Seconds without a control connection after which the space ends by itself, where nobody would

@@ -27,9 +27,10 @@ pub(crate) async fn run(
     stops: &mut mpsc::Receiver<Stop>,
 ) {
     let tell = |app: App| status.send_modify(|it| it.app = app);
-    if let Some(script) = &plan.lifecycle_script {
+    for (number, script) in plan.lifecycle_scripts.iter().enumerate() {
+        let name = if number == 0 { "lifecycle".to_owned() } else { format!("lifecycle-{number}") };
         let failed = tokio::select! {
-            done = app::lifecycle(plan, script, logs) => done.err(),
+            done = app::lifecycle(plan, script, logs, &name) => done.err(),
             // With the agent everything in the space ends, the script as well.
             _ = stops.recv() => return,
         };

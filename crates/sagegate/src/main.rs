@@ -17,6 +17,7 @@ mod commands;
 mod node;
 mod operator;
 mod profile;
+mod spaces;
 mod steps;
 
 use std::process::ExitCode;
@@ -62,6 +63,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // Not a command for people: stages of a space, each a start of this executable of its own, before
+    // anything else has been set up.
+    let mut words = std::env::args().skip(1);
+    if words.next().as_deref() == Some(sagegate_agent::COMMAND) {
+        return sagegate_agent::main(&words.collect::<Vec<_>>());
+    }
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Policy(arguments) => commands::policy::run(&arguments),

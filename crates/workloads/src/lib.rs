@@ -3,7 +3,13 @@
 //! Invariant: the store says what is to run; a runtime makes it so and reports what it sees. Nothing
 //! that a workload says is believed beyond what its owner may do anyway.
 
+pub mod apps;
+mod credentials;
 pub mod gateway;
+mod host_keys;
+pub mod keeper;
+pub mod nothing;
+mod order;
 pub mod process;
 pub mod proxy;
 pub mod runtime;

@@ -62,6 +62,13 @@ pub trait Runtime: Send + Sync {
     /// Comes back when a workload does not run any more.
     fn ended<'a>(&'a self, id: &'a str) -> Doing<'a, ()>;
 
+    /// The homes that there are.
+    ///
+    /// # Errors
+    ///
+    /// Where the runtime cannot be asked.
+    fn homes(&self) -> Doing<'_, Result<Vec<String>, Failure>>;
+
     /// Removes a home and all that is in it. One that is not there is no error.
     ///
     /// # Errors
@@ -113,8 +120,9 @@ pub struct Spec {
     pub hostname: String,
     /// What runs in it.
     pub app: Program,
-    /// The script that runs before the app, in the home directory, by bash.
-    pub lifecycle_script: Option<Vec<u8>>,
+    /// The scripts that run before the app, one after the other, in the home directory, by bash. Each
+    /// may take five minutes and has to end with 0.
+    pub lifecycle_scripts: Vec<Vec<u8>>,
     /// How much it may use.
     pub limits: Limits,
     /// The text of `/opt/ml/metadata/resource-metadata.json`.
@@ -127,7 +135,7 @@ pub struct Spec {
 ///
 /// In the words of `command` and the values of `env`, `{port}` stands for the port that the app is to
 /// listen on, `{credentials}` and `{api}` for those of the relays; all are on 127.0.0.1.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
     /// The command and its arguments; the first is an absolute path.
     pub command: Vec<String>,
@@ -139,6 +147,16 @@ pub struct Program {
     pub activity: Option<String>,
     /// Directories of the host that the app needs: seen inside at the same path, not writable.
     pub needs: Vec<PathBuf>,
+}
+
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Values of the environment may be secrets.
+        f.debug_struct("Program")
+            .field("command", &self.command)
+            .field("env", &self.env.keys())
+            .finish_non_exhaustive()
+    }
 }
 
 /// How much a workload may use. The runtime's [`Capability`] says which limits hold.

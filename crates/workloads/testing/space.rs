@@ -1,7 +1,7 @@
 //! The executable with which tests start spaces: the stages of a space's agent, and an app that does
 //! as it is told.
 //!
-//! `serve PORT` answers HTTP: `GET /api` with 200, `GET /env` with its environment, `POST /run` with
+//! `serve PORT` answers HTTP: `GET …/api` with 200, `GET /env` with its environment, `POST /run` with
 //! the output of the script in the body.
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -58,7 +58,7 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     reader.read_exact(&mut body)?;
     let mut words = request.split_whitespace();
     let text = match (words.next(), words.next()) {
-        (Some("GET"), Some("/api")) => "{}".to_owned(),
+        (Some("GET"), Some(path)) if path.ends_with("/api") => "{}".to_owned(),
         (Some("GET"), Some("/env")) => {
             std::env::vars().map(|(name, value)| format!("{name}={value}\n")).collect()
         }

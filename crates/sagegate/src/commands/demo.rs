@@ -20,6 +20,7 @@ use sagegate_wire::sigv4::SecretKey;
 use super::{quoted, serve};
 use crate::client::{Client, Credentials};
 use crate::node::{fault, make_private};
+use crate::spaces::RuntimeName;
 use crate::steps::SetUp;
 
 #[derive(clap::Args)]
@@ -30,6 +31,10 @@ pub(crate) struct Arguments {
     /// A directory to make and to keep, instead of one that is removed at the end.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Where the programs of apps are installed: jupyterlab (a Python environment), code-server
+    /// [default: apps in the directory].
+    #[arg(long, value_name = "DIR")]
+    apps: Option<PathBuf>,
 }
 
 const STEPS: &str = include_str!("../../../../examples/studio-vpc/steps.toml");
@@ -71,14 +76,19 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
     };
     make_private(&data).with_context(|| data.display().to_string())?;
-    let served = demo(arguments.listen, data.clone()).await;
+    let served = demo(arguments.listen, data.clone(), arguments.apps, kept).await;
     if !kept && let Err(error) = std::fs::remove_dir_all(&data) {
         tracing::warn!(%error, "{} could not be removed", data.display());
     }
     served
 }
 
-async fn demo(listen: SocketAddr, data: PathBuf) -> anyhow::Result<ExitCode> {
+async fn demo(
+    listen: SocketAddr,
+    data: PathBuf,
+    apps: Option<PathBuf>,
+    kept: bool,
+) -> anyhow::Result<ExitCode> {
     let running = serve::Running::start(serve::Arguments {
         listen,
         data: data.clone(),
@@ -87,6 +97,9 @@ async fn demo(listen: SocketAddr, data: PathBuf) -> anyhow::Result<ExitCode> {
         region: None,
         studio_names: false,
         test_reset: false,
+        runtime: RuntimeName::default(),
+        apps,
+        fleeting: !kept,
     })
     .await?;
     running.banner()?;

@@ -28,6 +28,7 @@ use super::DEFAULT_DATA;
 use crate::channel::{self, Channels};
 use crate::node::{Node, Options, fault, public_url, write_private};
 use crate::operator::Commands;
+use crate::spaces::{RuntimeName, Spaces, Wanted};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -60,6 +61,16 @@ pub(crate) struct Arguments {
     /// POST /_sagegate/reset.
     #[arg(long)]
     pub(crate) test_reset: bool,
+    /// Where the apps of spaces run: as sandboxed processes of this machine, or not at all.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) runtime: RuntimeName,
+    /// Where the programs of apps are installed: jupyterlab (a Python environment), code-server
+    /// [default: apps in the data directory].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) apps: Option<PathBuf>,
+    /// Whether the directory is removed when the server stops.
+    #[arg(skip)]
+    pub(crate) fleeting: bool,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -96,8 +107,10 @@ pub(crate) struct Running {
     server: Arc<Server>,
     socket: OperatorSocket,
     memory: bool,
+    fleeting: bool,
     test_reset: bool,
     credentials: Option<PathBuf>,
+    spaces: Arc<Spaces>,
 }
 
 /// A connection is a descriptor, and shells start programs with few of them. Raised as far as it goes
@@ -130,8 +143,12 @@ impl Running {
         node.note_address(address, arguments.studio_names).await?;
         let limits = Limits::default();
         let gate = Arc::clone(&node.gate);
+        let fleeting = arguments.memory || arguments.fleeting;
+        let wanted = Wanted { runtime: arguments.runtime, apps: arguments.apps, fleeting };
+        let spaces = Arc::new(Spaces::open(&node, address, wanted).await?);
         let control = Reset {
             node: Arc::clone(&node),
+            spaces: Arc::clone(&spaces),
             address,
             studio_names: arguments.studio_names,
             allowed: arguments.test_reset,
@@ -153,6 +170,7 @@ impl Running {
         reactions.push(Arc::new(Lifecycle));
         reactions.push(channel::reaction(&channels));
         reactions.push(Arc::new(Resources));
+        reactions.push(spaces.reaction());
         gate.follow(reactions);
         gate.catch_up().await;
         let socket =
@@ -160,9 +178,20 @@ impl Running {
                 .await?;
         let credentials = node.write_root_credentials()?;
         server.serve(listener).await;
+        spaces.keep();
         tokio::spawn(tend(Arc::downgrade(&gate)));
         let Arguments { memory, test_reset, .. } = arguments;
-        Ok(Self { node, address, server, socket, memory, test_reset, credentials })
+        Ok(Self {
+            node,
+            address,
+            server,
+            socket,
+            memory,
+            fleeting,
+            test_reset,
+            credentials,
+            spaces,
+        })
     }
 
     /// Says what runs, what is enforced, and where the root credentials are.
@@ -184,6 +213,9 @@ impl Running {
         match &self.credentials {
             Some(file) => say!("  root      credentials in {}", file.display()),
             None => say!("  root      has no active access key"),
+        }
+        for line in self.spaces.banner() {
+            say!("  {line}");
         }
         say!("  commands  {}", self.socket.path().display());
         if !self.address.ip().is_loopback() {
@@ -222,6 +254,7 @@ impl Running {
             channels.idle().await;
         }
         drop(self.socket);
+        self.spaces.leave(self.fleeting).await;
         tend_once(&self.node.gate).await;
         if self.memory
             && let Err(error) = std::fs::remove_dir_all(&self.node.directory)
@@ -284,6 +317,7 @@ impl Spaces for NoSpaces {
 /// POST /_sagegate/reset.
 struct Reset {
     node: Arc<Node>,
+    spaces: Arc<Spaces>,
     address: SocketAddr,
     studio_names: bool,
     allowed: bool,
@@ -309,6 +343,8 @@ impl Reset {
         // One at a time: what the first has kept must not be cleared by the second.
         let _turn = self.turn.lock().await;
         self.node.reset(self.record(request)).await?;
+        // Behind the state: nothing that wants to run is left that could be started again.
+        self.spaces.end_all().await?;
         self.node.note_address(self.address, self.studio_names).await?;
         self.node.gate.catch_up().await;
         Ok(())

@@ -134,6 +134,17 @@ impl Homes {
         Ok(id)
     }
 
+    /// The names of the homes.
+    pub(super) fn names(&self) -> Result<Vec<String>, Failure> {
+        let wrong = |error: io::Error| Failure::of(&self.directory.display().to_string(), &error);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.directory).map_err(wrong)? {
+            let name = entry.map_err(wrong)?.file_name();
+            names.extend(name.to_str().filter(|it| super::is_name(it)).map(str::to_owned));
+        }
+        Ok(names)
+    }
+
     /// Removes a home.
     pub(super) fn remove(&self, home: &str) -> Result<(), Failure> {
         let path = self.path(home);

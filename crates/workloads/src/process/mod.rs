@@ -257,6 +257,10 @@ impl Runtime for Process {
         })
     }
 
+    fn homes(&self) -> Doing<'_, Result<Vec<String>, Failure>> {
+        Box::pin(async { self.homes.names() })
+    }
+
     fn forget_home<'a>(&'a self, home: &'a str) -> Doing<'a, Result<(), Failure>> {
         Box::pin(async move {
             if !is_name(home) {

@@ -64,7 +64,7 @@ pub(crate) fn spec(id: &str, home: &str) -> Spec {
             activity: None,
             needs: vec![env!("CARGO_BIN_EXE_sagegate-test-space").into()],
         },
-        lifecycle_script: None,
+        lifecycle_scripts: Vec::new(),
         limits: Limits { cpu_milli: 1000, memory: 256 << 20, pids: 100 },
         metadata: r#"{"SpaceName":"my-space"}"#.to_owned(),
         network: Network::Isolated,

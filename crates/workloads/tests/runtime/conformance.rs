@@ -114,7 +114,7 @@ async fn a_lifecycle_script_runs_first_and_its_failure_is_told() {
     let place = Place::new();
     let runtime = &place.runtime;
     let mut good = spec("w1", "h1");
-    good.lifecycle_script = Some(b"#!/bin/bash\nset -eux\npwd > prepared\n".to_vec());
+    good.lifecycle_scripts = vec![b"#!/bin/bash\nset -eux\npwd > prepared\n".to_vec()];
     serving(runtime, &good).await;
     assert_eq!(
         run(runtime, "w1", "test \"$(cat ~/prepared)\" = \"$HOME\" && echo yes").await,
@@ -122,7 +122,7 @@ async fn a_lifecycle_script_runs_first_and_its_failure_is_told() {
     );
 
     let mut bad = spec("w2", "h2");
-    bad.lifecycle_script = Some(b"#!/bin/bash\necho no such package\nexit 9\n".to_vec());
+    bad.lifecycle_scripts = vec![b"#!/bin/bash\necho no such package\nexit 9\n".to_vec()];
     runtime.start(&bad).await.unwrap();
     let status = until(runtime, "w2", |it| it.app != App::Starting).await;
     let App::Ended { reason, code, lines, .. } = status.app else { panic!("{status:?}") };
@@ -214,9 +214,9 @@ async fn activity_is_seen_in_the_file_that_clients_write() {
     let place = Place::new();
     let runtime = &place.runtime;
     let mut spec = spec("w1", "h1");
-    spec.lifecycle_script = Some(
+    spec.lifecycle_scripts = vec![
         b"echo 2026-01-02T03:04:05.000Z > $TMPDIR/.sagemaker-last-active-timestamp\n".to_vec(),
-    );
+    ];
     runtime.start(&spec).await.unwrap();
     let status = until(runtime, "w1", |it| it.last_active.is_some()).await;
     assert_eq!(status.last_active, Some(1_767_323_045));

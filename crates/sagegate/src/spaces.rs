@@ -1,0 +1,174 @@
+//! What runs in spaces, as a part of the program.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use sagegate_gate::Reaction;
+use sagegate_services::sagemaker::workload::Desired;
+use sagegate_workloads::apps::Catalog;
+use sagegate_workloads::keeper::{ApiDoor, Keeper, Parts};
+use sagegate_workloads::nothing::Nothing;
+use sagegate_workloads::process::{Process, Settings};
+use sagegate_workloads::runtime::{Doing, Isolation, Runtime, Stream};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+use crate::node::Node;
+
+/// Where apps run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum RuntimeName {
+    /// As sandboxed processes of this machine.
+    #[default]
+    Process,
+    /// Not at all: apps are recorded, and fail when they are started.
+    None,
+}
+
+/// Seconds without a host process after which the apps of an installation that is not kept end.
+const ALONE: u64 = 60;
+
+/// What is wanted of the spaces of an installation.
+pub(crate) struct Wanted {
+    pub(crate) runtime: RuntimeName,
+    /// Where the programs of apps are, if not in the directory.
+    pub(crate) apps: Option<PathBuf>,
+    /// Whether apps are to end when nobody is there any more.
+    pub(crate) fleeting: bool,
+}
+
+/// The keeper at work.
+pub(crate) struct Spaces {
+    keeper: Arc<Keeper>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Spaces {
+    /// Opens what apps run in. Their calls of the API go to the listener `public`.
+    pub(crate) async fn open(
+        node: &Node,
+        public: SocketAddr,
+        wanted: Wanted,
+    ) -> anyhow::Result<Self> {
+        let Wanted { runtime, apps, fleeting } = wanted;
+        let directory = node.directory.join("workloads");
+        let runtime: Arc<dyn Runtime> = match runtime {
+            RuntimeName::Process => Arc::new(process(node, &directory, fleeting)?),
+            RuntimeName::None => {
+                if directory.is_dir() {
+                    end_those_of_before(&process(node, &directory, fleeting)?).await?;
+                }
+                Arc::new(Nothing)
+            }
+        };
+        let catalog = Catalog::new(
+            apps.unwrap_or_else(|| node.directory.join("apps")),
+            &std::env::var("PATH").unwrap_or_default(),
+        );
+        let door = Arc::new(PublicDoor(reachable(public)));
+        let gate = Arc::clone(&node.gate);
+        let keeper = Keeper::new(Parts { gate, runtime, catalog, door });
+        Ok(Self { keeper, task: Mutex::default() })
+    }
+
+    pub(crate) fn reaction(&self) -> Arc<dyn Reaction> {
+        self.keeper.reaction()
+    }
+
+    fn task(&self) -> std::sync::MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to keep.
+    pub(crate) fn keep(&self) {
+        *self.task() = Some(self.keeper.run());
+    }
+
+    /// Ends all apps at once.
+    pub(crate) async fn end_all(&self) -> anyhow::Result<()> {
+        self.keeper.end_all().await.context("not all apps could be ended")
+    }
+
+    /// Stops keeping. Apps run on for the next start, unless there is none for a `fleeting`
+    /// installation.
+    pub(crate) async fn leave(&self, fleeting: bool) {
+        if let Some(task) = self.task().take() {
+            task.abort();
+        }
+        if fleeting && let Err(error) = self.end_all().await {
+            tracing::warn!(%error, "apps are left that end by themselves in a minute");
+        }
+    }
+
+    /// What the banner says: what keeps spaces apart.
+    pub(crate) fn banner(&self) -> Vec<String> {
+        let capability = self.keeper.runtime().capability();
+        let mut lines = vec![match capability.isolation {
+            Some(Isolation::Full) => format!(
+                "spaces    run as {}es in namespaces of their own, each home with a user of its own",
+                capability.runtime
+            ),
+            Some(Isolation::OneUser) => format!(
+                "spaces    run as {}es in namespaces of their own, all as this user",
+                capability.runtime
+            ),
+            Some(Isolation::None) => {
+                "WARNING   spaces are NOT SANDBOXED: whoever may start an app \
+                                      may do on this machine what this user may"
+                    .to_owned()
+            }
+            None => "spaces    do not run here".to_owned(),
+        }];
+        if !capability.limits.is_empty() {
+            lines.push(format!(
+                "          limited by their instance type: {}",
+                capability.limits.join(", ")
+            ));
+        }
+        lines.extend(capability.missing.iter().map(|it| format!("          {it}")));
+        lines
+    }
+}
+
+fn process(node: &Node, directory: &Path, fleeting: bool) -> anyhow::Result<Process> {
+    let settings = Settings {
+        directory: directory.to_owned(),
+        executable: std::env::current_exe().context("this executable's own path")?,
+        instance: node.gate.env().hex(16),
+        alone: fleeting.then_some(ALONE),
+    };
+    Process::open(settings).context("the runtime of spaces cannot be opened")
+}
+
+async fn end_those_of_before(runtime: &Process) -> anyhow::Result<()> {
+    for spec in runtime.list().await? {
+        runtime.stop(&spec.id, Duration::from_secs(5)).await?;
+    }
+    Ok(())
+}
+
+/// An address at which this machine reaches a listener.
+fn reachable(listener: SocketAddr) -> SocketAddr {
+    let ip = match listener.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listener.port())
+}
+
+/// The public listener, as code in a space reaches it.
+struct PublicDoor(SocketAddr);
+
+impl ApiDoor for PublicDoor {
+    fn connect<'a>(&'a self, _: &'a Desired) -> Doing<'a, std::io::Result<Stream>> {
+        Box::pin(async {
+            let stream = TcpStream::connect(self.0).await?;
+            stream.set_nodelay(true)?;
+            Ok(Box::new(stream) as Stream)
+        })
+    }
+}

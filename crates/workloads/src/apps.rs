@@ -1,0 +1,252 @@
+//! Which program an app is, as data: JupyterLab and its kin from a Python environment, Code Editor
+//! from code-server.
+//!
+//! The programs are installed by whoever runs the installation, below one directory. An app whose
+//! program is missing fails with the command that installs it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sagegate_api::sagemaker::AppType;
+
+use crate::runtime::Program;
+
+/// Below which path JupyterLab and Code Editor serve, as in Studio.
+pub const JUPYTER_LAB: &str = "/jupyterlab/default";
+/// Below which path JupyterServer and KernelGateway serve, as in Studio Classic.
+pub const JUPYTER: &str = "/jupyter/default";
+
+/// The JupyterLab that is known to work.
+const JUPYTERLAB_VERSION: &str = "4.6.6";
+
+/// The programs that are installed for apps.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    directory: PathBuf,
+    /// Where commands of the machine are looked for.
+    path: Vec<PathBuf>,
+}
+
+impl Catalog {
+    /// The programs below a directory: `jupyterlab`, a Python environment, and `code-server`. `path`
+    /// lists the directories with the machine's own commands, as the variable PATH does.
+    #[must_use]
+    pub fn new(directory: PathBuf, path: &str) -> Self {
+        // Not canonical: environments name themselves by the path at which they were made.
+        let directory = std::path::absolute(&directory).unwrap_or(directory);
+        Self { directory, path: path.split(':').map(PathBuf::from).collect() }
+    }
+
+    /// The path below which an app serves, without a slash at its end; the root is empty.
+    #[must_use]
+    pub fn base(app_type: AppType) -> &'static str {
+        match app_type {
+            AppType::JupyterLab => JUPYTER_LAB,
+            AppType::JupyterServer | AppType::KernelGateway => JUPYTER,
+            _ => "",
+        }
+    }
+
+    /// The program of an app.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none, with what to do about it: the app's `FailureReason`.
+    pub fn program(&self, app_type: AppType) -> Result<Program, String> {
+        match app_type {
+            AppType::JupyterLab => self.jupyter("jupyterlab", JUPYTER_LAB),
+            AppType::JupyterServer | AppType::KernelGateway => {
+                self.jupyter("jupyter_server", JUPYTER)
+            }
+            AppType::CodeEditor => self.code_server(),
+            other => Err(format!(
+                "Apps of type {other} are recorded but not run by this installation. It runs \
+                 JupyterLab, CodeEditor, JupyterServer and KernelGateway."
+            )),
+        }
+    }
+
+    /// A Jupyter server. Nobody logs in at it: only those reach it whom the door has let in.
+    fn jupyter(&self, module: &str, base: &str) -> Result<Program, String> {
+        let environment = self.directory.join("jupyterlab");
+        let python = environment.join("bin/python");
+        let needs = python_needs(&environment, &python).ok_or_else(|| {
+            let at = environment.display();
+            format!(
+                "JupyterLab is not installed on this machine. Install it with: \
+                 python3 -m venv {at} && {at}/bin/pip install jupyterlab=={JUPYTERLAB_VERSION}"
+            )
+        })?;
+        let mut command = vec![python.display().to_string(), "-m".to_owned(), module.to_owned()];
+        command.extend(
+            [
+                "--no-browser",
+                "--ServerApp.ip=127.0.0.1",
+                "--ServerApp.port={port}",
+                "--ServerApp.port_retries=0",
+                "--IdentityProvider.token=",
+                "--PasswordIdentityProvider.allow_password_change=False",
+                // The door says which host names are right; that origin and host are the same is
+                // still asked of every request that changes something.
+                "--ServerApp.allow_remote_access=True",
+                "--ServerApp.quit_button=False",
+                "--ServerApp.open_browser=False",
+            ]
+            .map(str::to_owned),
+        );
+        if module == "jupyterlab" {
+            // Nothing outside is reachable to be asked.
+            command.push("--LabApp.news_url=".to_owned());
+            command
+                .push("--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate".to_owned());
+        }
+        command.push(format!("--ServerApp.base_url={base}/"));
+        let path = format!("{}/bin:/usr/local/bin:/usr/bin:/bin", environment.display());
+        Ok(Program {
+            command,
+            env: BTreeMap::from([
+                ("PATH".to_owned(), path),
+                ("VIRTUAL_ENV".to_owned(), environment.display().to_string()),
+            ]),
+            probe: format!("{base}/api"),
+            activity: Some(format!("{base}/api/status")),
+            needs,
+        })
+    }
+
+    fn code_server(&self) -> Result<Program, String> {
+        let own = self.directory.join("code-server/bin/code-server");
+        let found = std::iter::once(own.clone())
+            .chain(self.path.iter().map(|it| it.join("code-server")))
+            .find_map(|it| it.canonicalize().ok().filter(|it| it.is_file()));
+        let Some(command) = found else {
+            return Err(format!(
+                "code-server is not installed on this machine. Unpack a release of it so that {} is \
+                 its command, or install it where PATH finds it.",
+                own.display()
+            ));
+        };
+        // A release has bin/code-server and, beside bin, all the rest.
+        let Some(release) = command.parent().and_then(Path::parent) else {
+            return Err(format!("{} is no code-server", command.display()));
+        };
+        if !release.join("out/node/entry.js").is_file() {
+            return Err(format!(
+                "{} is not the command of an unpacked release of code-server: there is no \
+                 {}/out/node/entry.js.",
+                command.display(),
+                release.display()
+            ));
+        }
+        let words = [
+            command.display().to_string().as_str(),
+            "--bind-addr=127.0.0.1:{port}",
+            "--auth=none",
+            "--disable-telemetry",
+            "--disable-update-check",
+        ]
+        .map(str::to_owned);
+        Ok(Program {
+            command: words.into(),
+            env: BTreeMap::new(),
+            probe: "/healthz".to_owned(),
+            activity: Some("/healthz".to_owned()),
+            needs: vec![release.to_owned()],
+        })
+    }
+}
+
+/// What a Python environment needs to run: itself, and the installation that it was made from, if
+/// that is one. Nothing else is shown to a space, whatever links lead there.
+fn python_needs(environment: &Path, python: &Path) -> Option<Vec<PathBuf>> {
+    if !environment.join("pyvenv.cfg").is_file() || !has_package(environment, "jupyterlab") {
+        return None;
+    }
+    let mut needs = vec![environment.to_owned()];
+    let real = python.canonicalize().ok()?;
+    let config = std::fs::read_to_string(environment.join("pyvenv.cfg")).ok()?;
+    let home = config.lines().find_map(|line| {
+        let (name, value) = line.split_once('=')?;
+        (name.trim() == "home").then(|| PathBuf::from(value.trim()))
+    });
+    let prefixes = [home.as_deref(), real.parent()].into_iter().flatten().filter_map(Path::parent);
+    for prefix in prefixes {
+        if is_python(prefix) && !needs.iter().any(|it| it == prefix) {
+            needs.push(prefix.to_owned());
+        }
+    }
+    Some(needs)
+}
+
+/// The directories of modules below a prefix: `lib/python3.11` and its like.
+fn module_directories(prefix: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(prefix.join("lib")) else { return Vec::new() };
+    entries
+        .flatten()
+        .filter(|it| it.file_name().to_string_lossy().starts_with("python"))
+        .map(|it| it.path())
+        .collect()
+}
+
+fn is_python(prefix: &Path) -> bool {
+    module_directories(prefix).iter().any(|it| it.join("os.py").is_file())
+}
+
+fn has_package(environment: &Path, name: &str) -> bool {
+    let packages = |it: &PathBuf| it.join("site-packages").join(name).is_dir();
+    module_directories(environment).iter().any(packages)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_told_with_the_command() {
+        let directory = tempfile::tempdir().unwrap();
+        let catalog = Catalog::new(directory.path().to_owned(), "/none");
+        let at = directory.path().join("jupyterlab");
+        let at = at.display();
+        assert_eq!(
+            catalog.program(AppType::JupyterLab).unwrap_err(),
+            format!(
+                "JupyterLab is not installed on this machine. Install it with: python3 -m venv {at} \
+                 && {at}/bin/pip install jupyterlab==4.6.6"
+            )
+        );
+        assert!(catalog.program(AppType::CodeEditor).unwrap_err().contains("not installed"));
+        let canvas = catalog.program(AppType::Canvas).unwrap_err();
+        assert!(canvas.starts_with("Apps of type Canvas are recorded but not run"), "{canvas}");
+    }
+
+    #[test]
+    fn an_environment_shows_itself_and_its_python_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        let base = root.join("person/python");
+        fs::create_dir_all(base.join("bin")).unwrap();
+        fs::create_dir_all(base.join("lib/python3.11")).unwrap();
+        fs::write(base.join("lib/python3.11/os.py"), "").unwrap();
+        fs::write(base.join("bin/python3.11"), "").unwrap();
+        let environment = root.join("apps/jupyterlab");
+        fs::create_dir_all(environment.join("bin")).unwrap();
+        let packages = environment.join("lib/python3.11/site-packages/jupyterlab");
+        fs::create_dir_all(&packages).unwrap();
+        let link = environment.join("bin/python");
+        std::os::unix::fs::symlink(base.join("bin/python3.11"), &link).unwrap();
+        let config = format!("home = {}\n", base.join("bin").display());
+        fs::write(environment.join("pyvenv.cfg"), config).unwrap();
+        let catalog = Catalog::new(root.join("apps"), "/none");
+        let program = catalog.program(AppType::JupyterLab).unwrap();
+        assert_eq!(program.needs, [environment.clone(), base.clone()]);
+        assert_eq!(program.probe, "/jupyterlab/default/api");
+
+        // A directory with a link to a python in it is not one of Python's.
+        fs::write(environment.join("pyvenv.cfg"), format!("home = {}/bin\n", root.display()))
+            .unwrap();
+        fs::remove_file(base.join("lib/python3.11/os.py")).unwrap();
+        assert_eq!(catalog.program(AppType::JupyterLab).unwrap().needs, [environment]);
+    }
+}

@@ -1,0 +1,152 @@
+//! One workload, from its start to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sagegate_gate::Secret;
+use sagegate_services::sagemaker::workload::{self, Desired, Observed};
+use tokio::sync::watch as channel;
+
+use super::watch::{self, Seen};
+use super::{GRACE, Keeper, Order};
+use crate::credentials::Endpoint;
+use crate::order;
+use crate::runtime::Spec;
+
+/// How long to wait before something that failed is tried again: twice as long each time.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Characters of an app's output in a failure's reason: what is left of the 1,024 that a
+/// `FailureReason` has.
+const LAST_WORDS: usize = 700;
+
+pub(super) fn wait(tries: u32) -> Duration {
+    FIRST_WAIT.saturating_mul(1 << tries.min(16)).min(LONGEST_WAIT)
+}
+
+/// Minds a workload until it has ended and that is reported.
+pub(super) async fn mind(
+    keeper: Arc<Keeper>,
+    wanted: Desired,
+    found: Option<Spec>,
+    mut orders: channel::Receiver<Order>,
+    tries: u32,
+) {
+    if tries > 0 {
+        tokio::time::sleep(wait(tries)).await;
+    }
+    let end = tokio::select! {
+        end = run(&keeper, &wanted, found) => Some(end),
+        _ = orders.wait_for(|order| *order != Order::Run) => None,
+    };
+    // Whatever became of it: nothing of it runs any more before that is said.
+    let grace = if end.is_none() { GRACE } else { Duration::ZERO };
+    if let Err(failure) = keeper.parts.runtime.stop(&wanted.id, grace).await {
+        tracing::error!(id = wanted.id, %failure, "a workload could not be ended");
+        return;
+    }
+    let order = *orders.borrow();
+    let observed = match (end, order) {
+        (_, Order::Drop) => return,
+        (_, Order::Stop) | (None, Order::Run) => Observed::Stopped,
+        (Some(End(reason)), Order::Run) => Observed::Failed(reason),
+    };
+    write(&keeper, &wanted, Some(&observed)).await;
+}
+
+/// Why a workload that was to run does not.
+pub(super) struct End(pub(super) String);
+
+/// Has a workload run, until it does so no more.
+async fn run(keeper: &Keeper, wanted: &Desired, found: Option<Spec>) -> End {
+    let parts = &keeper.parts;
+    let token = found
+        .as_ref()
+        .and_then(order::token)
+        .unwrap_or_else(|| Secret::new(parts.gate.env().hex(64)));
+    let endpoint = Arc::new(Endpoint::new(Arc::clone(&parts.gate), wanted.clone(), token.clone()));
+    if found.is_none() {
+        // A role that SageMaker may not assume is told at once, not when code asks in vain.
+        if let Err(fault) = endpoint.credentials().await {
+            return End(fault.message);
+        }
+        let spec = match order::order(wanted, &parts.catalog, &token) {
+            Ok(spec) => spec,
+            Err(reason) => return End(reason),
+        };
+        if let Err(failure) = parts.runtime.start(&spec).await {
+            return End(failure.message);
+        }
+    }
+    watch::watch(keeper, wanted, &endpoint).await
+}
+
+/// Has the state take in what was seen.
+pub(super) async fn tell(keeper: &Keeper, wanted: &Desired, seen: Seen) {
+    let what = match seen {
+        Seen::Serving => Some(Observed::Serving),
+        Seen::Active(at) => Some(Observed::Active(at)),
+        Seen::Idle => None,
+    };
+    write(keeper, wanted, what.as_ref()).await;
+}
+
+/// Writes what was observed into the state, or without it that the app is to be shut down; tries
+/// until it can.
+async fn write(keeper: &Keeper, wanted: &Desired, what: Option<&Observed>) {
+    let gate = &keeper.parts.gate;
+    let now = gate.env().now();
+    let mut tries = 0;
+    loop {
+        let done = gate
+            .transact(|tx| match what {
+                Some(what) => workload::report(tx, &wanted.id, what, now),
+                None => workload::shut_down(tx, &wanted.id, now),
+            })
+            .await;
+        let Err(fault) = done else { return };
+        gate.report("what is seen of a workload", &fault);
+        tokio::time::sleep(wait(tries)).await;
+        tries += 1;
+    }
+}
+
+/// The reason of a failure with what the app wrote last.
+pub(super) fn with_last_words(reason: &str, lines: &[String]) -> String {
+    let mut words: Vec<&str> = Vec::new();
+    let mut length = 0;
+    for line in lines.iter().rev().map(String::as_str).filter(|it| !it.trim().is_empty()) {
+        length += line.chars().count() + 1;
+        if length > LAST_WORDS {
+            break;
+        }
+        words.push(line);
+    }
+    if words.is_empty() {
+        return format!("{reason}.");
+    }
+    words.reverse();
+    format!("{reason}. It wrote: {}", words.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_fit() {
+        let lines: Vec<String> = (0..200).map(|it| format!("line {it}")).collect();
+        let reason = with_last_words("The app ended with exit code 1", &lines);
+        assert!(reason.ends_with("line 198\nline 199") && reason.len() < 1024, "{reason}");
+        assert_eq!(with_last_words("It ended", &[]), "It ended.");
+        assert_eq!(with_last_words("It ended", &["x".repeat(5000)]), "It ended.");
+    }
+
+    #[test]
+    fn waits_grow_and_end() {
+        assert_eq!(wait(0), FIRST_WAIT);
+        assert_eq!(wait(1), FIRST_WAIT * 2);
+        assert_eq!(wait(60), LONGEST_WAIT);
+    }
+}

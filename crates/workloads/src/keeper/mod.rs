@@ -1,0 +1,250 @@
+//! Brings what runs into line with what the state wants to run.
+//!
+//! One task for each workload ([`mind`]) starts it or finds it running, watches it, and ends it; this
+//! module says which tasks there are. Nothing is remembered that is not in the store or at the
+//! runtime, so a start of the program goes the same way as any change.
+
+mod mind;
+mod watch;
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use sagegate_gate::{Fault, Gate, Reaction};
+use sagegate_services::sagemaker::workload::{self, Desired, Wanted};
+use tokio::sync::{Notify, watch as channel};
+use tokio::task::JoinHandle;
+
+use crate::apps::Catalog;
+use crate::host_keys;
+use crate::runtime::{Doing, Failure, Runtime, Spec, Stream};
+
+/// How often all is looked at again without a cause.
+const LOOK: Duration = Duration::from_secs(30);
+/// How long an app may take to end by itself.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Where code in a space reaches the API of this installation.
+pub trait ApiDoor: Send + Sync {
+    /// A connection for the code in this workload. What comes through it is treated as a request from
+    /// this machine that arrived at the public listener.
+    ///
+    /// # Errors
+    ///
+    /// Where the listener does not accept it.
+    fn connect<'a>(&'a self, workload: &'a Desired) -> Doing<'a, std::io::Result<Stream>>;
+}
+
+/// What a keeper is made of.
+pub struct Parts {
+    /// The state.
+    pub gate: Arc<Gate>,
+    /// Where workloads run.
+    pub runtime: Arc<dyn Runtime>,
+    /// The programs of apps.
+    pub catalog: Catalog,
+    /// Where their API calls go.
+    pub door: Arc<dyn ApiDoor>,
+}
+
+/// Keeps what runs in line with the state.
+pub struct Keeper {
+    parts: Parts,
+    wake: Notify,
+    minded: Mutex<HashMap<String, Minded>>,
+    /// Held while all is looked at.
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// A workload with a task.
+struct Minded {
+    wanted: channel::Sender<Order>,
+    task: JoinHandle<()>,
+    /// How often it was taken up again without having come to an end.
+    tries: u32,
+}
+
+/// What is to become of a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// It is to run.
+    Run,
+    /// It is to end, and its end is to be reported.
+    Stop,
+    /// It is to end, and nobody is to be told.
+    Drop,
+}
+
+impl Keeper {
+    /// A keeper that does nothing yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            parts,
+            wake: Notify::new(),
+            minded: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// The runtime.
+    #[must_use]
+    pub fn runtime(&self) -> &Arc<dyn Runtime> {
+        &self.parts.runtime
+    }
+
+    /// What to register with the gate.
+    #[must_use]
+    pub fn reaction(self: &Arc<Self>) -> Arc<dyn Reaction> {
+        Arc::new(Wake(Arc::downgrade(self)))
+    }
+
+    /// Keeps, until the task that is given back is ended. Workloads run on then.
+    pub fn run(self: &Arc<Self>) -> JoinHandle<()> {
+        let keeper = Arc::clone(self);
+        tokio::spawn(async move {
+            loop {
+                keeper.look().await;
+                let _ = tokio::time::timeout(LOOK, keeper.wake.notified()).await;
+            }
+        })
+    }
+
+    /// Ends all that runs, whatever the state wants: for an installation that is emptied or gone.
+    ///
+    /// # Errors
+    ///
+    /// What could not be ended.
+    pub async fn end_all(&self) -> Result<(), Failure> {
+        let _turn = self.turn.lock().await;
+        let minded: Vec<Minded> = self.lock().drain().map(|(_, minded)| minded).collect();
+        for minded in &minded {
+            minded.task.abort();
+        }
+        for minded in minded {
+            let _ = minded.task.await;
+        }
+        let runtime = &self.parts.runtime;
+        for spec in runtime.list().await? {
+            runtime.stop(&spec.id, Duration::ZERO).await?;
+        }
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Minded>> {
+        self.minded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at everything once.
+    async fn look(self: &Arc<Self>) {
+        let _turn = self.turn.lock().await;
+        if let Err(fault) = self.converge().await {
+            self.parts.gate.report("the workloads", &fault);
+        }
+    }
+
+    async fn converge(self: &Arc<Self>) -> Result<(), Fault> {
+        let failed = |it: Failure| Fault::internal(format!("the runtime: {it}"));
+        // What runs is asked for first: what is started after that is in the state already.
+        let running = self.parts.runtime.list().await.map_err(failed)?;
+        let (desired, homes) = {
+            let state = self.parts.gate.store().snapshot()?;
+            (workload::desired(&state)?, workload::homes(&state)?)
+        };
+        let known: HashSet<&str> = desired.iter().map(|it| it.id.as_str()).collect();
+        for (id, minded) in self.lock().iter() {
+            if !known.contains(id.as_str()) {
+                minded.order(Order::Drop);
+            }
+        }
+        for spec in &running {
+            if !known.contains(spec.id.as_str()) && !self.lock().contains_key(&spec.id) {
+                tracing::info!(id = spec.id, "a workload that nobody wants is ended");
+                self.parts.runtime.stop(&spec.id, GRACE).await.map_err(failed)?;
+            }
+        }
+        for wanted in desired {
+            let found = running.iter().find(|it| it.id == wanted.id).cloned();
+            self.take_up(wanted, found);
+        }
+        self.lock().retain(|id, minded| known_or_busy(id, minded, &running));
+        self.forget_homes(&homes).await
+    }
+
+    /// Gives a workload a task, or its task the present order.
+    fn take_up(self: &Arc<Self>, wanted: Desired, found: Option<Spec>) {
+        let order = match wanted.state {
+            Wanted::Run => Order::Run,
+            Wanted::Stop => Order::Stop,
+        };
+        let mut minded = self.lock();
+        let mut tries = 0;
+        if let Some(minded) = minded.get(&wanted.id) {
+            if !minded.task.is_finished() {
+                minded.order(order);
+                return;
+            }
+            // It ended and the state does not know: what was to be reported could not be.
+            tries = minded.tries + 1;
+        }
+        let id = wanted.id.clone();
+        let (sender, orders) = channel::channel(order);
+        let task = tokio::spawn(mind::mind(Arc::clone(self), wanted, found, orders, tries));
+        minded.insert(id, Minded { wanted: sender, task, tries });
+    }
+
+    /// Removes the homes that belong to nobody.
+    async fn forget_homes(&self, homes: &[String]) -> Result<(), Fault> {
+        let failed = |it: Failure| Fault::internal(format!("the runtime: {it}"));
+        let runtime = &self.parts.runtime;
+        let gone: Vec<String> = runtime.homes().await.map_err(failed)?;
+        for home in gone.iter().filter(|it| !homes.contains(it)) {
+            // One that is in use is that of a workload that is ending.
+            match runtime.forget_home(home).await {
+                Ok(()) => host_keys::forget(&self.parts.gate, home).await?,
+                Err(failure) => tracing::info!(home, %failure, "a home stays for now"),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a workload's entry is still of use: its task is at work, or it is the last to know that it
+/// ran.
+fn known_or_busy(id: &str, minded: &Minded, running: &[Spec]) -> bool {
+    !minded.task.is_finished()
+        || *minded.wanted.borrow() != Order::Drop
+        || running.iter().any(|it| it.id == id)
+}
+
+impl Minded {
+    fn order(&self, order: Order) {
+        self.wanted.send_if_modified(|now| {
+            let news = *now != order;
+            *now = order;
+            news
+        });
+    }
+}
+
+/// Wakes the keeper when what it follows was written. Answers do not wait for it: an app is Pending
+/// until it serves.
+struct Wake(Weak<Keeper>);
+
+impl Reaction for Wake {
+    fn tables(&self) -> &'static [&'static str] {
+        workload::TABLES
+    }
+
+    fn react<'a>(&'a self, _: &'a Gate) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(async {
+            if let Some(keeper) = self.0.upgrade() {
+                keeper.wake.notify_one();
+            }
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! From what the state wants to what a runtime is told.
+
+use std::collections::BTreeMap;
+
+use sagegate_gate::Secret;
+use sagegate_services::sagemaker::workload::Desired;
+use serde_json::json;
+
+use crate::apps::Catalog;
+use crate::runtime::{Limits, Network, Spec};
+
+/// The name under which code in a space finds its credentials' endpoint.
+const CREDENTIALS: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+/// And the word that opens it.
+pub(crate) const TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
+/// The endpoint's path.
+pub(crate) const CREDENTIALS_PATH: &str = "/credentials";
+
+/// Processes and threads that a space may have.
+const PIDS: u32 = 4096;
+
+const GIB: u64 = 1 << 30;
+
+/// What to tell a runtime. `token` is the word that opens the credentials' endpoint.
+///
+/// # Errors
+///
+/// Why the app cannot be run: its `FailureReason`.
+pub(crate) fn order(wanted: &Desired, catalog: &Catalog, token: &Secret) -> Result<Spec, String> {
+    let mut app = catalog.program(wanted.app_type)?;
+    app.env.extend(environment(wanted, token));
+    let scripts = [&wanted.built_in_lifecycle_script, &wanted.lifecycle_script];
+    Ok(Spec {
+        id: wanted.id.clone(),
+        home: wanted.home.clone(),
+        hostname: "default".to_owned(),
+        app,
+        lifecycle_scripts: scripts.into_iter().flatten().cloned().collect(),
+        limits: limits(&wanted.instance_type),
+        metadata: metadata(wanted),
+        network: Network::Isolated,
+    })
+}
+
+/// The word with which a workload that was started earlier opens its credentials' endpoint.
+pub(crate) fn token(spec: &Spec) -> Option<Secret> {
+    spec.app.env.get(TOKEN).map(|it| Secret::new(it.clone()))
+}
+
+/// The variables of Studio, and those by which AWS's clients find their endpoint and credentials.
+fn environment(wanted: &Desired, token: &Secret) -> BTreeMap<String, String> {
+    let region = wanted.scope.region.to_string();
+    let kind = wanted.app_type.to_string();
+    let mut env: BTreeMap<String, String> = [
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:{api}".to_owned()),
+        (CREDENTIALS, format!("http://127.0.0.1:{{credentials}}{CREDENTIALS_PATH}")),
+        (TOKEN, token.reveal().to_owned()),
+        ("AWS_DEFAULT_REGION", region.clone()),
+        ("AWS_REGION", region.clone()),
+        ("AWS_ACCOUNT_ID", wanted.scope.account.to_string()),
+        ("REGION_NAME", region),
+        ("SAGEMAKER_APP_TYPE_LOWERCASE", kind.to_ascii_lowercase()),
+        ("SAGEMAKER_APP_TYPE", kind),
+        ("SAGEMAKER_DOMAIN_ID", wanted.domain.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    if wanted.owner.is_space() {
+        env.insert("SAGEMAKER_SPACE_NAME".to_owned(), wanted.owner.name().to_owned());
+    }
+    if let Some(profile) = &wanted.profile {
+        env.insert("SAGEMAKER_USER_PROFILE_NAME".to_owned(), profile.clone());
+    }
+    env
+}
+
+/// `/opt/ml/metadata/resource-metadata.json`, with the members that Studio's has ("Amazon SageMaker AI
+/// Developer Guide", "Get Amazon SageMaker Studio app metadata").
+fn metadata(wanted: &Desired) -> String {
+    let mut value = json!({
+        "AppType": wanted.app_type.to_string(),
+        "DomainId": wanted.domain.to_string(),
+        "ExecutionRoleArn": wanted.execution_role,
+        "ResourceArn": wanted.app_arn,
+        "ResourceName": wanted.app_name,
+    });
+    if let Some(members) = value.as_object_mut() {
+        if wanted.owner.is_space() {
+            members.insert("SpaceName".to_owned(), wanted.owner.name().into());
+        }
+        if let Some(profile) = &wanted.profile {
+            members.insert("UserProfileName".to_owned(), profile.clone().into());
+        }
+    }
+    value.to_string()
+}
+
+/// How much an instance of this type has. `system` and what is not known have what the least of
+/// Studio's types has.
+fn limits(_instance_type: &str) -> Limits {
+    Limits { cpu_milli: 2000, memory: 4 * GIB, pids: PIDS }
+}
