@@ -3,17 +3,23 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use sagegate_ssh::{SpaceHost, User};
 use tokio::io::{
     AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, copy_bidirectional_with_sizes,
 };
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, watch};
+use zeroize::Zeroizing;
 
-use crate::plan::Plan;
+use crate::COMMAND;
+use crate::plan::{Plan, USER};
 use crate::protocol::{Answer, CONTROL_LINE, FromAgent, HostKey, LINE, Open, Status, ToAgent};
 use crate::relay::Dials;
 use crate::supervise::{Stop, note};
+
+/// The stage that is a process of an SSH session.
+pub(crate) const SSH_STAGE: &str = "ssh";
 
 /// How long the first line of a connection may take.
 const FIRST_LINE: Duration = Duration::from_secs(5);
@@ -28,7 +34,8 @@ pub(crate) struct Shared {
     pub(crate) status: watch::Sender<Status>,
     pub(crate) dials: &'static Dials,
     pub(crate) stop: mpsc::Sender<Stop>,
-    pub(crate) host_key: OnceLock<HostKey>,
+    /// What SSH sessions have in common, once there is a host key.
+    pub(crate) ssh: OnceLock<Arc<SpaceHost>>,
     /// Control connections that are open.
     pub(crate) controls: watch::Sender<u32>,
 }
@@ -142,12 +149,56 @@ async fn join(mut stream: UnixStream, mut inside: TcpStream) -> std::io::Result<
     Ok(())
 }
 
-async fn ssh(stream: UnixStream, shared: &Arc<Shared>) -> std::io::Result<()> {
-    if shared.host_key.get().is_none() {
-        return refuse(stream, "the space has not been given its SSH host key yet".to_owned())
-            .await;
+async fn ssh(mut stream: UnixStream, shared: &Arc<Shared>) -> std::io::Result<()> {
+    let Some(host) = shared.ssh.get() else {
+        let message = "the space has not been given its SSH host key yet".to_owned();
+        return refuse(stream, message).await;
+    };
+    answer(&mut stream, &Answer::Opened).await?;
+    let _session = Session::new(&shared.status);
+    // How a session ended is between it and its client.
+    let _ = sagegate_ssh::serve(stream, Arc::clone(host)).await;
+    Ok(())
+}
+
+/// Counts an SSH session while it is open; one that is open is activity.
+struct Session<'a>(&'a watch::Sender<Status>);
+
+impl<'a> Session<'a> {
+    fn new(status: &'a watch::Sender<Status>) -> Self {
+        status.send_modify(|it| it.ssh += 1);
+        note(status, None);
+        Self(status)
     }
-    refuse(stream, "this space has no SSH server".to_owned()).await
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        // Up to now somebody was there.
+        note(self.0, None);
+        self.0.send_modify(|it| it.ssh = it.ssh.saturating_sub(1));
+    }
+}
+
+/// What SSH sessions have in common.
+fn space_host(plan: &Plan, key: &HostKey) -> Option<SpaceHost> {
+    let mut seed = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(&key.0, &mut *seed).ok()?;
+    let own = std::env::current_exe().ok()?;
+    Some(SpaceHost {
+        host_key: seed,
+        user: User {
+            name: USER.to_owned(),
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+            groups: Vec::new(),
+            home: plan.home.clone(),
+            shell: "/bin/bash".into(),
+        },
+        env: plan.env.clone().into_iter().collect(),
+        helper: vec![own.into(), COMMAND.into(), SSH_STAGE.into()],
+        limits: sagegate_ssh::Limits::default(),
+    })
 }
 
 /// Statuses and dials out, orders in, until the host hangs up.
@@ -215,9 +266,10 @@ fn follow(order: ToAgent, shared: &Shared) {
             let _ = shared.stop.try_send(Duration::from_millis(grace_ms));
         }
         ToAgent::Configure(configure) => {
-            if let Some(key) = configure.ssh_host_key {
-                // The same for the life of the space: a second one would be the same.
-                let _ = shared.host_key.set(key);
+            if let Some(host) = configure.ssh_host_key.and_then(|it| space_host(&shared.plan, &it))
+            {
+                // The key is the same for the life of the space: who was first has said all.
+                let _ = shared.ssh.set(Arc::new(host));
             }
             note(&shared.status, None);
         }

@@ -71,7 +71,7 @@ async fn run(mut plan: Plan, listener: UnixListener) -> Done {
         status: watch::channel(status).0,
         dials,
         stop,
-        host_key: OnceLock::new(),
+        ssh: OnceLock::new(),
         controls: watch::channel(0).0,
     });
     tokio::spawn(control::serve(listener, Arc::clone(&shared)));

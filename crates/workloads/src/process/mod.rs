@@ -21,7 +21,7 @@ mod start;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use sagegate_agent::protocol::{Open, ToAgent};
@@ -54,7 +54,8 @@ pub struct Process {
     directory: PathBuf,
     executable: PathBuf,
     alone: Option<u64>,
-    standing: Standing,
+    /// Found out when it is asked for first: a server answers before it knows.
+    standing: OnceLock<Standing>,
     groups: Groups,
     homes: Homes,
     /// One at a time for each workload.
@@ -71,8 +72,8 @@ enum Standing {
 }
 
 impl Process {
-    /// Opens the runtime over a directory and finds out what it can do. Takes some milliseconds: it
-    /// builds a sandbox to see whether it stands.
+    /// Opens the runtime over a directory. What it can do is found out when that is asked for first,
+    /// which takes some milliseconds: a sandbox is built to see whether it stands.
     ///
     /// # Errors
     ///
@@ -87,10 +88,14 @@ impl Process {
         let homes = Homes::open(&directory, &settings.instance)?;
         let groups = Groups::find(&homes.instance().name);
         let executable = settings.executable;
-        let standing = start::try_walls(&directory, &executable);
+        let standing = OnceLock::new();
         let busy = Mutex::default();
         let alone = settings.alone;
         Ok(Self { directory, executable, alone, standing, groups, homes, busy })
+    }
+
+    fn standing(&self) -> &Standing {
+        self.standing.get_or_init(|| start::try_walls(&self.directory, &self.executable))
     }
 
     fn run(&self, id: &str) -> PathBuf {
@@ -162,7 +167,7 @@ impl Process {
 
     async fn start_one(&self, spec: &Spec) -> Result<(), Failure> {
         check(spec)?;
-        let isolation = match &self.standing {
+        let isolation = match self.standing() {
             Standing::Walls(isolation, _) => *isolation,
             Standing::Refused(cause) => return Err(Failure::new(cause.clone())),
         };
@@ -213,7 +218,7 @@ impl Process {
 
 impl Runtime for Process {
     fn capability(&self) -> Capability {
-        let (isolation, mut missing) = match &self.standing {
+        let (isolation, mut missing) = match self.standing() {
             Standing::Walls(isolation, missing) => (Some(*isolation), missing.clone()),
             Standing::Refused(cause) => (None, vec![cause.clone()]),
         };

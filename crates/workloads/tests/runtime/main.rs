@@ -7,4 +7,5 @@
 mod attacks;
 mod common;
 mod conformance;
+mod jupyter;
 mod keeper;
