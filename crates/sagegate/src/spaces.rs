@@ -74,6 +74,11 @@ impl Spaces {
         Ok(Self { keeper, task: Mutex::default() })
     }
 
+    /// What apps run in.
+    pub(crate) fn runtime(&self) -> Arc<dyn Runtime> {
+        Arc::clone(self.keeper.runtime())
+    }
+
     pub(crate) fn reaction(&self) -> Arc<dyn Reaction> {
         self.keeper.reaction()
     }

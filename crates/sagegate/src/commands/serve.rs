@@ -159,7 +159,7 @@ impl Running {
         let server = Arc::new(Server::new(ServerParts {
             limits: limits.clone(),
             api: Arc::clone(&gate) as Arc<dyn Handler>,
-            door: Arc::new(Door(StudioDoor::new(Arc::clone(&gate), None))),
+            door: Arc::new(Door(StudioDoor::new(Arc::clone(&gate), Some(spaces.runtime())))),
             channel: Arc::new(Channels(Arc::clone(&channels))),
             control: Arc::new(control),
             request_ids: Arc::new(move || ids.uuid()),

@@ -62,7 +62,8 @@ async fn jupyterlab_serves_below_its_path() {
         );
         by_hand.kill().await.unwrap();
 
-        let request = "GET /jupyterlab/default/lab HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let request =
+            "GET /jupyterlab/default/lab HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
         let page = ask(&place.runtime, "lab", request).await.unwrap();
         assert!(page.contains("JupyterLab"), "{page}");
         place.runtime.stop("lab", Duration::from_secs(5)).await.unwrap();
