@@ -103,6 +103,7 @@ impl Spaces {
         if let Some(task) = self.task().take() {
             task.abort();
         }
+        self.keeper.leave().await;
         if fleeting && let Err(error) = self.end_all().await {
             tracing::warn!(%error, "apps are left that end by themselves in a minute");
         }

@@ -120,6 +120,23 @@ impl Keeper {
     /// What could not be ended.
     pub async fn end_all(&self) -> Result<(), Failure> {
         let _turn = self.turn.lock().await;
+        self.let_go().await;
+        let runtime = &self.parts.runtime;
+        for spec in runtime.list().await? {
+            runtime.stop(&spec.id, Duration::ZERO).await?;
+        }
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Stops watching. What runs goes on, for the next keeper to find. The task that [`Keeper::run`]
+    /// gave has to be ended before.
+    pub async fn leave(&self) {
+        let _turn = self.turn.lock().await;
+        self.let_go().await;
+    }
+
+    async fn let_go(&self) {
         let minded: Vec<Minded> = self.lock().drain().map(|(_, minded)| minded).collect();
         for minded in &minded {
             minded.task.abort();
@@ -127,12 +144,6 @@ impl Keeper {
         for minded in minded {
             let _ = minded.task.await;
         }
-        let runtime = &self.parts.runtime;
-        for spec in runtime.list().await? {
-            runtime.stop(&spec.id, Duration::ZERO).await?;
-        }
-        self.wake.notify_one();
-        Ok(())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Minded>> {

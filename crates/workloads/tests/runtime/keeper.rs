@@ -183,6 +183,7 @@ impl House {
     /// As after `kill -9` and a start: another keeper over another runtime.
     async fn restart(&mut self) {
         self.task.abort();
+        self.keeper.leave().await;
         let catalog = Catalog::new(self.place.directory.path().join("apps"), "/none");
         (self.keeper, self.task) = keep(&self.gate, self.place.again(), catalog);
         *self.present.0.lock().unwrap() = self.keeper.reaction();
