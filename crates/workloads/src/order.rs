@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use sagegate_gate::Secret;
+use sagegate_services::sagemaker::instances;
 use sagegate_services::sagemaker::workload::Desired;
 use serde_json::json;
 
@@ -95,8 +96,10 @@ fn metadata(wanted: &Desired) -> String {
     value.to_string()
 }
 
-/// How much an instance of this type has. `system` and what is not known have what the least of
+/// How much an instance of this type has. `system` and what is not known have what the default of
 /// Studio's types has.
-fn limits(_instance_type: &str) -> Limits {
-    Limits { cpu_milli: 2000, memory: 4 * GIB, pids: PIDS }
+fn limits(instance_type: &str) -> Limits {
+    let capacity = instances::capacity(instance_type);
+    let (vcpus, memory_gib) = capacity.map_or((2, 4), |it| (it.vcpus, it.memory_gib));
+    Limits { cpu_milli: 1000 * vcpus, memory: GIB * u64::from(memory_gib), pids: PIDS }
 }

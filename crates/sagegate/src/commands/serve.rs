@@ -18,8 +18,7 @@ use sagegate_server::{
 use sagegate_services::iam::credentials;
 use sagegate_services::sagemaker::lifecycle::Lifecycle;
 use sagegate_services::sagemaker::resource_work::Resources;
-use sagegate_workloads::gateway::{STOPPING, Spaces};
-use sagegate_workloads::runtime::{Failure, Stream};
+use sagegate_workloads::gateway::STOPPING;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
@@ -154,7 +153,7 @@ impl Running {
             allowed: arguments.test_reset,
             turn: Mutex::new(()),
         };
-        let channels = channel::open(&node, Arc::new(NoSpaces)).await?;
+        let channels = channel::open(&node, Arc::new(spaces.runtime())).await?;
         let ids = node.gate.env().clone();
         let server = Arc::new(Server::new(ServerParts {
             limits: limits.clone(),
@@ -302,15 +301,6 @@ impl Handler for Door {
                 ),
             }
         })
-    }
-}
-
-/// Nothing runs spaces in this program yet, so there is nobody to lead to.
-struct NoSpaces;
-
-impl Spaces for NoSpaces {
-    fn ssh<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Stream, Failure>> {
-        Box::pin(async { Err(Failure::new("nothing runs spaces here")) })
     }
 }
 
