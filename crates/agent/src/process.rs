@@ -53,6 +53,18 @@ impl Process {
         Ok(Self { pid, started: started.to_owned(), boot: boot.trim().to_owned() })
     }
 
+    /// Whether it runs still. Where that cannot be found out, it is taken to run.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        match Self::of(self.pid) {
+            Ok(now) => now == *self,
+            Err(error) => {
+                let gone = rustix::io::Errno::SRCH.raw_os_error();
+                error.kind() != io::ErrorKind::NotFound && error.raw_os_error() != Some(gone)
+            }
+        }
+    }
+
     /// A hold on the process if it runs still: readable once it has ended, and never about another.
     #[must_use]
     pub fn hold(&self) -> Option<OwnedFd> {
@@ -72,9 +84,9 @@ mod tests {
         let me = Process::of(i32::try_from(std::process::id()).unwrap()).unwrap();
         let read: Process = me.to_string().parse().unwrap();
         assert_eq!(read, me);
-        assert!(read.hold().is_some());
+        assert!(read.hold().is_some() && read.runs());
         let other = Process { started: "1".to_owned(), ..me.clone() };
-        assert!(other.hold().is_none());
+        assert!(other.hold().is_none() && !other.runs());
         let before = Process { boot: "earlier".to_owned(), ..me };
         assert!(before.hold().is_none());
         assert!("12".parse::<Process>().is_err());

@@ -28,6 +28,12 @@ impl Found {
         Some(Self { process, hold, walled: !directory.join("plan.json").exists() })
     }
 
+    /// Whether the first process of a directory's workload runs, whether or not it can be held.
+    pub(super) fn runs_in(directory: &Path) -> bool {
+        let text = std::fs::read_to_string(directory.join("pid")).unwrap_or_default();
+        text.parse::<Process>().is_ok_and(|process| process.runs())
+    }
+
     /// Ends it.
     pub(super) fn kill(&self) {
         if self.walled {

@@ -35,6 +35,9 @@ use homes::Homes;
 /// How long the kernel may take to end processes that were killed.
 const KILLED: Duration = Duration::from_secs(10);
 
+/// How soon a process that could not be held is tried again.
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// How a process runtime is made.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -127,6 +130,10 @@ impl Process {
                         self.end(id, Duration::ZERO).await?;
                     }
                 },
+                // It could not be held, as without a descriptor to spare.
+                None if Found::runs_in(&directory) => {
+                    return Err(Failure::new(format!("the workload {id} cannot be looked at")));
+                }
                 None => self.clean(id),
             }
         }
@@ -256,8 +263,15 @@ impl Runtime for Process {
 
     fn ended<'a>(&'a self, id: &'a str) -> Doing<'a, ()> {
         Box::pin(async move {
-            if let Some(found) = Found::in_directory(&self.run(id)) {
-                found.ended().await;
+            let directory = self.run(id);
+            while Found::runs_in(&directory) {
+                if let Some(found) = Found::in_directory(&directory) {
+                    found.ended().await;
+                }
+                // Only where it could not be held, as without a descriptor to spare.
+                if Found::runs_in(&directory) {
+                    tokio::time::sleep(AGAIN).await;
+                }
             }
         })
     }
