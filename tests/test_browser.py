@@ -1,17 +1,12 @@
 """The Studio door in a real browser."""
 
-import os
-import pathlib
-
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.wait import WebDriverWait
 
 import steps
+from browser import chromium, keep
 from conftest import Server
 
 
@@ -25,34 +20,8 @@ def site(tmp_path_factory):
 
 @pytest.fixture
 def browser(tmp_path):
-    options = Options()
-    options.binary_location = os.environ["SAGEGATE_CHROMIUM"]
-    for flag in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-proxy-server",
-        "--window-size=1280,800",
-        f"--user-data-dir={tmp_path / 'profile'}",
-    ):
-        options.add_argument(flag)
-    service = Service(executable_path=os.environ["SAGEGATE_CHROMEDRIVER"])
-    driver = webdriver.Chrome(options=options, service=service)
-    yield driver
-    driver.quit()
-
-
-def keep(browser, name):
-    """Keeps a picture of the page where SAGEGATE_SCREENSHOTS names a directory."""
-    place = os.environ.get("SAGEGATE_SCREENSHOTS")
-    if place:
-        pathlib.Path(place).mkdir(parents=True, exist_ok=True)
-        browser.save_screenshot(str(pathlib.Path(place) / f"{name}.png"))
+    with chromium(tmp_path / "profile") as driver:
+        yield driver
 
 
 def url_through(server, user, service_suffix, saved, subnet="subnet_a"):

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use crate::tools::{CHROMEDRIVER, CHROMIUM, SSH, program, python, run};
+use crate::tools::{CHROMEDRIVER, CHROMIUM, SSH, apps, program, python, run};
 use crate::{dependencies, fuzz, generate, managed_policies, tidy};
 
 /// What to run, and for how long.
@@ -64,7 +64,10 @@ fn cargo(root: &Path) -> Command {
 fn unit(root: &Path, _: &Arguments) -> anyhow::Result<()> {
     let python = python(root)?;
     program(SSH)?;
-    run(cargo(root).args(["test", "--workspace", "--quiet"]).env("SAGEGATE_PYTHON", python))
+    run(cargo(root)
+        .args(["test", "--workspace", "--quiet"])
+        .env("SAGEGATE_PYTHON", python)
+        .env("SAGEGATE_TEST_APPS", apps(root)?))
 }
 
 fn fuzz(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
@@ -84,6 +87,7 @@ fn end_to_end(root: &Path, _: &Arguments) -> anyhow::Result<()> {
         .current_dir(root.join("tests"))
         .args(["-m", "pytest", "-q", "--durations=5"])
         .env("SAGEGATE", target.join("release/sagegate"))
+        .env("SAGEGATE_TEST_APPS", apps(root)?)
         .env("SAGEGATE_CHROMIUM", browser)
         .env("SAGEGATE_CHROMEDRIVER", driver))
 }

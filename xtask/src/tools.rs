@@ -55,6 +55,9 @@ pub(crate) const SSH: Program =
 pub(crate) const NGINX: Program =
     Program { names: &["nginx"], debian: &["nginx-light"], homebrew: &["nginx"] };
 
+/// JupyterLab from PyPI, in the version that the README names.
+const JUPYTERLAB: &str = "jupyterlab==4.6.6";
+
 /// The program's path; installs its package where it is missing.
 pub(crate) fn program(wanted: Program) -> anyhow::Result<PathBuf> {
     if let Some(found) = find(wanted) {
@@ -103,6 +106,14 @@ pub(crate) fn python(root: &Path) -> anyhow::Result<PathBuf> {
     let wanted = std::fs::read_to_string(&requirements)
         .with_context(|| requirements.display().to_string())?;
     environment(&root.join(".venv"), &wanted)
+}
+
+/// The directory with the programs of apps, as `--apps` takes it: JupyterLab, as the README has it
+/// installed.
+pub(crate) fn apps(root: &Path) -> anyhow::Result<PathBuf> {
+    let apps = root.join(".venv-apps");
+    environment(&apps.join("jupyterlab"), JUPYTERLAB)?;
+    Ok(apps)
 }
 
 /// The Python of a virtual environment with these requirements.
