@@ -178,9 +178,24 @@ def run_a_cell(browser):
     card = (By.CSS_SELECTOR, '.jp-LauncherCard[data-category="Notebook"]')
     soon(browser, expect.element_to_be_clickable(card)).click()
     cell = (By.CSS_SELECTOR, ".jp-Notebook .jp-CodeCell .cm-content")
-    soon(browser, expect.element_to_be_clickable(cell)).click()
-    browser.switch_to.active_element.send_keys("print(6 * 7, 'is the answer')")
-    browser.switch_to.active_element.send_keys(Keys.SHIFT, Keys.ENTER)
+    text = "print(6 * 7, 'is the answer')"
+
+    def typed(browser):
+        # JupyterLab takes the focus away while it is still setting up.
+        element = browser.find_element(*cell)
+        if element.text.strip() != text:
+            element.click()
+            keys = browser.switch_to.active_element
+            keys.send_keys(Keys.CONTROL, "a")
+            keys.send_keys(text)
+        return browser.find_element(*cell).text.strip() == text
+
+    soon(browser, expect.element_to_be_clickable(cell))
+    soon(browser, typed)
+    idle = (By.CSS_SELECTOR, ".jp-Notebook-ExecutionIndicator[data-status=idle]")
+    soon(browser, expect.presence_of_element_located(idle))
+    browser.find_element(*cell).send_keys(Keys.SHIFT, Keys.ENTER)
+    keep(browser, "jupyterlab-cell")
     output = (By.CSS_SELECTOR, ".jp-OutputArea-output")
     soon(browser, expect.text_to_be_present_in_element(output, "42 is the answer"))
 

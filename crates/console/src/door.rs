@@ -472,10 +472,11 @@ impl StudioDoor {
     }
 }
 
-/// What every page of ours says to browsers. Its URL may hold a token, so no page says where it was
-/// called from; what is shown was decided for this request only, so nothing is kept.
+/// What every page of ours says to browsers. Its URL may hold a token, so no page says to others where
+/// it was called from (to us it must: without that, browsers send forms in the name of no origin); what
+/// is shown was decided for this request only, so nothing is kept.
 fn guard(headers: &mut http::HeaderMap) {
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(

@@ -96,7 +96,7 @@ impl Catalog {
         );
         if module == "jupyterlab" {
             // Nothing outside is reachable to be asked.
-            command.push("--LabApp.news_url=".to_owned());
+            command.push("--LabApp.news_url=None".to_owned());
             command
                 .push("--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate".to_owned());
         }
