@@ -12,6 +12,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use crate::DecodeFailure;
 use crate::time;
 use crate::value::{Budget, Value};
+use crate::xml::clean_blocks;
 
 /// How deep structures, lists and maps may stand in one another.
 const DEEPEST: usize = 64;
@@ -342,10 +343,24 @@ fn member_name(out: &mut Vec<u8>, schema: &MemberSchema) {
     out.push(b':');
 }
 
-/// A JSON string, quoted and escaped.
-pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
-    // writing a string to memory cannot fail
-    let _ = serde_json::to_writer(out, text);
+/// Writes a JSON string, quoted and escaped.
+pub fn string(out: &mut Vec<u8>, text: &str) {
+    if stands_as_it_is(text.as_bytes()) {
+        out.reserve(text.len() + 2);
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        // writing a string to memory cannot fail
+        let _ = serde_json::to_writer(out, text);
+    }
+}
+
+/// Whether nothing of a text has to be escaped (RFC 8259, section 7).
+fn stands_as_it_is(text: &[u8]) -> bool {
+    let stops = |byte: u8| (byte < b' ') | (byte == b'"') | (byte == b'\\');
+    let clean = clean_blocks(text, stops);
+    text.get(clean..).is_some_and(|rest| !rest.iter().any(|byte| stops(*byte)))
 }
 
 fn any(out: &mut Vec<u8>, view: View<'_>) {
@@ -405,4 +420,24 @@ fn not_finite(out: &mut Vec<u8>, value: f64) {
         "-Infinity"
     };
     string(out, text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A text is written as serde does, whatever its length and wherever what is escaped stands.
+    #[test]
+    fn strings_are_written_as_json() {
+        for length in 0..40 {
+            for letter in ["a", "\"", "\\", "\u{1f}", "\u{7f}", "é", "\u{2028}"] {
+                for at in 0..=length {
+                    let text = "x".repeat(at) + letter + &"y".repeat(length - at);
+                    let mut out = Vec::new();
+                    string(&mut out, &text);
+                    assert_eq!(out, serde_json::to_vec(&text).unwrap());
+                }
+            }
+        }
+    }
 }

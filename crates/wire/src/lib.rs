@@ -38,6 +38,7 @@ use sagegate_model::{OperationSchema, Protocol, ServiceSchema, Struct};
 
 pub use decode::{DecodeFailure, decode};
 pub use error::ApiError;
+pub use json::string as json_string;
 pub use validate::{Constraint, Violation, lower_first};
 
 /// An operation's answer as an HTTP response with status 200.

@@ -33,7 +33,7 @@ pub fn whole_seconds(millis: i64) -> String {
     let ([e, f], [g, h]) = (two(at.month()), two(at.day()));
     let ([i, j], [k, l], [m, n]) = (two(at.hour()), two(at.minute()), two(at.second()));
     let text = [a, b, c, d, b'-', e, f, b'-', g, h, b'T', i, j, b':', k, l, b':', m, n, b'Z'];
-    String::from_utf8_lossy(&text).into_owned()
+    std::str::from_utf8(&text).unwrap_or_default().to_owned()
 }
 
 /// The two digits of a number below 100.

@@ -38,17 +38,28 @@ pub(crate) fn text(out: &mut String, text: &str) {
 /// Whether a letter may begin with this byte that cannot be written as it is: the rest is copied in
 /// runs. The only such letters beyond ASCII, U+FFFE and U+FFFF, begin with 0xEF.
 const fn stops(byte: u8) -> bool {
-    matches!(byte, b'&' | b'<' | b'>' | 0xEF) || (byte < b' ' && !matches!(byte, b'\t' | b'\n'))
+    let written = (byte == b'&') | (byte == b'<') | (byte == b'>') | (byte == 0xEF);
+    written | ((byte < b' ') & (byte != b'\t') & (byte != b'\n'))
 }
 
-/// How many bytes from the beginning can be written as they are.
+/// How many bytes from the beginning can be written as they are, where not all can.
 fn run_of_plain(bytes: &[u8]) -> Option<usize> {
-    // Sixteen at a time, without a branch for each: the compiler makes a few instructions of it.
-    let (blocks, _) = bytes.as_chunks::<16>();
-    let clean = |block: &&[u8; 16]| !block.iter().fold(false, |any, byte| any | stops(*byte));
-    let skipped = blocks.iter().take_while(clean).count() * 16;
+    let skipped = clean_blocks(bytes, stops);
     let rest = bytes.get(skipped..)?;
     rest.iter().position(|byte| stops(*byte)).map(|at| skipped + at)
+}
+
+/// How many bytes from the beginning, sixteen by sixteen but for the end, have nothing that `stops`.
+/// Where that is made without a branch, the compiler looks at sixteen bytes in a few instructions.
+pub(crate) fn clean_blocks(bytes: &[u8], stops: impl Fn(u8) -> bool) -> usize {
+    let clean = |block: &[u8; 16]| !block.iter().fold(false, |any, byte| any | stops(*byte));
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    let blocks = blocks.iter().take_while(|block| clean(block)).count() * 16;
+    // The last sixteen, some of which have been looked at already.
+    if blocks + rest.len() == bytes.len() && bytes.last_chunk().is_some_and(clean) {
+        return bytes.len();
+    }
+    blocks
 }
 
 /// An element with text in it.
@@ -181,6 +192,38 @@ fn items(out: &mut String, list: &dyn sagegate_model::List, name: &str, schema: 
     for index in 0..list.len() {
         if let Some(view) = list.item(index).and_then(Member::view) {
             element(out, name, schema.item, view);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What has to be written otherwise is found, whatever the length and wherever it stands.
+    #[test]
+    fn text_is_escaped_anywhere() {
+        let cases = [
+            ("a", "a"),
+            ("\t\n", "\t\n"),
+            ("&", "&amp;"),
+            ("<", "&lt;"),
+            (">", "&gt;"),
+            ("\r", "&#xD;"),
+            ("\u{1}", "\u{FFFD}"),
+            ("\u{FFFF}", "\u{FFFD}"),
+            ("\u{F000}", "\u{F000}"),
+            ("é", "é"),
+        ];
+        for length in 0..40 {
+            for (letter, written) in cases {
+                for at in 0..=length {
+                    let around = |letter| "x".repeat(at) + letter + &"y".repeat(length - at);
+                    let mut out = String::new();
+                    text(&mut out, &around(letter));
+                    assert_eq!(out, around(written));
+                }
+            }
         }
     }
 }
