@@ -35,11 +35,15 @@ pub struct KeyError {
 /// Strings end with 00 00; a 00 inside is written 00 01.
 impl KeyOf<String> for str {
     fn encode(&self, out: &mut Vec<u8>) {
-        for byte in self.bytes() {
-            out.push(byte);
-            if byte == 0 {
-                out.push(1);
+        if self.as_bytes().contains(&0) {
+            for byte in self.bytes() {
+                out.push(byte);
+                if byte == 0 {
+                    out.push(1);
+                }
             }
+        } else {
+            out.extend_from_slice(self.as_bytes());
         }
         out.extend_from_slice(&[0, 0]);
     }

@@ -1,8 +1,9 @@
 //! One state of the file, as of one engine transaction.
 
+use std::collections::HashMap;
 use std::ops::Bound;
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
 
@@ -30,8 +31,41 @@ type Row = Result<(Guard, Guard), redb::StorageError>;
 pub(crate) struct FileBase {
     table: ReadOnlyTable<&'static [u8], &'static [u8]>,
     opening: Arc<Opening>,
+    /// What was read of it lately, which never changes.
+    known: RwLock<Known>,
     /// Told when this is given back.
     released: Sender<()>,
+}
+
+/// Values of one state by their place in the tree.
+#[derive(Default)]
+struct Known {
+    size: usize,
+    values: HashMap<Box<[u8]>, Option<Arc<[u8]>>>,
+}
+
+/// The longest value that is kept, in bytes.
+const LONGEST: usize = 16 * 1024;
+/// All that is kept, in bytes; past it the collection starts anew.
+const ROOM: usize = 1024 * 1024;
+/// What an entry counts beside its key and value.
+const ENTRY: usize = 96;
+
+impl Known {
+    fn put(&mut self, place: &[u8], value: &Option<Arc<[u8]>>) {
+        let bytes = value.as_ref().map_or(0, |value| value.len());
+        if bytes > LONGEST {
+            return;
+        }
+        let size = place.len() + bytes + ENTRY;
+        if self.size + size > ROOM {
+            *self = Known::default();
+        }
+        // Two readers may come with the same: their values are the same too.
+        if self.values.insert(place.into(), value.clone()).is_none() {
+            self.size += size;
+        }
+    }
 }
 
 impl FileBase {
@@ -40,7 +74,8 @@ impl FileBase {
         released: &Sender<()>,
     ) -> Result<FileBase, redb::Error> {
         let table = opening.database.begin_read()?.open_table(DATA)?;
-        Ok(FileBase { table, opening: Arc::clone(opening), released: released.clone() })
+        let (opening, released) = (Arc::clone(opening), released.clone());
+        Ok(FileBase { table, opening, known: RwLock::default(), released })
     }
 
     fn trouble(&self, error: redb::StorageError) -> StoreError {
@@ -57,9 +92,18 @@ impl Drop for FileBase {
 
 impl Base for FileBase {
     fn get(&self, table: &str, key: &[u8]) -> Result<Option<Arc<[u8]>>, StoreError> {
-        let found = self.table.get(place(table, key).as_slice());
+        let place = place(table, key);
+        {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(value) = known.values.get(place.as_slice()) {
+                return Ok(value.clone());
+            }
+        }
+        let found = self.table.get(place.as_slice());
         let found = found.map_err(|error| self.trouble(error))?;
-        Ok(found.map(|value| Arc::from(value.value())))
+        let value = found.map(|value| Arc::from(value.value()));
+        self.known.write().unwrap_or_else(PoisonError::into_inner).put(&place, &value);
+        Ok(value)
     }
 
     fn range<'a>(
@@ -105,4 +149,33 @@ pub(crate) fn places(table: &str, range: Range<'_>) -> (Bound<Vec<u8>>, Bound<Ve
         bound => bound.map(|key| place(table, key)),
     };
     (from, to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_stays_within_its_room() {
+        let mut known = Known::default();
+        let counted = |known: &Known| {
+            let bytes = |value: &Option<Arc<[u8]>>| value.as_ref().map_or(0, |value| value.len());
+            let sizes = known.values.iter().map(|(at, value)| at.len() + bytes(value) + ENTRY);
+            sizes.sum::<usize>()
+        };
+        let value: Option<Arc<[u8]>> = Some(Arc::from(vec![b' '; LONGEST]));
+        for number in 0..1_000_u64 {
+            for value in [&value, &None] {
+                let place = [number.to_be_bytes(), [u8::from(value.is_none()); 8]].concat();
+                known.put(&place, value);
+                known.put(&place, value);
+                assert_eq!(known.values.get(place.as_slice()), Some(value));
+                assert_eq!(known.size, counted(&known));
+                assert!(known.size <= ROOM);
+            }
+        }
+        let size = known.size;
+        known.put(b"long", &Some(Arc::from(vec![b' '; LONGEST + 1])));
+        assert_eq!((known.values.get(b"long".as_slice()), known.size), (None, size));
+    }
 }
