@@ -49,11 +49,11 @@ impl Arrival {
     #[must_use]
     pub fn keys(&self) -> Vec<(&'static str, String)> {
         match self {
-            Self::Public { source_ip } => vec![("aws:SourceIp", source_ip.to_string())],
+            Self::Public { source_ip } => vec![("aws:SourceIp", text_of(*source_ip))],
             Self::Endpoint(endpoint) => vec![
                 ("aws:SourceVpce", endpoint.vpc_endpoint_id.clone()),
                 ("aws:SourceVpc", endpoint.vpc_id.clone()),
-                ("aws:VpcSourceIp", endpoint.vpc_source_ip.to_string()),
+                ("aws:VpcSourceIp", text_of(endpoint.vpc_source_ip)),
             ],
             Self::Service { .. } => Vec::new(),
         }
@@ -73,11 +73,30 @@ impl Arrival {
     #[must_use]
     pub fn source_address(&self) -> String {
         match self {
-            Self::Public { source_ip } => source_ip.to_string(),
-            Self::Endpoint(endpoint) => endpoint.vpc_source_ip.to_string(),
+            Self::Public { source_ip } => text_of(*source_ip),
+            Self::Endpoint(endpoint) => text_of(endpoint.vpc_source_ip),
             Self::Service { service } => service.clone(),
         }
     }
+}
+
+/// An address as text, as `to_string` has it. Every request writes several, and the four numbers of
+/// most are written in a tenth of the time that formatting them takes.
+#[must_use]
+pub fn text_of(address: IpAddr) -> String {
+    let IpAddr::V4(address) = address else { return address.to_string() };
+    let mut text = String::with_capacity(15);
+    for (place, number) in address.octets().into_iter().enumerate() {
+        if place > 0 {
+            text.push('.');
+        }
+        for (unit, least) in [(100, 100), (10, 10), (1, 0)] {
+            if number >= least {
+                text.push(char::from(b'0' + number / unit % 10));
+            }
+        }
+    }
+    text
 }
 
 /// What an endpoint of one service name leads to.
@@ -136,6 +155,16 @@ pub fn behind(service_name: &str, region: &str) -> Option<Behind> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_text_of_an_address_is_the_usual_one() {
+        for number in 0..=255 {
+            let address = IpAddr::from([number, 255 - number, number / 7, number % 11]);
+            assert_eq!(text_of(address), address.to_string());
+        }
+        let address = IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(text_of(address), "fe80::1");
+    }
 
     fn endpoint() -> Arrival {
         Arrival::Endpoint(EndpointArrival {

@@ -220,9 +220,10 @@ async fn take(
         Ok((arrival, to))
     };
     // What goes nowhere is refused before its body is read.
-    if let Err(refusal) = chosen(&way, &headers) {
-        return Err(Refused { refusal, headers, id: request_id });
-    }
+    let first = match chosen(&way, &headers) {
+        Ok(first) => first,
+        Err(refusal) => return Err(Refused { refusal, headers, id: request_id }),
+    };
     let limit = if path_and_query.path() == "/" {
         shared.limits.body_bytes
     } else {
@@ -231,11 +232,12 @@ async fn take(
     let expects = headers.contains_key(EXPECT);
     let read = read(shared, body, limit, expects).await;
     // A body takes its time, and what was so when it began decides nothing.
-    let way = Arc::clone(&ways.borrow());
-    if !way.is_open() {
+    let now = Arc::clone(&ways.borrow());
+    if !now.is_open() {
         return Ok(None);
     }
-    let read = read.and_then(|read| Ok((read, chosen(&way, &headers)?)));
+    let to = if Arc::ptr_eq(&way, &now) { Ok(first) } else { chosen(&now, &headers) };
+    let read = read.and_then(|read| Ok((read, to?)));
     let ((body, _memory), (arrival, to)) = match read {
         Ok(all) => all,
         Err(refusal) => return Err(Refused { refusal, headers, id: request_id }),

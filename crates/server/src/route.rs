@@ -82,13 +82,19 @@ pub(crate) fn host(headers: &HeaderMap) -> &str {
 
 /// `d-xxxxxxxxxxxx.studio.<region>.sagemaker.aws` (SPEC R1.5).
 fn is_studio_host(host: &str) -> bool {
-    let host = host.to_ascii_lowercase();
-    let mut labels = host.trim_end_matches('.').split('.');
+    const END: &str = ".sagemaker.aws";
+    let host = host.trim_end_matches('.');
+    let cut = host.len().checked_sub(END.len()).and_then(|at| host.split_at_checked(at));
+    // Nearly every request is for another host: told without a copy.
+    let Some((front, _)) = cut.filter(|(_, end)| end.eq_ignore_ascii_case(END)) else {
+        return false;
+    };
+    let front = front.to_ascii_lowercase();
+    let mut labels = front.split('.');
     let domain = labels.next().is_some_and(|label| label.starts_with("d-"));
     let studio = labels.next() == Some("studio");
     let region = labels.next().is_some_and(|label| !label.is_empty());
-    let end = labels.next() == Some("sagemaker") && labels.next() == Some("aws");
-    domain && studio && region && end && labels.next().is_none()
+    domain && studio && region && labels.next().is_none()
 }
 
 /// Whether this names the machine itself by an address of the loopback range or as `localhost`.

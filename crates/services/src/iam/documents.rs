@@ -30,7 +30,7 @@ pub fn inline_quota(kind: EntityKind) -> usize {
 /// every operation that returns one.
 #[must_use]
 pub fn encode(document: &str) -> String {
-    utf8_percent_encode(document, ENCODED).to_string()
+    utf8_percent_encode(document, ENCODED).collect()
 }
 
 /// Characters that count against a quota: all but white space.

@@ -68,7 +68,7 @@ pub fn new_id(env: &Env, kind: EntityKind) -> String {
 /// The ARN of an entity.
 #[must_use]
 pub fn arn_of(scope: &Scope, kind: EntityKind, path: &str, name: &str) -> String {
-    scope.global_arn("iam", &format!("{}{path}{name}", kind.arn_type()))
+    scope.global_arn("iam", &[kind.arn_type(), path, name].concat())
 }
 
 /// The ARN of a record.

@@ -63,7 +63,7 @@ impl DomainId {
     /// The domain's ARN.
     #[must_use]
     pub fn arn(&self, scope: &Scope) -> String {
-        scope.arn("sagemaker", &format!("domain/{self}"))
+        scope.arn("sagemaker", &["domain/", self.as_str()].concat())
     }
 }
 
@@ -89,13 +89,13 @@ impl From<DomainId> for String {
 /// The ARN of a user profile.
 #[must_use]
 pub fn profile_arn(scope: &Scope, domain: &DomainId, name: &str) -> String {
-    scope.arn("sagemaker", &format!("user-profile/{domain}/{name}"))
+    scope.arn("sagemaker", &["user-profile/", domain.as_str(), "/", name].concat())
 }
 
 /// The ARN of a space.
 #[must_use]
 pub fn space_arn(scope: &Scope, domain: &DomainId, name: &str) -> String {
-    scope.arn("sagemaker", &format!("space/{domain}/{name}"))
+    scope.arn("sagemaker", &["space/", domain.as_str(), "/", name].concat())
 }
 
 /// The ARN of an app of a space or user profile. The kind is in lower case (SPEC 3.1).

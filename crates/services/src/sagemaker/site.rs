@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use sagegate_gate::{Fault, Region, Scope};
 use sagegate_network::Places;
+use sagegate_network::arrival::text_of;
 use sagegate_store::{Read, Record, Table, Tx};
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +58,9 @@ impl Site {
     /// The origin of an endpoint's or a door's address: `http://127.66.0.1:4566`.
     #[must_use]
     pub fn origin(&self, address: Ipv4Addr) -> String {
-        format!("{}://{}", self.scheme, self.socket(address))
+        let socket = self.socket(address);
+        let (host, port) = (text_of(socket.ip()), socket.port().to_string());
+        [&self.scheme, "://", &host, ":", &port].concat()
     }
 
     /// The socket that stands for an endpoint's or a door's address.
@@ -121,7 +124,7 @@ pub(super) fn door_binding(
     if site.studio_names {
         return Ok(Binding::Bound);
     }
-    let door = DOORS.get_kept(state, address.to_string().as_str())?;
+    let door = DOORS.get_kept(state, text_of(address.into()).as_str())?;
     Ok(door.map_or(Binding::Waiting, |door| door.binding))
 }
 
