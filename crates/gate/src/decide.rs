@@ -8,10 +8,9 @@ use sagegate_policy::{
     Reason, Request, ResourceRule, Value, decide, explain,
 };
 use sagegate_store::{Read, Snapshot, StoreError, Tx};
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
+use crate::audit::line::text;
 use crate::authenticate::session_keys;
 use crate::caller::{Caller, Principal};
 use crate::denial::{Denial, matched_statement, message};
@@ -29,36 +28,47 @@ pub struct Granted(Vec<Grant>);
 #[derive(Clone, Debug)]
 struct Grant {
     action: &'static str,
-    by: Option<(Arc<str>, u32)>,
+    by: By,
 }
+
+/// The policy and the statement that granted; none for the root user.
+type By = Option<(Arc<str>, u32)>;
 
 impl Granted {
     /// For the audit: each action with the policy and the statement (counted from zero) that
     /// granted it.
     #[must_use]
     pub fn to_json(&self) -> Json {
-        serde_json::to_value(self).unwrap_or(Json::Null)
+        let mut text = Vec::new();
+        self.write(&mut text);
+        serde_json::from_slice(&text).unwrap_or(Json::Null)
     }
-}
 
-impl Serialize for Granted {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(&self.0)
+    #[cfg(test)]
+    pub(crate) fn by<const N: usize>(grants: [(&'static str, By); N]) -> Self {
+        Self(grants.map(|(action, by)| Grant { action, by }).into())
     }
-}
 
-impl Serialize for Grant {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_map(None)?;
-        out.serialize_entry("action", self.action)?;
-        match &self.by {
-            Some((policy, statement)) => {
-                out.serialize_entry("policy", policy.as_ref())?;
-                out.serialize_entry("statement", statement)?;
+    /// Writes [`Granted::to_json`].
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let mut before = r#"[{"action":"#;
+        for Grant { action, by } in &self.0 {
+            text(out, before, action);
+            before = r#",{"action":"#;
+            match by {
+                Some((policy, statement)) => {
+                    text(out, r#","policy":"#, policy);
+                    out.extend_from_slice(br#","statement":"#);
+                    out.extend_from_slice(statement.to_string().as_bytes());
+                }
+                None => text(out, r#","policy":"#, "(root user)"),
             }
-            None => out.serialize_entry("policy", "(root user)")?,
+            out.push(b'}');
         }
-        out.end()
+        if self.0.is_empty() {
+            out.push(b'[');
+        }
+        out.push(b']');
     }
 }
 

@@ -239,14 +239,15 @@ impl Env {
         self.entropy.fill_name(&mut bytes);
         bytes[6] = (bytes[6] & 0x0f) | 0x40;
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
-        let mut text = Vec::with_capacity(36);
+        let mut text = String::with_capacity(36);
         for (place, byte) in bytes.into_iter().enumerate() {
             if matches!(place, 4 | 6 | 8 | 10) {
-                text.push(b'-');
+                text.push('-');
             }
-            text.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+            text.push(char::from(digit(byte >> 4)));
+            text.push(char::from(digit(byte & 15)));
         }
-        String::from_utf8(text).unwrap_or_default()
+        text
     }
 
     fn letters(&self, alphabet: &[u8], length: usize) -> String {

@@ -10,9 +10,8 @@ use sagegate_model::Struct;
 use sagegate_network::Arrival;
 use sagegate_store::{Committed, Store, StoreError, TransactError, Tx};
 use sagegate_wire::sigv4::SigningKeyCache;
-use serde_json::Value;
 
-use crate::audit::{Allowed, Identity, Journal, Passing, Record, members, tables};
+use crate::audit::{Journal, Record, line, members, tables};
 use crate::authenticate::{Authenticator, Unrecognised};
 use crate::caller::Caller;
 use crate::decide::{Granted, Sight};
@@ -249,10 +248,13 @@ impl Gate {
     ) -> Result<O::Output, Refusal> {
         let (output, granted) = self.attempt_call::<O>(context, input).await?;
         if let Some(granted) = granted {
-            let parameters = members(input as &dyn Struct);
-            self.note_read::<O>(Arc::new(context.clone()), granted, move || parameters);
+            let mut parameters = Vec::new();
+            line::members(&mut parameters, input as &dyn Struct);
+            self.note_read::<O>(Arc::new(context.clone()), granted, move |line| {
+                line.extend_from_slice(&parameters);
+            });
         }
-        Ok(output)
+        Ok(*output)
     }
 
     /// As [`Gate::call`], for a request that is not needed after it: of a read, the audit takes it
@@ -261,21 +263,24 @@ impl Gate {
         &self,
         context: &Arc<Context>,
         input: O::Input,
-    ) -> Result<O::Output, Refusal> {
+    ) -> Result<Box<O::Output>, Refusal> {
         let (output, granted) = self.attempt_call::<O>(context, &input).await?;
         if let Some(granted) = granted {
             let context = Arc::clone(context);
-            self.note_read::<O>(context, granted, move || members(&input as &dyn Struct));
+            self.note_read::<O>(context, granted, move |line| {
+                line::members(line, &input as &dyn Struct);
+            });
         }
         Ok(output)
     }
 
     /// Does a call but for the record of an allowed read: what that was granted by is handed back.
+    /// Answers have kilobytes of members, and are handed on many times: in a box.
     async fn attempt_call<O: Operation>(
         &self,
         context: &Context,
         input: &O::Input,
-    ) -> Result<(O::Output, Option<Granted>), Refusal> {
+    ) -> Result<(Box<O::Output>, Option<Granted>), Refusal> {
         let scope = self.scope(&context.caller.account);
         let ledger = Ledger::default();
         let call = Call {
@@ -315,7 +320,7 @@ impl Gate {
         &self,
         context: &Context,
         call: &Call<'_, O::Input>,
-    ) -> Result<(O::Output, Granted), Refusal> {
+    ) -> Result<(Box<O::Output>, Granted), Refusal> {
         let mut tx = Tx::read_only(self.store.snapshot()?);
         self.attempt::<O>(context, call, &mut tx)
     }
@@ -325,17 +330,13 @@ impl Gate {
         &self,
         context: Arc<Context>,
         granted: Granted,
-        parameters: impl FnOnce() -> Value + Send + 'static,
+        parameters: impl FnOnce(&mut Vec<u8>) + Send + 'static,
     ) {
         let event_id = self.env.uuid();
         let region = self.region.clone();
         self.journal.note_line(move |line| {
             let about = record::about::<O>(&context, &region);
-            let (who, decision) =
-                (Identity::of(&context.caller, &context.arrival), Allowed(&granted));
-            let mut record = Passing::made(about, event_id, who, decision);
-            record.request_parameters = parameters();
-            serde_json::to_writer(line, &record)
+            line::allowed_read(line, &about, &event_id, &context.caller, &granted, parameters);
         });
     }
 
@@ -343,7 +344,7 @@ impl Gate {
         &self,
         context: &Context,
         call: &Call<'_, O::Input>,
-    ) -> Result<O::Output, Refusal> {
+    ) -> Result<Box<O::Output>, Refusal> {
         let done = self
             .store
             .transact(|tx| {
@@ -351,7 +352,7 @@ impl Gate {
                 self.depend_on_policies(tx);
                 let (output, granted) = self.attempt::<O>(context, call, tx)?;
                 let mut record = record::of::<O>(context, call);
-                record.response_elements = members(&output as &dyn Struct);
+                record.response_elements = members(&*output as &dyn Struct);
                 record.sagegate = allowed(&granted);
                 call.within.ledger.sum_up(&mut record);
                 tables::put(tx, &record)?;
@@ -525,13 +526,13 @@ impl Gate {
         context: &Context,
         call: &Call<'_, O::Input>,
         tx: &mut Tx,
-    ) -> Result<(O::Output, Granted), Refusal> {
+    ) -> Result<(Box<O::Output>, Granted), Refusal> {
         if context.caller.session.as_ref().is_some_and(|session| !session.good_for(O::SERVICE)) {
             return Err(Fault::unknown_key().into());
         }
         let needs = O::needs(call, tx)?;
         let granted = self.decide(context, &self.sight(tx), needs)?;
-        let output = O::run(&Authorized::new(call), tx)?;
+        let output = Box::new(O::run(&Authorized::new(call), tx)?);
         Ok((output, granted))
     }
 

@@ -50,7 +50,7 @@ impl<O: Operation> Handler for Typed<O> {
             drop(request);
             let output = gate.call_arrived::<O>(context, input).await?;
             let id = &context.request_id;
-            Ok(sagegate_wire::encode(service.protocol, service, operation, &output, id))
+            Ok(sagegate_wire::encode(service.protocol, service, operation, &*output, id))
         })
     }
 }

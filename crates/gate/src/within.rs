@@ -203,7 +203,7 @@ impl Within<'_> {
                 self.ledger.entries().noted.push(record);
             }
         }
-        outcome.map(|(output, _)| output)
+        outcome.map(|(output, _)| *output)
     }
 
     /// Does several things of which all are done or none: where `part` fails, what it has written is

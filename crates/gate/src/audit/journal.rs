@@ -121,11 +121,11 @@ impl Journal {
     }
 
     /// As [`Journal::note`], for what writes its record's JSON itself.
-    pub(crate) fn note_line(
-        &self,
-        write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()> + Send + 'static,
-    ) {
-        self.reads.offer(Box::new(write));
+    pub(crate) fn note_line(&self, write: impl FnOnce(&mut Vec<u8>) + Send + 'static) {
+        self.reads.offer(Box::new(move |line| {
+            write(line);
+            Ok(())
+        }));
     }
 
     /// Hands over the record of a refused request, waiting for room in the queue: why somebody was

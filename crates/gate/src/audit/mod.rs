@@ -6,9 +6,9 @@
 //! waits for room.
 
 mod journal;
+pub(crate) mod line;
 mod record;
 pub mod tables;
 
 pub use journal::{Journal, JournalError};
-pub(crate) use record::{Allowed, Identity, Passing};
 pub use record::{Circumstances, Record, members};
