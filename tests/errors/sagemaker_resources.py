@@ -11,6 +11,7 @@ from errors.sagemaker import (
 )
 from matrix.sagemaker_resources import (
     app_image_config,
+    failed_notebook,
     image,
     image_version,
     new_app_image_config,
@@ -256,7 +257,9 @@ for operation in (
     "DescribeNotebookInstance",
     "UpdateNotebookInstance",
     "StartNotebookInstance",
+    "StopNotebookInstance",
     "DeleteNotebookInstance",
+    "CreatePresignedNotebookInstanceUrl",
 ):
     sagemaker(
         operation,
@@ -265,20 +268,27 @@ for operation in (
         NotebookInstanceName="Nothing",
     )
 
-for operation, to in [
-    ("UpdateNotebookInstance", "Updating"),
-    ("StartNotebookInstance", "Pending"),
-    ("DeleteNotebookInstance", "Deleting"),
-]:
+# What one that runs refuses is in test_notebooks.py.
 
-    @fails(
-        operation,
-        INVALID,
-        f"Status (Pending) not in ([Stopped, Failed]). Unable to transition to ({to}) for Notebook "
-        f"Instance ({NOTEBOOKS}/{{NotebookInstanceName}}).",
-    )
-    def busy_notebook(world):
-        return notebook(world)
+
+@fails(
+    "StopNotebookInstance",
+    INVALID,
+    "Status (Failed) not in ([InService]). Unable to transition to (Stopping) for Notebook "
+    f"Instance ({NOTEBOOKS}/{{NotebookInstanceName}}).",
+)
+def notebook_that_does_not_run(world):
+    return failed_notebook(world)
+
+
+@fails(
+    "CreatePresignedNotebookInstanceUrl",
+    INVALID,
+    f"Cannot create a presigned URL: Notebook Instance ({NOTEBOOKS}/{{NotebookInstanceName}}) is "
+    "not InService; its status is Failed.",
+)
+def notebook_to_open_that_does_not_run(world):
+    return failed_notebook(world)
 
 
 @fails(

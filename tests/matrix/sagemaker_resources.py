@@ -204,6 +204,11 @@ for operation in ("StartNotebookInstance", "DeleteNotebookInstance"):
     entry("sagemaker", operation)(failed_notebook)
 
 
+# That it does not run is told to those only who may stop or open it.
+for operation in ("StopNotebookInstance", "CreatePresignedNotebookInstanceUrl"):
+    entry("sagemaker", operation, refused="ValidationException")(failed_notebook)
+
+
 @entry(
     "sagemaker",
     "UpdateNotebookInstance",

@@ -13,6 +13,7 @@ use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use sagegate_gate::HttpRequest;
 use sagegate_services::sagemaker::app_door::{self, AppDoorRecord, COOKIE, Way};
+use sagegate_services::sagemaker::notebook_token::NotebookDoor;
 use sagegate_services::sagemaker::space_records::AppRecord;
 use sagegate_services::sagemaker::studio::{NotAdmitted, Refused};
 use sagegate_workloads::proxy::{self, Answered};
@@ -20,9 +21,30 @@ use sagegate_workloads::runtime::{Failure, Stream};
 
 use crate::door::{StudioDoor, Turned, Visitor};
 use crate::pages;
-use crate::record::{self, AppUse};
+use crate::record::{self, AppUse, Subject};
 use crate::reply::{Reply, Socket};
 use crate::web::{cookies_named, not_allowed, page, parameter, redirect, set};
+
+/// By which door an app was come to.
+#[derive(Clone)]
+pub(crate) enum Entrance {
+    /// That of a Studio app, at this address.
+    App(Ipv4Addr),
+    /// That of a notebook instance.
+    Notebook(NotebookDoor),
+}
+
+impl Turned {
+    /// Why a frame may not pass, for the client.
+    pub(crate) fn in_short(&self) -> String {
+        match self {
+            Self::Away(reason) => reason.to_string(),
+            Self::Refused(_) => "Your permission to be here has ended.".to_owned(),
+            Self::NoDoor => "The app's door is closed.".to_owned(),
+            Self::Failed(_) => "Your permission cannot be judged at the moment.".to_owned(),
+        }
+    }
+}
 
 /// The paths of the door itself; all others are the app's.
 const ENTER: &str = "/_sagegate/enter";
@@ -62,13 +84,13 @@ impl StudioDoor {
             record::used_app(self.gate(), request, &AppUse::of(&visitor, &app));
             return Ok(redirect(&front(&app)).into());
         }
-        let websocket = is_websocket(request);
         // Another page of the browser may call the app, but not speak to it as its visitor.
-        if (websocket || !request.method.is_safe()) && is_of_another_origin(request) {
+        if (is_websocket(request) || !request.method.is_safe()) && is_of_another_origin(request) {
             record::used_app(self.gate(), request, &AppUse::of(&visitor, &app));
             return Ok(page(StatusCode::FORBIDDEN, pages::other_origin()).into());
         }
-        self.hand_on(request, address, visitor, app, websocket).await
+        let used = AppUse::of(&visitor, &app);
+        Ok(self.hand_on(request, Entrance::App(address), used, &app.id).await)
     }
 
     /// `/_sagegate/enter?ticket=…`: decides the visit, uses the ticket up, and begins the session.
@@ -134,40 +156,39 @@ impl StudioDoor {
         Err(turned)
     }
 
-    /// Hands a request on to its app.
-    async fn hand_on(
+    /// Hands a request on to the app that runs as `workload`.
+    pub(crate) async fn hand_on(
         &self,
         request: &HttpRequest,
-        address: Ipv4Addr,
-        visitor: Visitor,
-        app: AppRecord,
-        websocket: bool,
-    ) -> Result<Reply, Turned> {
-        let used = AppUse::of(&visitor, &app);
+        entrance: Entrance,
+        used: AppUse,
+        workload: &str,
+    ) -> Reply {
+        let websocket = is_websocket(request);
         let Some(runtime) = self.runtime() else {
             let why = Failure::new("This Sagegate runs no apps (--runtime none).");
-            return Ok(self.silent(request, &used, &why));
+            return self.silent(request, &used, &why);
         };
         let answered = match outgoing(request, websocket) {
-            Ok(outgoing) => match proxy::connect(&**runtime, &app.id).await {
+            Ok(outgoing) => match proxy::connect(&**runtime, workload).await {
                 Ok(stream) => proxy::exchange(stream, outgoing).await,
                 Err(failure) => Err(failure),
             },
             Err(failure) => Err(failure),
         };
         match answered {
-            Err(failure) => Ok(self.silent(request, &used, &failure)),
+            Err(failure) => self.silent(request, &used, &failure),
             Ok(Answered::Response(answer)) => {
                 record::used_app(self.gate(), request, &used);
                 let (head, body) = answer.into_parts();
                 let mut response = Response::new(body.boxed_unsync());
                 *response.status_mut() = head.status;
                 *response.headers_mut() = proxy::for_client(&head.headers, false);
-                Ok(Reply::App(response))
+                Reply::App(response)
             }
             Ok(Answered::Switched(..)) if !websocket => {
                 let why = Failure::new("The app has switched to a protocol that nobody asked for.");
-                Ok(self.silent(request, &used, &why))
+                self.silent(request, &used, &why)
             }
             Ok(Answered::Switched(head, app_end)) => {
                 let mut response = Response::new(());
@@ -175,11 +196,11 @@ impl StudioDoor {
                 *response.headers_mut() = proxy::for_client(head.headers(), true);
                 if !response.headers().contains_key(SEC_WEBSOCKET_ACCEPT) {
                     let why = Failure::new("The app does not speak the WebSocket protocol.");
-                    return Ok(self.silent(request, &used, &why));
+                    return self.silent(request, &used, &why);
                 }
                 record::used_app(self.gate(), request, &used);
-                let socket = self.socket(request.clone(), address, used, app_end.0);
-                Ok(Reply::Socket(response, socket))
+                let socket = self.socket(request.clone(), entrance, used, app_end.0);
+                Reply::Socket(response, socket)
             }
         }
     }
@@ -188,7 +209,7 @@ impl StudioDoor {
     fn socket(
         &self,
         request: HttpRequest,
-        address: Ipv4Addr,
+        entrance: Entrance,
         used: AppUse,
         app_end: Stream,
     ) -> Socket {
@@ -197,33 +218,39 @@ impl StudioDoor {
             Box::pin(async move {
                 let gate = Arc::clone(door.gate());
                 let changes = gate.store().subscribe();
-                let judge = || match door.app_visitor(&request, address) {
-                    Ok(_) => Ok(()),
-                    Err(turned) => Err(door.why_not(&request, turned)),
-                };
+                let judge = || door.permit(&request, &entrance);
                 let done = proxy::relay(client, early, app_end, judge, changes, leaving).await;
                 record::left_app(&gate, &request, &used, &done);
             })
         })
     }
 
-    /// Records why a frame was not permitted, and says it in a few words.
-    fn why_not(&self, request: &HttpRequest, turned: Turned) -> String {
-        let text = match &turned {
-            Turned::Away(reason) => reason.to_string(),
-            Turned::Refused(_) => "Your permission to be here has ended.".to_owned(),
-            Turned::NoDoor => "The app's door is closed.".to_owned(),
-            Turned::Failed(_) => "Your permission cannot be judged at the moment.".to_owned(),
+    /// Whether a frame may pass that came by the connection of this request. Records why not, and says
+    /// it in a few words.
+    fn permit(&self, request: &HttpRequest, entrance: &Entrance) -> Result<(), String> {
+        let (text, page) = match entrance {
+            Entrance::App(address) => match self.app_visitor(request, *address) {
+                Ok(_) => return Ok(()),
+                Err(turned) => (turned.in_short(), self.turned_from_app(request, turned)),
+            },
+            Entrance::Notebook(door) => match self.notebook_visitor(request, door) {
+                Ok(_) => return Ok(()),
+                Err(turned) => (turned.in_short(), self.turned_from_notebook(request, turned)),
+            },
         };
-        drop(self.turned_from_app(request, turned));
-        text
+        drop(page);
+        Err(text)
     }
 
     /// The page for an app that does not answer.
     fn silent(&self, request: &HttpRequest, used: &AppUse, why: &Failure) -> Reply {
-        tracing::debug!(request = request.request_id, app = used.app, %why, "an app is silent");
+        tracing::debug!(request = request.request_id, %why, "an app is silent");
         record::failed_app(self.gate(), request, used, &why.message);
-        page(StatusCode::BAD_GATEWAY, pages::app_silent(&why.message, &request.request_id)).into()
+        page(
+            StatusCode::BAD_GATEWAY,
+            pages::app_silent(&used.subject, &why.message, &request.request_id),
+        )
+        .into()
     }
 
     /// The page for whom an app's door is closed.
@@ -252,8 +279,7 @@ impl AppUse {
         let Visitor { visit, context, by } = visitor;
         Self {
             caller: context.caller.clone(),
-            profile: visit.profile_arn(),
-            app: app.arn(&visit.scope),
+            subject: Subject::App { profile: visit.profile_arn(), app: app.arn(&visit.scope) },
             by: by.clone(),
         }
     }
@@ -279,7 +305,7 @@ fn outgoing(request: &HttpRequest, websocket: bool) -> Result<Request<Bytes>, Fa
     Ok(outgoing)
 }
 
-fn is_websocket(request: &HttpRequest) -> bool {
+pub(crate) fn is_websocket(request: &HttpRequest) -> bool {
     let upgrade = request.header(UPGRADE.as_str());
     request.method == Method::GET
         && upgrade.is_some_and(|value| value.trim().eq_ignore_ascii_case("websocket"))

@@ -7,6 +7,7 @@
 //! A domain's pages are below `/DOMAIN-ID/`, and so are its cookies: an endpoint is one origin for
 //! all domains, whose sessions live side by side there.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,20 +18,22 @@ use http::header::{
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use sagegate_gate::denial::Denial;
 use sagegate_gate::{Caller, Context, Fault, Gate, HttpRequest, Refusal, Region, Scope};
+use sagegate_services::sagemaker::app_door::{self, AppDoorRecord};
 use sagegate_services::sagemaker::ids::DomainId;
+use sagegate_services::sagemaker::notebook_token::NotebookDoor;
 use sagegate_services::sagemaker::records::DoorOf;
+use sagegate_services::sagemaker::site;
 use sagegate_services::sagemaker::studio::{self, COOKIE, Door, NotAdmitted, Refused, Visit};
-use sagegate_services::sagemaker::{app_door, site};
 use sagegate_store::{Snapshot, StoreError};
 use sagegate_workloads::runtime::Runtime;
 use serde_json::Value;
 
 use crate::actions::{Action, Done, NotDone};
 use crate::app::is_of_another_origin;
-use crate::record::{self, Admitted, Audience};
+use crate::record::{self, Admitted, Audience, Subject};
 use crate::reply::Reply;
 use crate::web::{cookies, not_allowed, page, parameter, redirect, script, set, style};
-use crate::{pages, spaces};
+use crate::{notebook, pages, spaces};
 
 /// Answers the requests that reach a domain's public door or a Studio endpoint.
 #[derive(Clone)]
@@ -44,6 +47,14 @@ impl std::fmt::Debug for StudioDoor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("StudioDoor").finish_non_exhaustive()
     }
+}
+
+/// What the way of a request leads to.
+enum Led {
+    App(Ipv4Addr, AppDoorRecord),
+    Notebook(NotebookDoor),
+    /// A domain's pages, or nothing.
+    Studio,
 }
 
 /// An answer, and for whom it was.
@@ -63,9 +74,9 @@ pub(crate) enum Turned {
 
 /// A visitor who may not be here.
 pub(crate) struct Refusing {
-    denial: Box<Denial>,
-    caller: Caller,
-    profile: String,
+    pub(crate) denial: Box<Denial>,
+    pub(crate) caller: Caller,
+    pub(crate) subject: Subject,
 }
 
 impl Turned {
@@ -133,13 +144,10 @@ impl StudioDoor {
 
     /// Answers one request.
     pub async fn serve(&self, request: &HttpRequest) -> Reply {
-        let app = match self.gate.store().snapshot().map_err(Fault::from) {
-            Ok(state) => app_door::door_at(&state, request.local),
-            Err(fault) => Err(fault),
-        };
-        let mut reply = match app {
-            Ok(Some((address, door))) => self.serve_app(request, address, &door).await,
-            Ok(None) => self.serve_studio(request).await.into(),
+        let mut reply = match self.led_to(request) {
+            Ok(Led::App(address, door)) => self.serve_app(request, address, &door).await,
+            Ok(Led::Notebook(door)) => self.serve_notebook(request, &door).await,
+            Ok(Led::Studio) => self.serve_studio(request).await.into(),
             Err(fault) => self.turned(request, fault.into()).into(),
         };
         let headers = match &mut reply {
@@ -154,6 +162,15 @@ impl StudioDoor {
             guard(response.headers_mut());
         }
         reply
+    }
+
+    /// What the way of a request leads to.
+    fn led_to(&self, request: &HttpRequest) -> Result<Led, Fault> {
+        let state = self.gate.store().snapshot()?;
+        if let Some((address, door)) = app_door::door_at(&state, request.local)? {
+            return Ok(Led::App(address, door));
+        }
+        Ok(notebook::door_of(&state, request)?.map_or(Led::Studio, Led::Notebook))
     }
 
     async fn serve_studio(&self, request: &HttpRequest) -> Response<Bytes> {
@@ -383,18 +400,8 @@ impl StudioDoor {
         state: &Snapshot,
         visit: Visit,
     ) -> Result<Visitor, Turned> {
-        let caller = self
-            .gate
-            .caller_as_of_now(visit.caller.clone())?
-            .ok_or(Turned::Away(NotAdmitted::Gone))?;
-        let context = Context {
-            caller,
-            arrival: request.arrival.clone(),
-            request_id: request.request_id.clone(),
-            user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
-            now: self.gate.env().now(),
-            secure: request.secure,
-        };
+        let context = self.context_of(request, visit.caller.clone())?;
+        let context = context.ok_or(Turned::Away(NotAdmitted::Gone))?;
         let mut judged = self.gate.check(&context, visit.needs(state)?);
         if let Err(Refusal::Denied(denial)) = &judged
             && denial.is_of_the_way_alone()
@@ -408,11 +415,28 @@ impl StudioDoor {
             Err(Refusal::Denied(denial)) => Err(Turned::Refused(Box::new(Refusing {
                 denial,
                 caller: context.caller,
-                profile: visit.profile_arn(),
+                subject: Subject::Profile(visit.profile_arn()),
             }))),
             Err(Refusal::Fault(fault)) => Err(Turned::Failed(fault)),
             Err(Refusal::Unread(error)) => Err(Turned::Failed(Fault::internal(error.to_string()))),
         }
+    }
+
+    /// This request as one of a principal as it is now; nothing if it is gone.
+    pub(crate) fn context_of(
+        &self,
+        request: &HttpRequest,
+        caller: Caller,
+    ) -> Result<Option<Context>, Fault> {
+        let caller = self.gate.caller_as_of_now(caller)?;
+        Ok(caller.map(|caller| Context {
+            caller,
+            arrival: request.arrival.clone(),
+            request_id: request.request_id.clone(),
+            user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
+            now: self.gate.env().now(),
+            secure: request.secure,
+        }))
     }
 
     /// Which door this is. At an endpoint and at a domain's public address the socket says it. Only
@@ -455,9 +479,9 @@ impl StudioDoor {
                 page(StatusCode::NOT_FOUND, pages::not_found(&request.request_id, "/"))
             }
             Turned::Refused(refusing) => {
-                let Refusing { denial, caller, profile } = *refusing;
-                record::refused(gate, request, &caller, &profile, &denial);
-                page(StatusCode::FORBIDDEN, pages::refused(&denial.text(), request))
+                let Refusing { denial, caller, subject } = *refusing;
+                record::refused(gate, request, &caller, &subject, &denial);
+                page(StatusCode::FORBIDDEN, pages::refused(&subject, &denial.text(), request))
             }
             Turned::Failed(fault) => {
                 let detail = fault.detail.as_deref().unwrap_or(&fault.message);
@@ -500,6 +524,6 @@ fn set_cookie(request: &HttpRequest, domain: &DomainId, value: &str, max_age: i6
     format!("{COOKIE}={value}; Path={path}; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}")
 }
 
-fn host(request: &HttpRequest) -> &str {
+pub(crate) fn host(request: &HttpRequest) -> &str {
     request.header(HOST.as_str()).unwrap_or_default()
 }

@@ -7,6 +7,7 @@
 mod actions;
 mod app;
 mod door;
+mod notebook;
 mod pages;
 mod record;
 mod reply;

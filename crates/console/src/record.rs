@@ -15,6 +15,9 @@ use crate::actions::Action;
 /// The service that the door belongs to.
 const SERVICE: &str = "sagemaker";
 
+/// What is recorded of requests at notebook instances, as their operation.
+const OPEN_NOTEBOOK: &str = "OpenNotebookInstance";
+
 /// For whom an answer was.
 pub(crate) enum Audience {
     /// For anybody: nothing in it depends on who asks.
@@ -30,14 +33,14 @@ pub(crate) enum Audience {
 /// A visitor who was let in, and by what.
 pub(crate) struct Admitted {
     pub(crate) caller: Caller,
-    pub(crate) profile: String,
+    pub(crate) subject: Subject,
     /// The grants, as records have them.
     pub(crate) by: Value,
 }
 
 impl Admitted {
     pub(crate) fn new(caller: Caller, visit: &Visit, by: Value) -> Self {
-        Self { caller, profile: visit.profile_arn(), by }
+        Self { caller, subject: Subject::Profile(visit.profile_arn()), by }
     }
 }
 
@@ -51,7 +54,7 @@ pub(crate) fn answered(gate: &Gate, request: &HttpRequest, audience: &Audience) 
 /// The record of a request that was answered, unless it is written already: for the transaction of
 /// what a request writes, which must not be kept without its record.
 pub(crate) fn of(gate: &Gate, request: &HttpRequest, audience: &Audience) -> Option<Record> {
-    let (caller, profile, decision) = match audience {
+    let (caller, subject, decision) = match audience {
         Audience::Recorded => return None,
         Audience::Anybody => (None, None, json!({ "decision": "not asked: open to everybody" })),
         Audience::Leaving(caller) => {
@@ -60,11 +63,11 @@ pub(crate) fn of(gate: &Gate, request: &HttpRequest, audience: &Audience) -> Opt
         }
         Audience::Admitted(admitted) => (
             Some(&admitted.caller),
-            Some(&*admitted.profile),
+            Some(&admitted.subject),
             json!({ "decision": "allowed", "by": admitted.by }),
         ),
     };
-    let mut record = record(gate, request, caller, profile);
+    let mut record = record(gate, request, caller, subject);
     record.sagegate = decision;
     Some(record)
 }
@@ -85,39 +88,67 @@ pub(crate) fn unanswered(
     gate.journal().note(move || record);
 }
 
+/// Writes the record of a request at a notebook instance that nobody was recognised in; as
+/// [`unanswered`].
+pub(crate) fn unknown_at_notebook(
+    gate: &Gate,
+    request: &HttpRequest,
+    message: &str,
+    decision: &str,
+) {
+    let mut record = record(gate, request, None, None);
+    OPEN_NOTEBOOK.clone_into(&mut record.event_name);
+    record.error_code = Some("NotAdmitted".to_owned());
+    record.error_message = Some(message.to_owned());
+    record.sagegate = json!({ "decision": decision });
+    gate.journal().note(move || record);
+}
+
 /// Writes the record of a refused visit, which can be explained like a refused call.
 pub(crate) fn refused(
     gate: &Gate,
     request: &HttpRequest,
     caller: &Caller,
-    profile: &str,
+    subject: &Subject,
     denial: &Denial,
 ) {
-    let mut record = record(gate, request, Some(caller), Some(profile));
+    let mut record = record(gate, request, Some(caller), Some(subject));
     record.error_code = Some(Denial::code(SERVICE).0.to_owned());
     record.error_message = Some(denial.text());
     record.sagegate = json!({ "decision": "denied", "trace": denial.trace });
     gate.journal().note_refusal(record);
 }
 
-/// A use of an app.
+/// What a request was about: ARNs.
+#[derive(Clone)]
+pub(crate) enum Subject {
+    /// The Studio of a user profile.
+    Profile(String),
+    /// An app, opened from there.
+    App { profile: String, app: String },
+    /// A notebook instance.
+    Notebook(String),
+}
+
+/// A use of an app or a notebook instance.
 #[derive(Clone)]
 pub(crate) struct AppUse {
     pub(crate) caller: Caller,
-    /// The user profile's ARN.
-    pub(crate) profile: String,
-    /// The app's ARN.
-    pub(crate) app: String,
+    pub(crate) subject: Subject,
     /// The grants, as records have them.
     pub(crate) by: Value,
 }
 
-/// The record of a use of an app.
+/// The record of the beginning of a session at a notebook instance.
+pub(crate) fn of_entry(gate: &Gate, request: &HttpRequest, used: &AppUse) -> Record {
+    let mut record = of_app(gate, request, used);
+    record.read_only = false;
+    record
+}
+
+/// The record of a use of an app or a notebook instance.
 pub(crate) fn of_app(gate: &Gate, request: &HttpRequest, used: &AppUse) -> Record {
-    let mut record = record(gate, request, Some(&used.caller), Some(&used.profile));
-    if let Some(members) = record.request_parameters.as_object_mut() {
-        members.insert("appArn".to_owned(), Value::from(used.app.as_str()));
-    }
+    let mut record = record(gate, request, Some(&used.caller), Some(&used.subject));
     record.sagegate = json!({ "decision": "allowed", "by": used.by });
     record
 }
@@ -153,12 +184,17 @@ fn record(
     gate: &Gate,
     request: &HttpRequest,
     caller: Option<&Caller>,
-    profile: Option<&str>,
+    subject: Option<&Subject>,
 ) -> Record {
     let page = page(&request.path);
+    let operation = match subject {
+        Some(Subject::Notebook(_)) => OPEN_NOTEBOOK,
+        _ if page.ends_with("/logout") => "LeaveStudio",
+        _ => "OpenStudio",
+    };
     let about = Circumstances {
         service: SERVICE,
-        operation: if page.ends_with("/logout") { "LeaveStudio" } else { "OpenStudio" },
+        operation,
         region: gate.region().as_str(),
         account: caller.map_or("", |caller| caller.account.as_str()),
         arrival: &request.arrival,
@@ -169,8 +205,14 @@ fn record(
     };
     let mut record = Record::of(about, gate.env().uuid(), caller);
     let mut parameters = json!({ "method": request.method.as_str(), "page": page });
-    if let (Some(profile), Some(members)) = (profile, parameters.as_object_mut()) {
-        members.insert("userProfileArn".to_owned(), Value::from(profile));
+    let arns = match subject {
+        None => Vec::new(),
+        Some(Subject::Profile(profile)) => vec![("userProfileArn", profile)],
+        Some(Subject::App { profile, app }) => vec![("userProfileArn", profile), ("appArn", app)],
+        Some(Subject::Notebook(arn)) => vec![("notebookInstanceArn", arn)],
+    };
+    if let Some(members) = parameters.as_object_mut() {
+        members.extend(arns.into_iter().map(|(name, arn)| (name.to_owned(), Value::from(&**arn))));
     }
     record.request_parameters = parameters;
     record

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sagegate_gate::Reaction;
-use sagegate_services::sagemaker::workload::Desired;
 use sagegate_workloads::apps::Catalog;
 use sagegate_workloads::keeper::{ApiDoor, Keeper, Parts};
 use sagegate_workloads::nothing::Nothing;
 use sagegate_workloads::process::{Process, Settings};
 use sagegate_workloads::runtime::{Doing, Isolation, Runtime, Stream};
+use sagegate_workloads::work::Work;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
@@ -170,7 +170,7 @@ fn reachable(listener: SocketAddr) -> SocketAddr {
 struct PublicDoor(SocketAddr);
 
 impl ApiDoor for PublicDoor {
-    fn connect<'a>(&'a self, _: &'a Desired) -> Doing<'a, std::io::Result<Stream>> {
+    fn connect<'a>(&'a self, _: &'a Work) -> Doing<'a, std::io::Result<Stream>> {
         Box::pin(async {
             let stream = TcpStream::connect(self.0).await?;
             stream.set_nodelay(true)?;

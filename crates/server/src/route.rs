@@ -47,7 +47,7 @@ pub(crate) fn route(
         };
     }
     let host = host(headers);
-    if door_listener || is_studio_host(host) {
+    if door_listener || is_door_host(host) {
         return Ok(Route::Door);
     }
     if path.starts_with(CHANNEL) {
@@ -80,8 +80,9 @@ pub(crate) fn host(headers: &HeaderMap) -> &str {
     host.split_once(':').map_or(host, |(name, _)| name)
 }
 
-/// `d-xxxxxxxxxxxx.studio.<region>.sagemaker.aws` (SPEC R1.5).
-fn is_studio_host(host: &str) -> bool {
+/// `d-xxxxxxxxxxxx.studio.<region>.sagemaker.aws` (SPEC R1.5), or a notebook instance's
+/// `<label>.notebook.<region>.sagemaker.aws`.
+fn is_door_host(host: &str) -> bool {
     const END: &str = ".sagemaker.aws";
     let host = host.trim_end_matches('.');
     let cut = host.len().checked_sub(END.len()).and_then(|at| host.split_at_checked(at));
@@ -91,10 +92,14 @@ fn is_studio_host(host: &str) -> bool {
     };
     let front = front.to_ascii_lowercase();
     let mut labels = front.split('.');
-    let domain = labels.next().is_some_and(|label| label.starts_with("d-"));
-    let studio = labels.next() == Some("studio");
+    let first = labels.next().unwrap_or_default();
+    let door = match labels.next() {
+        Some("studio") => first.starts_with("d-"),
+        Some("notebook") => !first.is_empty(),
+        _ => false,
+    };
     let region = labels.next().is_some_and(|label| !label.is_empty());
-    domain && studio && region && labels.next().is_none()
+    door && region && labels.next().is_none()
 }
 
 /// Whether this names the machine itself by an address of the loopback range or as `localhost`.
@@ -146,9 +151,12 @@ mod tests {
             Some(Route::Door)
         );
         assert_eq!(
-            to(&public(), Method::GET, "/", "x.d-abc.studio.r.sagemaker.aws"),
-            Some(Route::Api)
+            to(&public(), Method::GET, "/", "Lab-ab12.notebook.r.sagemaker.aws"),
+            Some(Route::Door)
         );
+        for other in ["x.d-abc.studio.r.sagemaker.aws", ".notebook.r.sagemaker.aws"] {
+            assert_eq!(to(&public(), Method::GET, "/", other), Some(Route::Api), "{other}");
+        }
         assert_eq!(to(&api, Method::POST, "/_sagegate/reset", "localhost"), Some(Route::Api));
     }
 

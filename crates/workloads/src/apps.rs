@@ -66,6 +66,15 @@ impl Catalog {
         }
     }
 
+    /// The program of a notebook instance: a JupyterLab that has its address to itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`Catalog::program`].
+    pub fn notebook(&self) -> Result<Program, String> {
+        self.jupyter("jupyterlab", "")
+    }
+
     /// A Jupyter server. Nobody logs in at it: only those reach it whom the door has let in.
     fn jupyter(&self, module: &str, base: &str) -> Result<Program, String> {
         let environment = self.directory.join("jupyterlab");

@@ -5,7 +5,6 @@
 //! credentials as JSON. It has no address: each space reaches it through a relay of its own, so that
 //! who asks is known before a byte is read, and the token only keeps out what is tricked into asking.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,12 +19,12 @@ use sagegate_gate::session::TemporaryCredentials;
 use sagegate_gate::{Fault, Gate, Secret};
 use sagegate_services::iam::service_role::{self, Entry};
 use sagegate_services::sagemaker::records;
-use sagegate_services::sagemaker::workload::Desired;
 use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::order::CREDENTIALS_PATH;
 use crate::runtime::Stream;
+use crate::work::Work;
 
 /// Who assumes execution roles.
 const SERVICE: &str = "sagemaker.amazonaws.com";
@@ -42,13 +41,13 @@ const CONNECTION: Duration = Duration::from_secs(60);
 /// The endpoint of one workload.
 pub(crate) struct Endpoint {
     gate: Arc<Gate>,
-    wanted: Desired,
+    wanted: Work,
     token: Secret,
     given: Mutex<Option<TemporaryCredentials>>,
 }
 
 impl Endpoint {
-    pub(crate) fn new(gate: Arc<Gate>, wanted: Desired, token: Secret) -> Self {
+    pub(crate) fn new(gate: Arc<Gate>, wanted: Work, token: Secret) -> Self {
         Self { gate, wanted, token, given: Mutex::new(None) }
     }
 
@@ -69,33 +68,29 @@ impl Endpoint {
 
     async fn enter(&self) -> Result<TemporaryCredentials, Fault> {
         let wanted = &self.wanted;
-        let mut keys =
-            BTreeMap::from([("sagemaker:DomainId".to_owned(), wanted.domain.to_string())]);
-        if let Some(profile) = &wanted.profile {
-            keys.insert("sagemaker:UserProfileName".to_owned(), profile.clone());
-        }
         let entry = Entry {
-            role_arn: &wanted.execution_role,
+            role_arn: wanted.role(),
             service: SERVICE,
-            source_arn: &wanted.app_arn,
+            source_arn: wanted.arn(),
             session_name: SESSION,
-            keys,
+            keys: wanted.keys(),
             source_identity: self.source_identity()?,
             life: LIFE,
         };
-        let entered = service_role::enter(&self.gate, &wanted.scope, &entry).await?;
+        let entered = service_role::enter(&self.gate, wanted.scope(), &entry).await?;
         Ok(entered.credentials)
     }
 
     /// The profile's name, where the domain says so (SageMaker API, `ExecutionRoleIdentityConfig`).
     fn source_identity(&self) -> Result<Option<String>, Fault> {
+        let Work::App(app) = &self.wanted else { return Ok(None) };
         let state = self.gate.store().snapshot()?;
-        let domain = records::domain(&state, &self.wanted.scope, &self.wanted.domain)?;
+        let domain = records::domain(&state, &app.scope, &app.domain)?;
         let named = domain.and_then(|it| it.domain_settings).is_some_and(|it| {
             it.0.execution_role_identity_config
                 == Some(ExecutionRoleIdentityConfig::UserProfileName)
         });
-        Ok(self.wanted.profile.clone().filter(|_| named))
+        Ok(app.profile.clone().filter(|_| named))
     }
 
     /// Serves one connection.
@@ -128,7 +123,7 @@ impl Endpoint {
             Ok(given) => reply(
                 StatusCode::OK,
                 &json!({
-                    "RoleArn": self.wanted.execution_role,
+                    "RoleArn": self.wanted.role(),
                     "AccessKeyId": given.access_key_id,
                     "SecretAccessKey": given.secret.reveal(),
                     "Token": given.token.reveal(),

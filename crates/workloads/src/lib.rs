@@ -13,3 +13,4 @@ mod order;
 pub mod process;
 pub mod proxy;
 pub mod runtime;
+pub mod work;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use sagegate_gate::Secret;
 use sagegate_services::sagemaker::instances;
-use sagegate_services::sagemaker::workload::Desired;
+use sagegate_services::sagemaker::workload::{Desired, DesiredNotebook};
 use serde_json::json;
 
 use crate::apps::Catalog;
 use crate::runtime::{Limits, Network, Spec};
+use crate::work::Work;
 
 /// The name under which code in a space finds its credentials' endpoint.
 const CREDENTIALS: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
@@ -26,21 +27,56 @@ const GIB: u64 = 1 << 30;
 ///
 /// # Errors
 ///
-/// Why the app cannot be run: its `FailureReason`.
-pub(crate) fn order(wanted: &Desired, catalog: &Catalog, token: &Secret) -> Result<Spec, String> {
-    let mut app = catalog.program(wanted.app_type)?;
+/// Why it cannot be run: its `FailureReason`.
+pub(crate) fn order(wanted: &Work, catalog: &Catalog, token: &Secret) -> Result<Spec, String> {
+    let (mut app, scripts, hostname) = match wanted {
+        Work::App(it) => {
+            let scripts = [&it.built_in_lifecycle_script, &it.lifecycle_script];
+            (catalog.program(it.app_type)?, scripts, "default")
+        }
+        Work::Notebook(it) => {
+            check_possible(it)?;
+            (catalog.notebook()?, [&it.on_create, &it.on_start], "notebook")
+        }
+    };
+    let scripts = scripts.into_iter().flatten().cloned().collect();
     app.env.extend(environment(wanted, token));
-    let scripts = [&wanted.built_in_lifecycle_script, &wanted.lifecycle_script];
+    let metadata = match wanted {
+        Work::App(it) => metadata(it),
+        // "Get notebook instance metadata", in the same guide as below.
+        Work::Notebook(it) => json!({ "ResourceArn": it.arn, "ResourceName": it.name }).to_string(),
+    };
     Ok(Spec {
-        id: wanted.id.clone(),
-        home: wanted.home.clone(),
-        hostname: "default".to_owned(),
+        id: wanted.id().to_owned(),
+        home: wanted.home().to_owned(),
+        hostname: hostname.to_owned(),
         app,
-        lifecycle_scripts: scripts.into_iter().flatten().cloned().collect(),
-        limits: limits(&wanted.instance_type),
-        metadata: metadata(wanted),
+        lifecycle_scripts: scripts,
+        limits: limits(wanted.instance_type()),
+        metadata,
         network: Network::Isolated,
     })
+}
+
+/// Refuses a notebook instance that asks for what a workload cannot have, instead of running it
+/// without.
+fn check_possible(wanted: &DesiredNotebook) -> Result<(), String> {
+    if let Some(repository) = wanted.repositories.first() {
+        return Err(format!(
+            "The Git repository '{repository}' cannot be cloned: notebook instances of this \
+             installation reach no network but the API. Take it off with UpdateNotebookInstance \
+             (DisassociateDefaultCodeRepository, DisassociateAdditionalCodeRepositories) and start \
+             the notebook instance again."
+        ));
+    }
+    if let Some(accelerator) = wanted.accelerators.first() {
+        return Err(format!(
+            "The accelerator {accelerator} cannot be attached: this installation has none. Take it \
+             off with UpdateNotebookInstance (DisassociateAcceleratorTypes) and start the notebook \
+             instance again."
+        ));
+    }
+    Ok(())
 }
 
 /// The word with which a workload that was started earlier opens its credentials' endpoint.
@@ -48,24 +84,29 @@ pub(crate) fn token(spec: &Spec) -> Option<Secret> {
     spec.app.env.get(TOKEN).map(|it| Secret::new(it.clone()))
 }
 
-/// The variables of Studio, and those by which AWS's clients find their endpoint and credentials.
-fn environment(wanted: &Desired, token: &Secret) -> BTreeMap<String, String> {
-    let region = wanted.scope.region.to_string();
-    let kind = wanted.app_type.to_string();
+/// The variables of Studio, for apps, and those by which AWS's clients find their endpoint and
+/// credentials.
+fn environment(wanted: &Work, token: &Secret) -> BTreeMap<String, String> {
+    let region = wanted.scope().region.to_string();
     let mut env: BTreeMap<String, String> = [
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:{api}".to_owned()),
         (CREDENTIALS, format!("http://127.0.0.1:{{credentials}}{CREDENTIALS_PATH}")),
         (TOKEN, token.reveal().to_owned()),
         ("AWS_DEFAULT_REGION", region.clone()),
         ("AWS_REGION", region.clone()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    let Work::App(wanted) = wanted else { return env };
+    let kind = wanted.app_type.to_string();
+    let studio = [
         ("AWS_ACCOUNT_ID", wanted.scope.account.to_string()),
         ("REGION_NAME", region),
         ("SAGEMAKER_APP_TYPE_LOWERCASE", kind.to_ascii_lowercase()),
         ("SAGEMAKER_APP_TYPE", kind),
         ("SAGEMAKER_DOMAIN_ID", wanted.domain.to_string()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into();
+    ];
+    env.extend(studio.map(|(name, value)| (name.to_owned(), value)));
     if wanted.owner.is_space() {
         env.insert("SAGEMAKER_SPACE_NAME".to_owned(), wanted.owner.name().to_owned());
     }

@@ -11,6 +11,7 @@ use sagegate_services::sagemaker::studio::Visit;
 pub(crate) use spaces::connect;
 
 use crate::actions::NotDone;
+use crate::record::Subject;
 use crate::spaces::SpaceView;
 
 /// The one script: pages are whole without it.
@@ -146,10 +147,14 @@ fn way(arrival: &Arrival) -> Markup {
 }
 
 /// A visitor who is known and may not be here.
-pub(crate) fn refused(text: &str, request: &HttpRequest) -> Markup {
+pub(crate) fn refused(subject: &Subject, text: &str, request: &HttpRequest) -> Markup {
     let id = &request.request_id;
+    let what = match subject {
+        Subject::Notebook(_) => "this notebook instance",
+        Subject::Profile(_) | Subject::App { .. } => "Studio",
+    };
     let body = html! {
-        h1 { "You may not open Studio from here" }
+        h1 { "You may not open " (what) " from here" }
         p.lead {
             "Your permission is decided anew on every request, with the network that it comes by."
         }
@@ -219,12 +224,41 @@ pub(crate) fn app_away(reason: &str) -> Markup {
     Sheet { title: "Open it from Studio", domain: None, request_id: None }.around(&body)
 }
 
-/// An app that does not answer.
-pub(crate) fn app_silent(why: &str, request_id: &str) -> Markup {
+/// A visitor without a session at a notebook instance's address.
+pub(crate) fn notebook_away(reason: &str) -> Markup {
     let body = html! {
-        h1 { "The app does not answer" }
+        h1 { "This notebook instance is opened with a presigned URL" }
+        p.refusal { (reason) }
+        p {
+            "Ask for a URL with your own AWS credentials, by the network that your permission asks "
+            "for, and open it within five minutes:"
+        }
+        pre {
+            code {
+                "aws sagemaker create-presigned-notebook-instance-url \\\n"
+                "    --notebook-instance-name NAME"
+            }
+        }
+    };
+    Sheet { title: "Open it with a URL", domain: None, request_id: None }.around(&body)
+}
+
+/// An app or a notebook instance that does not answer.
+pub(crate) fn app_silent(subject: &Subject, why: &str, request_id: &str) -> Markup {
+    let (title, hint) = match subject {
+        Subject::Notebook(_) => (
+            "The notebook instance does not answer",
+            "If it was just stopped, start it again with StartNotebookInstance.",
+        ),
+        Subject::Profile(_) | Subject::App { .. } => (
+            "The app does not answer",
+            "If it was just stopped, run its space again on the Studio home.",
+        ),
+    };
+    let body = html! {
+        h1 { (title) }
         p.refusal { (why) }
-        p { "If it was just stopped, run its space again on the Studio home." }
+        p { (hint) }
     };
     Sheet { title: "No answer", domain: None, request_id: Some(request_id) }.around(&body)
 }

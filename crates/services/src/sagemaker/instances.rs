@@ -1,7 +1,7 @@
-//! Instance types of Studio apps: what each has of processors and memory.
+//! Instance types of Studio apps and notebook instances: what each has of processors and memory.
 //!
 //! Figures: Amazon SageMaker pricing, "Studio", and Amazon EC2 instance types, of the types that the
-//! model's `AppInstanceType` has. For g7, which those tables do not have yet, the ratio of its
+//! model's `AppInstanceType` and `InstanceType` have. For g7, which those tables do not have yet, the ratio of its
 //! predecessor g6 is taken.
 
 use super::faults::validation;
@@ -27,6 +27,7 @@ const REMOTE_ACCESS: u32 = 8;
 /// Families whose instances have memory in proportion to their processors: GiB for each.
 const IN_PROPORTION: &[(&str, u32)] = &[
     ("c5", 2),
+    ("c5d", 2),
     ("c6i", 2),
     ("c6id", 2),
     ("c7i", 2),
@@ -36,6 +37,9 @@ const IN_PROPORTION: &[(&str, u32)] = &[
     ("g6e", 8),
     ("g7", 4),
     ("g7e", 8),
+    ("inf1", 2),
+    ("inf2", 4),
+    ("m4", 4),
     ("m5", 4),
     ("m5d", 4),
     ("m6i", 4),
@@ -49,7 +53,15 @@ const IN_PROPORTION: &[(&str, u32)] = &[
 
 /// All others: processors and GiB.
 const OTHERS: &[(&str, u32, u32)] = &[
+    // 7.5 GiB.
+    ("c4.xlarge", 4, 7),
+    ("c4.2xlarge", 8, 15),
+    ("c4.4xlarge", 16, 30),
+    ("c4.8xlarge", 36, 60),
     ("geospatial.interactive", 16, 32),
+    ("p2.xlarge", 4, 61),
+    ("p2.8xlarge", 32, 488),
+    ("p2.16xlarge", 64, 732),
     ("p3.2xlarge", 8, 61),
     ("p3.8xlarge", 32, 244),
     ("p3.16xlarge", 64, 488),
@@ -60,6 +72,10 @@ const OTHERS: &[(&str, u32, u32)] = &[
     ("p5.48xlarge", 192, 2_048),
     ("p5en.48xlarge", 192, 2_048),
     ("p6-b200.48xlarge", 192, 2_048),
+    ("t2.medium", 2, 4),
+    ("t2.large", 2, 8),
+    ("t2.xlarge", 4, 16),
+    ("t2.2xlarge", 8, 32),
     ("t3.micro", 2, 1),
     ("t3.small", 2, 2),
     ("t3.medium", 2, 4),
@@ -126,13 +142,17 @@ pub(super) fn check_remote_access(space: &str, instance_type: &str) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use sagegate_api::sagemaker::ResourceSpec;
+    use sagegate_api::sagemaker::{CreateNotebookInstanceInput, ResourceSpec};
     use sagegate_model::{Kind, Shape};
 
     use super::*;
 
     fn types() -> Vec<&'static str> {
-        let member = ResourceSpec::SCHEMA.members.iter().find(|it| it.name == "InstanceType");
+        values(ResourceSpec::SCHEMA)
+    }
+
+    fn values(shape: &'static sagegate_model::StructSchema) -> Vec<&'static str> {
+        let member = shape.members.iter().find(|it| it.name == "InstanceType");
         match &member.unwrap().shape.kind {
             Kind::Text(text) => text.values.to_vec(),
             _ => panic!("InstanceType is a text"),
@@ -141,8 +161,8 @@ mod tests {
 
     #[test]
     fn every_type_of_the_model_has_a_capacity() {
-        let lacking: Vec<_> =
-            types().into_iter().filter(|it| capacity(it).is_none() && *it != SYSTEM).collect();
+        let all = types().into_iter().chain(values(CreateNotebookInstanceInput::SCHEMA));
+        let lacking: Vec<_> = all.filter(|it| capacity(it).is_none() && *it != SYSTEM).collect();
         assert!(lacking.is_empty(), "{lacking:?}");
         for wrong in
             ["", "ml.", "t3.large", "ml.m5", "ml.m5.xlarge.x", "ml.m5.999xlarge", "ml.x.large"]

@@ -23,7 +23,7 @@ use super::neighbours;
 use super::own_calls::OwnCalls;
 use super::records::{
     self, DOMAIN_NAMES, DOMAINS, DOORS, DomainRecord, EFS_UIDS, HOME_FILE_SYSTEMS,
-    HomeFileSystemRecord, PROFILES, ProfileRecord, WORK,
+    HomeFileSystemRecord, KEPT_HOMES, PROFILES, ProfileRecord, WORK,
 };
 use super::security_groups;
 use super::sessions;
@@ -269,6 +269,9 @@ fn remove_domain(
         }
         if !keep {
             HOME_FILE_SYSTEMS.delete(tx, &key);
+            for ((.., home), ()) in KEPT_HOMES.scan(tx, &key, None, usize::MAX)? {
+                KEPT_HOMES.delete(tx, &(account, region, id.as_str(), home.as_str()));
+            }
         }
     }
     // The groups of a file system that is kept stay with it.
@@ -303,6 +306,9 @@ fn advance_profile(
             let name = record.name.to_ascii_lowercase();
             let (account, region) = (scope.account.as_str(), scope.region.as_str());
             let owner = Owner::Profile { name: record.name, incarnation: record.incarnation };
+            if record.efs_uid.is_some() {
+                keep_home(tx, scope, &record.domain, &owner)?;
+            }
             space_records::forget_deleted(tx, scope, &record.domain, &owner, now, true)?;
             PROFILES.delete(tx, &(account, region, record.domain.as_str(), name.as_str()));
             return Ok(());
@@ -330,6 +336,9 @@ fn advance_space(
         SpaceStatus::Updating => {}
         SpaceStatus::Deleting => {
             let owner = record.as_owner();
+            if record.efs_uid.is_some() && record.is_on_file_system() {
+                keep_home(tx, scope, &record.domain, &owner)?;
+            }
             let reason = "The space was deleted.";
             sessions::end_of_space(tx, scope, &record, now, reason)?;
             space_records::forget_deleted(tx, scope, &record.domain, &owner, now, true)?;
@@ -345,6 +354,15 @@ fn advance_space(
     record.status = Word(SpaceStatus::InService);
     record.modified = now;
     Ok(space_records::put_space(tx, scope, &record)?)
+}
+
+/// Has the domain's file system keep the home of an owner who is deleted: it takes away the access to
+/// the files, not the files (SageMaker API, DeleteUserProfile). They go with the file system.
+fn keep_home(tx: &mut Tx, scope: &Scope, domain: &DomainId, owner: &Owner) -> Result<(), Fault> {
+    let file_system = records::domain(tx, scope, domain)?.and_then(|it| it.home_efs_id);
+    let Some(id) = file_system else { return Ok(()) };
+    let (account, region) = (scope.account.as_str(), scope.region.as_str());
+    Ok(KEPT_HOMES.put(tx, &(account, region, id.as_str(), owner.home().as_str()), &())?)
 }
 
 /// The next user id in a domain's file system. Ids are never given twice, so that no profile finds

@@ -75,9 +75,7 @@ pub(crate) fn of_service_linked_role(
     Ok(domains.into_iter().map(|(_, domain)| domain.id.arn(scope)).collect())
 }
 
-/// Registers the operations. StopNotebookInstance and CreatePresignedNotebookInstanceUrl are not among
-/// them yet: both are about notebook instances that are InService, and nothing makes one so before a
-/// runtime follows [`workload::notebooks`].
+/// Registers the operations.
 pub(crate) fn register(registry: &mut Registry) {
     registry
         .add::<create_domain::CreateDomain>()
@@ -117,7 +115,9 @@ pub(crate) fn register(registry: &mut Registry) {
         .add::<notebook::CreateNotebookInstance>()
         .add::<notebook::UpdateNotebookInstance>()
         .add::<notebook::StartNotebookInstance>()
+        .add::<notebook::StopNotebookInstance>()
         .add::<notebook::DeleteNotebookInstance>()
+        .add::<presigned_notebook::CreatePresignedNotebookInstanceUrl>()
         .add::<notebook_read::DescribeNotebookInstance>()
         .add::<notebook_read::ListNotebookInstances>()
         .add::<notebook_config::CreateNotebookInstanceLifecycleConfig>()

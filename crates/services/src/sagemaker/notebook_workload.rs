@@ -50,6 +50,8 @@ pub struct DesiredNotebook {
     pub repositories: Vec<String>,
     /// Whether it opens in the directory of the first repository.
     pub opens_in_repository: bool,
+    /// The Elastic Inference accelerators to attach, such as `ml.eia2.medium`.
+    pub accelerators: Vec<String>,
     /// Whether it is to run.
     pub state: Wanted,
 }
@@ -83,6 +85,7 @@ pub fn notebooks(state: &dyn Read) -> Result<Vec<DesiredNotebook>, Fault> {
             root_access: it.root_access.0 == RootAccess::Enabled,
             repositories: it.default_repository.into_iter().chain(it.repositories).collect(),
             opens_in_repository,
+            accelerators: it.accelerators.iter().map(|it| it.0.to_string()).collect(),
             id: it.run.id,
             scope,
             name: it.name,

@@ -45,6 +45,10 @@ pub const DOORS_GIVEN: Table<String, u64> = Table::new("sagemaker.doors-given");
 /// Home file systems, those of deleted domains included, by `(account, region, file system id)`.
 pub const HOME_FILE_SYSTEMS: Table<(String, String, String), HomeFileSystemRecord> =
     Table::new("sagemaker.home-file-system");
+/// The home directories of deleted user profiles and spaces that a home file system still holds, by
+/// `(account, region, file system id, id of the home)`.
+pub const KEPT_HOMES: Table<(String, String, String, String), ()> =
+    Table::new("sagemaker.kept-home");
 
 /// Tags of a resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

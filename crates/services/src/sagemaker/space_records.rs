@@ -87,6 +87,14 @@ impl SpaceRecord {
         self.owner.as_deref().filter(|_| private)
     }
 
+    /// Whether its files are on the domain's file system. Spaces for JupyterLab and Code Editor have a
+    /// volume of their own, which goes with them ("Amazon SageMaker AI Developer Guide", "Amazon
+    /// SageMaker Studio spaces").
+    #[must_use]
+    pub fn is_on_file_system(&self) -> bool {
+        !matches!(self.settings.0.app_type, Some(AppType::JupyterLab | AppType::CodeEditor))
+    }
+
     /// Whether `RemoteAccess` is ENABLED.
     #[must_use]
     pub fn remote_access(&self) -> bool {

@@ -14,7 +14,7 @@ use sagegate_store::{Read, Tx};
 use super::ids::DomainId;
 use super::notebook_records::NOTEBOOKS;
 use super::notebook_workload;
-use super::records::{DOMAINS, PROFILES};
+use super::records::{DOMAINS, KEPT_HOMES, PROFILES};
 use super::sessions;
 use super::shapes::Word;
 use super::space_records::{self, APPS, AppRecord, SPACES};
@@ -24,8 +24,14 @@ pub use super::notebook_workload::{DesiredNotebook, notebooks};
 pub use super::space_records::Owner;
 
 /// The tables that [`desired`], [`notebooks`] and [`homes`] are made of: what a reaction has to watch.
-pub const TABLES: &[&str] =
-    &[APPS.name(), SPACES.name(), PROFILES.name(), DOMAINS.name(), NOTEBOOKS.name()];
+pub const TABLES: &[&str] = &[
+    APPS.name(),
+    SPACES.name(),
+    PROFILES.name(),
+    DOMAINS.name(),
+    KEPT_HOMES.name(),
+    NOTEBOOKS.name(),
+];
 
 /// The longest `FailureReason` (SPEC 2.4), in characters.
 const REASON: usize = 1_024;
@@ -173,8 +179,9 @@ pub(super) fn lets_in(state: &dyn Read, scope: &Scope, app: &AppRecord) -> Resul
     Ok(space.is_some_and(|it| it.incarnation == app.owner.incarnation() && it.remote_access()))
 }
 
-/// The ids of all home directories that belong to somebody. A home that is not among them is that of
-/// a deleted space, user profile or notebook instance, and can go.
+/// The ids of all home directories that are to stay: those of spaces, user profiles and notebook
+/// instances, and those that a domain's file system still holds, also after the domain was deleted with
+/// a `RetentionPolicy` that retains it. A home that is not among them can go.
 ///
 /// # Errors
 /// A [`Fault`] of the store.
@@ -184,12 +191,14 @@ pub fn homes(state: &dyn Read) -> Result<Vec<String>, Fault> {
     for (_, it) in PROFILES.scan(state, &(), None, usize::MAX)? {
         homes.push(Owner::Profile { name: it.name, incarnation: it.incarnation }.home());
     }
+    let kept = KEPT_HOMES.scan(state, &(), None, usize::MAX)?;
+    homes.extend(kept.into_iter().map(|((.., home), ())| home));
     homes.extend(notebook_workload::notebook_homes(state)?);
     Ok(homes)
 }
 
-/// Takes down what was seen of an app, or of a run of a notebook instance. What is seen of one that is not known (any more), and what
-/// comes too late to matter, changes nothing.
+/// Takes down what was seen of an app, or of a run of a notebook instance. What is seen of one that is
+/// not known (any more), and what comes too late to matter, changes nothing.
 ///
 /// # Errors
 /// A [`Fault`] of the store.

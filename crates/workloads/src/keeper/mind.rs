@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sagegate_gate::Secret;
-use sagegate_services::sagemaker::workload::{self, Desired, Observed};
+use sagegate_services::sagemaker::workload::{self, Observed};
 use tokio::sync::watch as channel;
 
 use super::watch::{self, Seen};
@@ -12,6 +12,7 @@ use super::{GRACE, Keeper, Order};
 use crate::credentials::Endpoint;
 use crate::order;
 use crate::runtime::Spec;
+use crate::work::Work;
 
 /// How long to wait before something that failed is tried again: twice as long each time.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -28,7 +29,7 @@ pub(super) fn wait(tries: u32) -> Duration {
 /// Minds a workload until it has ended and that is reported.
 pub(super) async fn mind(
     keeper: Arc<Keeper>,
-    wanted: Desired,
+    wanted: Work,
     found: Option<Spec>,
     mut orders: channel::Receiver<Order>,
     tries: u32,
@@ -42,8 +43,8 @@ pub(super) async fn mind(
     };
     // Whatever became of it: nothing of it runs any more before that is said.
     let grace = if end.is_none() { GRACE } else { Duration::ZERO };
-    if let Err(failure) = keeper.parts.runtime.stop(&wanted.id, grace).await {
-        tracing::error!(id = wanted.id, %failure, "a workload could not be ended");
+    if let Err(failure) = keeper.parts.runtime.stop(wanted.id(), grace).await {
+        tracing::error!(id = wanted.id(), %failure, "a workload could not be ended");
         return;
     }
     let order = *orders.borrow();
@@ -59,7 +60,7 @@ pub(super) async fn mind(
 pub(super) struct End(pub(super) String);
 
 /// Has a workload run, until it does so no more.
-async fn run(keeper: &Keeper, wanted: &Desired, found: Option<Spec>) -> End {
+async fn run(keeper: &Keeper, wanted: &Work, found: Option<Spec>) -> End {
     let parts = &keeper.parts;
     let token = found
         .as_ref()
@@ -83,7 +84,7 @@ async fn run(keeper: &Keeper, wanted: &Desired, found: Option<Spec>) -> End {
 }
 
 /// Has the state take in what was seen.
-pub(super) async fn tell(keeper: &Keeper, wanted: &Desired, seen: Seen) {
+pub(super) async fn tell(keeper: &Keeper, wanted: &Work, seen: Seen) {
     let what = match seen {
         Seen::Serving => Some(Observed::Serving),
         Seen::Active(at) => Some(Observed::Active(at)),
@@ -92,17 +93,17 @@ pub(super) async fn tell(keeper: &Keeper, wanted: &Desired, seen: Seen) {
     write(keeper, wanted, what.as_ref()).await;
 }
 
-/// Writes what was observed into the state, or without it that the app is to be shut down; tries
+/// Writes what was observed into the state, or without it that it is to be shut down for idleness; tries
 /// until it can.
-async fn write(keeper: &Keeper, wanted: &Desired, what: Option<&Observed>) {
+async fn write(keeper: &Keeper, wanted: &Work, what: Option<&Observed>) {
     let gate = &keeper.parts.gate;
     let now = gate.env().now();
     let mut tries = 0;
     loop {
         let done = gate
             .transact(|tx| match what {
-                Some(what) => workload::report(tx, &wanted.id, what, now),
-                None => workload::shut_down(tx, &wanted.id, now),
+                Some(what) => workload::report(tx, wanted.id(), what, now),
+                None => workload::shut_down(tx, wanted.id(), now),
             })
             .await;
         let Err(fault) = done else { return };

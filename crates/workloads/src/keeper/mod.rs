@@ -14,13 +14,14 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use sagegate_gate::{Fault, Gate, Reaction};
-use sagegate_services::sagemaker::workload::{self, Desired, Wanted};
+use sagegate_services::sagemaker::workload::{self, Wanted};
 use tokio::sync::{Notify, watch as channel};
 use tokio::task::JoinHandle;
 
 use crate::apps::Catalog;
 use crate::host_keys;
 use crate::runtime::{Doing, Failure, Runtime, Spec, Stream};
+use crate::work::Work;
 
 /// How often all is looked at again without a cause.
 const LOOK: Duration = Duration::from_secs(30);
@@ -35,7 +36,7 @@ pub trait ApiDoor: Send + Sync {
     /// # Errors
     ///
     /// Where the listener does not accept it.
-    fn connect<'a>(&'a self, workload: &'a Desired) -> Doing<'a, std::io::Result<Stream>>;
+    fn connect<'a>(&'a self, workload: &'a Work) -> Doing<'a, std::io::Result<Stream>>;
 }
 
 /// What a keeper is made of.
@@ -164,9 +165,12 @@ impl Keeper {
         let running = self.parts.runtime.list().await.map_err(failed)?;
         let (desired, homes) = {
             let state = self.parts.gate.store().snapshot()?;
-            (workload::desired(&state)?, workload::homes(&state)?)
+            let apps = workload::desired(&state)?.into_iter().map(|it| Work::App(Box::new(it)));
+            let notebooks = workload::notebooks(&state)?.into_iter();
+            let notebooks = notebooks.map(|it| Work::Notebook(Box::new(it)));
+            (apps.chain(notebooks).collect::<Vec<_>>(), workload::homes(&state)?)
         };
-        let known: HashSet<&str> = desired.iter().map(|it| it.id.as_str()).collect();
+        let known: HashSet<&str> = desired.iter().map(Work::id).collect();
         for (id, minded) in self.lock().iter() {
             if !known.contains(id.as_str()) {
                 minded.order(Order::Drop);
@@ -179,7 +183,7 @@ impl Keeper {
             }
         }
         for wanted in desired {
-            let found = running.iter().find(|it| it.id == wanted.id).cloned();
+            let found = running.iter().find(|it| it.id == wanted.id()).cloned();
             self.take_up(wanted, found);
         }
         self.lock().retain(|id, minded| known_or_busy(id, minded, &running));
@@ -187,14 +191,14 @@ impl Keeper {
     }
 
     /// Gives a workload a task, or its task the present order.
-    fn take_up(self: &Arc<Self>, wanted: Desired, found: Option<Spec>) {
-        let order = match wanted.state {
+    fn take_up(self: &Arc<Self>, wanted: Work, found: Option<Spec>) {
+        let order = match wanted.state() {
             Wanted::Run => Order::Run,
             Wanted::Stop => Order::Stop,
         };
         let mut minded = self.lock();
         let mut tries = 0;
-        if let Some(minded) = minded.get(&wanted.id) {
+        if let Some(minded) = minded.get(wanted.id()) {
             if !minded.task.is_finished() {
                 minded.order(order);
                 return;
@@ -202,7 +206,7 @@ impl Keeper {
             // It ended and the state does not know: what was to be reported could not be.
             tries = minded.tries + 1;
         }
-        let id = wanted.id.clone();
+        let id = wanted.id().to_owned();
         let (sender, orders) = channel::channel(order);
         let task = tokio::spawn(mind::mind(Arc::clone(self), wanted, found, orders, tries));
         minded.insert(id, Minded { wanted: sender, task, tries });

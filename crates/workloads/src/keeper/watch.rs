@@ -9,7 +9,6 @@ use sagegate_agent::protocol::{
     App, CONTROL_LINE, Configure, FromAgent, Open, Relay, Status, ToAgent,
 };
 use sagegate_gate::env::Time;
-use sagegate_services::sagemaker::workload::Desired;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, copy_bidirectional};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -19,6 +18,7 @@ use super::mind::{End, tell, wait, with_last_words};
 use crate::credentials::Endpoint;
 use crate::host_keys;
 use crate::runtime::{Failure, Stream, open};
+use crate::work::Work;
 
 /// How often idleness is judged.
 const JUDGE: Duration = Duration::from_secs(15);
@@ -45,7 +45,7 @@ struct State {
 }
 
 /// Watches, until the app does not run any more.
-pub(super) async fn watch(keeper: &Keeper, wanted: &Desired, endpoint: &Arc<Endpoint>) -> End {
+pub(super) async fn watch(keeper: &Keeper, wanted: &Work, endpoint: &Arc<Endpoint>) -> End {
     let runtime = &keeper.parts.runtime;
     let mut state = State { serving: None, reported: None };
     let watching = async {
@@ -56,9 +56,9 @@ pub(super) async fn watch(keeper: &Keeper, wanted: &Desired, endpoint: &Arc<Endp
                 Err(Lost { failure, heard }) => {
                     tries = if heard { 1 } else { tries + 1 };
                     if tries > TRIES {
-                        return End(format!("The space does not answer: {failure}."));
+                        return End(format!("{} does not answer: {failure}.", wanted.place()));
                     }
-                    tracing::info!(id = wanted.id, %failure, "a control connection was lost");
+                    tracing::info!(id = wanted.id(), %failure, "a control connection was lost");
                 }
             }
             tokio::time::sleep(wait(tries)).await;
@@ -66,8 +66,9 @@ pub(super) async fn watch(keeper: &Keeper, wanted: &Desired, endpoint: &Arc<Endp
     };
     tokio::select! {
         end = watching => end,
-        () = runtime.ended(&wanted.id) => {
-            End("The space has ended: its processes were killed, or the machine was restarted.".to_owned())
+        () = runtime.ended(wanted.id()) => {
+            let place = wanted.place();
+            End(format!("{place} has ended: its processes were killed, or the machine was restarted."))
         }
     }
 }
@@ -81,7 +82,7 @@ struct Lost {
 /// One control connection.
 async fn once(
     keeper: &Keeper,
-    wanted: &Desired,
+    wanted: &Work,
     endpoint: &Arc<Endpoint>,
     state: &mut State,
 ) -> Result<End, Lost> {
@@ -133,14 +134,19 @@ async fn once(
 }
 
 /// Opens a control connection and tells the agent what it needs.
-async fn begin(keeper: &Keeper, wanted: &Desired) -> Result<Stream, Failure> {
+async fn begin(keeper: &Keeper, wanted: &Work) -> Result<Stream, Failure> {
     let parts = &keeper.parts;
-    let mut control = open(&*parts.runtime, &wanted.id, &Open::Control).await?;
-    let key = host_keys::host_key(&parts.gate, &wanted.home).await.map_err(|fault| {
-        parts.gate.report("the host key of a space", &fault);
-        Failure::new("the space's host key could not be read")
-    })?;
-    let configure = ToAgent::Configure(Configure { ssh_host_key: Some(key) });
+    let mut control = open(&*parts.runtime, wanted.id(), &Open::Control).await?;
+    // Without a key the agent serves no SSH.
+    let mut ssh_host_key = None;
+    if wanted.has_sessions() {
+        let key = host_keys::host_key(&parts.gate, wanted.home()).await.map_err(|fault| {
+            parts.gate.report("the host key of a space", &fault);
+            Failure::new("the space's host key could not be read")
+        })?;
+        ssh_host_key = Some(key);
+    }
+    let configure = ToAgent::Configure(Configure { ssh_host_key });
     let mut line = serde_json::to_vec(&configure).map_err(|it| Failure::new(it.to_string()))?;
     line.push(b'\n');
     control.write_all(&line).await.map_err(|error| Failure::of("the agent", &error))?;
@@ -148,7 +154,7 @@ async fn begin(keeper: &Keeper, wanted: &Desired) -> Result<Stream, Failure> {
 }
 
 /// Takes in a status.
-async fn see(keeper: &Keeper, wanted: &Desired, status: &Status, state: &mut State) -> Option<End> {
+async fn see(keeper: &Keeper, wanted: &Work, status: &Status, state: &mut State) -> Option<End> {
     let now = keeper.parts.gate.env().now();
     match &status.app {
         App::Starting => return None,
@@ -176,8 +182,10 @@ async fn see(keeper: &Keeper, wanted: &Desired, status: &Status, state: &mut Sta
 
 /// Whether nobody has been at work for as long as that may be. What has just been started, or found
 /// again, is given the whole time.
-fn is_idle(keeper: &Keeper, wanted: &Desired, state: &State) -> bool {
-    let (Some(minutes), Some(serving)) = (wanted.idle_minutes, state.serving) else { return false };
+fn is_idle(keeper: &Keeper, wanted: &Work, state: &State) -> bool {
+    let (Some(minutes), Some(serving)) = (wanted.idle_minutes(), state.serving) else {
+        return false;
+    };
     let since = state.reported.map_or(serving, |it| it.max(serving));
     since.plus_seconds(i64::from(minutes) * 60) <= keeper.parts.gate.env().now()
 }
@@ -185,7 +193,7 @@ fn is_idle(keeper: &Keeper, wanted: &Desired, state: &State) -> bool {
 /// Fetches a connection that something in the space has made to a relay, and serves it.
 fn fetch(
     keeper: &Keeper,
-    wanted: &Desired,
+    wanted: &Work,
     endpoint: &Arc<Endpoint>,
     id: u64,
     relay: Relay,
@@ -194,7 +202,7 @@ fn fetch(
     let door = Arc::clone(&keeper.parts.door);
     let (wanted, endpoint) = (wanted.clone(), Arc::clone(endpoint));
     async move {
-        let inside = open(&*runtime, &wanted.id, &Open::Accept { id }).await;
+        let inside = open(&*runtime, wanted.id(), &Open::Accept { id }).await;
         let Ok(mut inside) = inside else { return };
         match relay {
             Relay::Credentials => endpoint.serve(inside).await,

@@ -21,11 +21,12 @@ use sagegate_services::iam::roles::CreateRole;
 use sagegate_services::sagemaker::records::{DOMAINS, DomainRecord};
 use sagegate_services::sagemaker::shapes::Word;
 use sagegate_services::sagemaker::space_records::{self, AppRecord, SPACES, SpaceRecord};
-use sagegate_services::sagemaker::workload::{self, Desired};
+use sagegate_services::sagemaker::workload;
 use sagegate_store::Store;
 use sagegate_workloads::apps::Catalog;
 use sagegate_workloads::keeper::{ApiDoor, Keeper, Parts};
 use sagegate_workloads::runtime::{Doing, Runtime, Stream};
+use sagegate_workloads::work::Work;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
@@ -37,11 +38,11 @@ const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow",
     "Principal":{"Service":"sagemaker.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
 
 /// A gate with a domain, a space and a role, and a keeper at work.
-struct House {
-    place: Place,
-    gate: Arc<Gate>,
-    scope: Scope,
-    keeper: Arc<Keeper>,
+pub(super) struct House {
+    pub(super) place: Place,
+    pub(super) gate: Arc<Gate>,
+    pub(super) scope: Scope,
+    pub(super) keeper: Arc<Keeper>,
     task: JoinHandle<()>,
     present: Arc<Present>,
 }
@@ -69,8 +70,8 @@ impl Reaction for Present {
 struct Echo;
 
 impl ApiDoor for Echo {
-    fn connect<'a>(&'a self, workload: &'a Desired) -> Doing<'a, std::io::Result<Stream>> {
-        let hello = format!("hello {}\n", workload.app_name);
+    fn connect<'a>(&'a self, workload: &'a Work) -> Doing<'a, std::io::Result<Stream>> {
+        let hello = format!("hello {}\n", workload.name());
         Box::pin(async {
             let (mine, mut yours) = tokio::io::duplex(1024);
             tokio::spawn(async move {
@@ -104,7 +105,7 @@ fn apps(directory: &Path) -> std::path::PathBuf {
 
 impl House {
     /// Nothing where not every wall stands: the fake environment is made for that.
-    async fn new() -> Option<Self> {
+    pub(super) async fn new() -> Option<Self> {
         let place = Place::new();
         if !rustix::process::geteuid().is_root() {
             eprintln!("skipped: not root");
@@ -181,7 +182,7 @@ impl House {
     }
 
     /// As after `kill -9` and a start: another keeper over another runtime.
-    async fn restart(&mut self) {
+    pub(super) async fn restart(&mut self) {
         self.task.abort();
         self.keeper.leave().await;
         let catalog = Catalog::new(self.place.directory.path().join("apps"), "/none");
@@ -228,7 +229,7 @@ impl House {
         self.gate.transact(|tx| Ok(space_records::put_app(tx, &self.scope, &app)?)).await.unwrap();
     }
 
-    async fn end(self) {
+    pub(super) async fn end(self) {
         self.keeper.end_all().await.unwrap();
         self.task.abort();
         self.place.end().await;
@@ -251,7 +252,7 @@ fn keep(
 }
 
 /// A request to the credentials' endpoint, from inside.
-fn ask_for_credentials(token: &str) -> String {
+pub(super) fn ask_for_credentials(token: &str) -> String {
     format!(
         "uri=${{AWS_CONTAINER_CREDENTIALS_FULL_URI#http://}}; at=${{uri%%/*}}; \
          exec 3<>/dev/tcp/${{at%:*}}/${{at#*:}}; \

@@ -9,3 +9,4 @@ mod common;
 mod conformance;
 mod jupyter;
 mod keeper;
+mod notebooks;

@@ -7,6 +7,7 @@ use crate::sagemaker::delete_domain::DeleteDomain;
 use crate::sagemaker::read_domain::ListDomains;
 use crate::sagemaker::records::{DOORS, HOME_FILE_SYSTEMS};
 use crate::sagemaker::write_profile::DeleteUserProfile;
+use crate::sagemaker::write_space::DeleteSpace;
 
 fn delete(domain: &str) -> api::DeleteDomainRequest {
     api::DeleteDomainRequest { domain_id: domain.into(), retention_policy: None }
@@ -300,6 +301,50 @@ fn a_file_system_that_is_not_retained_goes_with_its_groups() {
     let groups: Vec<crate::ec2::records::SecurityGroup> =
         crate::ec2::records::all(&state, &estate.house.scope()).unwrap();
     assert!(groups.iter().all(|it| !it.name.contains("nfs")), "{groups:?}");
+}
+
+/// Which homes are left of a profile, a space of the file system and one with a volume, after all of
+/// them and their domain were deleted.
+fn left_homes(retention: Option<api::RetentionType>) -> (Vec<String>, [String; 3]) {
+    use crate::sagemaker::workload::homes;
+    let estate = Estate::new();
+    let id = estate.domain("team");
+    let home = || homes(&estate.house.state()).unwrap().pop().unwrap();
+    let made = |before: &[String]| {
+        let now = homes(&estate.house.state()).unwrap();
+        now.into_iter().find(|it| !before.contains(it)).unwrap()
+    };
+    estate.profile(&id, "ann");
+    let profile = home();
+    estate.house.ok::<CreateSpace>(space_request(&id, "classic"));
+    let classic = made(std::slice::from_ref(&profile));
+    estate.house.ok::<CreateSpace>(private_space(&id, "volume", "ann"));
+    let volume = made(&[profile.clone(), classic.clone()]);
+    for name in ["classic", "volume"] {
+        let gone = api::DeleteSpaceRequest { domain_id: id.clone(), space_name: name.to_owned() };
+        estate.house.ok::<DeleteSpace>(gone);
+    }
+    estate.house.ok::<DeleteUserProfile>(api::DeleteUserProfileRequest {
+        domain_id: id.clone(),
+        user_profile_name: "ann".into(),
+    });
+    let there = homes(&estate.house.state()).unwrap();
+    assert!(there.contains(&profile) && there.contains(&classic), "{there:?}");
+    let policy = api::RetentionPolicy { home_efs_file_system: retention };
+    let request = api::DeleteDomainRequest { retention_policy: Some(policy), ..delete(&id) };
+    estate.house.ok::<DeleteDomain>(request);
+    (homes(&estate.house.state()).unwrap(), [profile, classic, volume])
+}
+
+#[test]
+fn homes_on_a_file_system_stay_for_as_long_as_it_does() {
+    for retention in [None, Some(api::RetentionType::Retain)] {
+        let (left, [profile, classic, volume]) = left_homes(retention);
+        assert!(left.contains(&profile) && left.contains(&classic), "{left:?}");
+        // A volume of its own goes with its space.
+        assert!(!left.contains(&volume), "{left:?}");
+    }
+    assert_eq!(left_homes(Some(api::RetentionType::Delete)).0, Vec::<String>::new());
 }
 
 #[test]
