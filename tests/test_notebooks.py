@@ -195,12 +195,25 @@ def test_a_notebook_instance_lives(site):
 
     url = site.url("lab")
     assert urlsplit(url).netloc == site.described("lab")["Url"]
+    # Who only looks whether a link is alive does not use it up.
+    assert requests.head(url, timeout=60).status_code == 405
     visit = Visit(url)
     assert visit.first.status_code == 200 and visit.first.url == f"{visit.origin}/lab"
     assert "JupyterLab" in visit.first.text
     assert requests.get(url, timeout=60).status_code == 401, "a URL is good once"
     assert requests.get(f"{visit.origin}/api/status", timeout=60).status_code == 401
     assert visit.file("life") == "created\nstarted\n"
+
+    # A page elsewhere cannot act in the visitor's name, nor listen.
+    elsewhere = {"Origin": "http://evil.example"}
+    made = visit.http.post(f"{visit.origin}/api/kernels", headers=elsewhere, timeout=60)
+    assert made.status_code == 403 and "not sent from this page" in made.text
+    listened = visit.http.get(
+        f"{visit.origin}/api/events/subscribe",
+        headers={**elsewhere, "Connection": "Upgrade", "Upgrade": "websocket"},
+        timeout=60,
+    )
+    assert listened.status_code == 403 and "not sent from this page" in listened.text
 
     socket = visit.kernel()
     assert printed(socket, "print(6 * 7)") == "42\n"
@@ -216,6 +229,9 @@ def test_a_notebook_instance_lives(site):
     assert closed_with(socket) == POLICY_VIOLATION
     refused = visit.call("GET", "/api/status")
     assert refused.status_code == 403 and OPEN in refused.text, refused.text
+    explained = json.dumps(site.server.explain(refused.headers["x-amzn-RequestId"]))
+    assert "OpenNotebookInstance" in explained and arn in explained
+    assert urlsplit(url).query.split("=", 1)[1] not in explained
     site.allow(OPEN)
     assert visit.call("GET", "/api/status").status_code == 200
 
@@ -241,6 +257,32 @@ def test_a_notebook_instance_lives(site):
     site.sagemaker.delete_notebook_instance(NotebookInstanceName="lab")
     site.until("deleted", "lab")
     soon(lambda: not site.homes())
+
+
+def test_a_session_is_good_for_one_notebook_instance(site):
+    for name in ("one", "two"):
+        site.create(name)
+    for name in ("one", "two"):
+        site.until("in_service", name)
+    visit, other = Visit(site.url("one")), site.url("two")
+    cookies = "; ".join(f"{it.name}={it.value}" for it in visit.http.cookies)
+    origin = other.split("?", 1)[0]
+    answer = requests.get(f"{origin}/api/status", headers={"Cookie": cookies}, timeout=60)
+    assert answer.status_code == 401
+    # A URL at another's address is used up nowhere.
+    token = other.split("?", 1)[1]
+    assert requests.get(f"{visit.origin}/?{token}", timeout=60).status_code == 401
+    assert Visit(other).first.status_code == 200
+
+    # After a crash both are found running, and a session goes on.
+    site.server.kill()
+    site.server.start()
+    assert visit.call("GET", "/api/status").status_code == 200
+    for name in ("one", "two"):
+        assert site.described(name)["NotebookInstanceStatus"] == "InService"
+        site.sagemaker.stop_notebook_instance(NotebookInstanceName=name)
+    for name in ("one", "two"):
+        site.until("stopped", name)
 
 
 def test_a_script_that_fails_is_told_with_its_last_lines(site):
