@@ -35,8 +35,8 @@ def soon(seen):
 class Site:
     """A server, a role for notebook instances, and somebody who may open them."""
 
-    def __init__(self, data):
-        flags = ("--apps", APPS) if APPS else ()
+    def __init__(self, data, *flags):
+        flags = (*flags, "--apps", APPS) if APPS else flags
         self.server = Server(data, *flags).start()
         self.root = self.server.principal()
         self.iam = self.root.client("iam")
@@ -283,6 +283,34 @@ def test_a_session_is_good_for_one_notebook_instance(site):
         site.sagemaker.stop_notebook_instance(NotebookInstanceName=name)
     for name in ("one", "two"):
         site.until("stopped", name)
+
+
+def test_it_is_opened_by_its_name_where_dns_leads_here(tmp_path):
+    site = Site(tmp_path / "data", "--studio-names")
+    try:
+        site.create("Lab")
+        site.until("in_service", "Lab")
+        url = urlsplit(site.url("Lab"))
+        label, rest = url.hostname.split(".", 1)
+        assert label.startswith("lab-") and rest == f"notebook.{REGION}.sagemaker.aws"
+
+        def get(path, host=url.netloc, cookie=""):
+            headers = {"Host": host, "Cookie": cookie}
+            address = urljoin(site.server.url, path)
+            return requests.get(address, headers=headers, allow_redirects=False, timeout=60)
+
+        other = f"lab-none.{rest}"
+        assert get(f"/?{url.query}", host=other).status_code == 404
+        entered = get(f"/?{url.query}")
+        assert (entered.status_code, entered.headers["Location"]) == (302, "/lab")
+        cookie = entered.headers["Set-Cookie"].split(";")[0]
+        assert get("/api/status", cookie=cookie).status_code == 200
+        assert get("/api/status", host=other, cookie=cookie).status_code == 404
+        assert get("/api/status").status_code == 401
+        site.sagemaker.stop_notebook_instance(NotebookInstanceName="Lab")
+        site.until("stopped", "Lab")
+    finally:
+        site.server.stop()
 
 
 def test_a_script_that_fails_is_told_with_its_last_lines(site):
