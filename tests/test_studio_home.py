@@ -14,7 +14,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from browser import chromium, keep
 from conftest import ACCOUNT, REGION, REPOSITORY, Server, shared
-from studio import profile
+from studio import close, profile
 
 FULL_ACCESS = "arn:aws:iam::aws:policy/AmazonSageMakerFullAccess"
 #: The policy for the deep link, as administrators are told to use it.
@@ -74,7 +74,7 @@ class Site:
 def site(tmp_path_factory):
     site = Site(tmp_path_factory.mktemp("studio-home") / "data")
     yield site
-    site.server.stop()
+    close(site.server)
 
 
 @pytest.fixture

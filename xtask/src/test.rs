@@ -20,6 +20,9 @@ pub(crate) struct Arguments {
     fuzz_seconds: u64,
 }
 
+/// The program of the package `sagegate-dial` that the end-to-end tests put in the plugin's place.
+const PLUGIN: &str = "test-session-manager-plugin";
+
 type Part = (&'static str, fn(&Path, &Arguments) -> anyhow::Result<()>);
 
 const PARTS: &[Part] = &[
@@ -81,12 +84,16 @@ fn end_to_end(root: &Path, _: &Arguments) -> anyhow::Result<()> {
     let python = python(root)?;
     let browser = program(CHROMIUM)?;
     let driver = program(CHROMEDRIVER)?;
+    program(SSH)?;
     run(cargo(root).args(["build", "--release", "--bin", "sagegate"]))?;
+    // Stands in for the Session Manager plugin, which no package brings.
+    run(cargo(root).args(["build", "--release", "-p", "sagegate-dial", "--bin", PLUGIN]))?;
     let target = tidy::target(root);
     run(Command::new(python)
         .current_dir(root.join("tests"))
         .args(["-m", "pytest", "-q", "--durations=5"])
         .env("SAGEGATE", target.join("release/sagegate"))
+        .env("SAGEGATE_TEST_PLUGIN", target.join("release").join(PLUGIN))
         .env("SAGEGATE_TEST_APPS", apps(root)?)
         .env("SAGEGATE_CHROMIUM", browser)
         .env("SAGEGATE_CHROMEDRIVER", driver))

@@ -294,18 +294,24 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Task<'_, I, O> {
     /// Writes out what has arrived, and closes.
     async fn last(mut self) -> Result<String, DialError> {
         self.give();
-        while let Some(data) = self.pending.pop_front() {
-            self.output.write_all(&data).await?;
-        }
-        self.output.flush().await?;
+        let written = self.rest().await;
         let end = self.client.end().cloned();
+        // Also where nobody reads what has arrived: a session that is not closed is held for a client
+        // that comes back.
         if !self.options.leaves_at_once {
             let _ = timeout(LAST, self.socket.finish()).await;
         }
+        written?;
         match end {
             Some(End::Violated(violation)) => Err(DialError::Protocol(violation.to_string())),
             Some(End::Closed(output)) => Ok(output),
             _ => Ok(String::new()),
         }
+    }
+    async fn rest(&mut self) -> std::io::Result<()> {
+        while let Some(data) = self.pending.pop_front() {
+            self.output.write_all(&data).await?;
+        }
+        self.output.flush().await
     }
 }

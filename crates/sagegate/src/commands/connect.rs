@@ -4,17 +4,21 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::Context as _;
 use sagegate_dial::{DialError, Gauge, Options, Reading, Target, run as hold};
 use sagegate_gate::Env;
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::unix::pipe;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::client::Refused;
@@ -65,7 +69,12 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let told = tell(space, Arc::clone(&gauge)).ok();
     let env = Env::system();
     let clock = (env.bytes(), u64::try_from(env.now().millis()).unwrap_or(0));
-    let ended = hold(&target, Options::OWN, clock, input_end(), output_end(), &gauge).await;
+    let gone = Gone::watch()?;
+    let input = UntilGone { input: input_end(), gone: Box::pin(gone.clone().wait()) };
+    let ended = tokio::select! {
+        ended = hold(&target, Options::OWN, clock, input, output_end(), &gauge) => ended,
+        () = gone.for_good() => Ok(String::new()),
+    };
     if let Some(path) = told {
         // What is left of it is found to be stale.
         let _ = fs::remove_file(path);
@@ -82,6 +91,61 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             exit(ExitCode::SUCCESS)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// How long the end of a session may take after ssh has gone.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Whether ssh has gone: it ends its ProxyCommand with SIGHUP, and closes neither side before. A session
+/// that ends without a word is held for a client that comes back, and counts as a connection meanwhile.
+#[derive(Clone)]
+struct Gone(watch::Receiver<bool>);
+
+impl Gone {
+    fn watch() -> io::Result<Self> {
+        let (tell, gone) = watch::channel(false);
+        for kind in [SignalKind::hangup(), SignalKind::terminate(), SignalKind::interrupt()] {
+            let (mut signal, tell) = (signal(kind)?, tell.clone());
+            tokio::spawn(async move {
+                if signal.recv().await.is_some() {
+                    tell.send_replace(true);
+                }
+            });
+        }
+        Ok(Self(gone))
+    }
+
+    async fn wait(mut self) {
+        if self.0.wait_for(|gone| *gone).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    /// A while after it has gone.
+    async fn for_good(self) {
+        self.wait().await;
+        sleep(FAREWELL).await;
+    }
+}
+
+/// Standard input, which ends when ssh has gone.
+struct UntilGone {
+    input: Box<dyn AsyncRead + Unpin>,
+    gone: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+impl AsyncRead for UntilGone {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.gone.as_mut().poll(cx).is_ready() {
+            // The session is left at the end of the input, and this is not read again.
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.input).poll_read(cx, into)
     }
 }
 

@@ -146,8 +146,8 @@ pub enum Refused {
     /// The token has opened a connection before.
     #[error("The token of this session was used before. Start a new session.")]
     Used,
-    /// The token was not used in time, or the session was ended before it was.
-    #[error("The session has ended before it was opened: {0} Start a new session.")]
+    /// The token was not used in time, or the session has ended.
+    #[error("The session is over: {}. Start a new session.", .0.trim_end_matches('.'))]
     Ended(String),
     /// The space or its app is not there (any more), or does not let in (any more).
     #[error("The app of the space is not running, or remote access to the space is switched off.")]

@@ -1,0 +1,296 @@
+"""The way into spaces from outside, with the clients that people have: OpenSSH, the aws CLI, and a
+stand-in for the Session Manager plugin (SAGEGATE_TEST_PLUGIN)."""
+
+import contextlib
+import json
+import os
+import pathlib
+import shlex
+import stat
+import subprocess
+import sys
+import time
+
+from conftest import ACCOUNT, REGION, REPOSITORY, Server, shared
+
+FULL_ACCESS = "arn:aws:iam::aws:policy/AmazonSageMakerFullAccess"
+TRUST = REPOSITORY / "examples" / "studio-vpc" / "policies" / "sagemaker-trust.json"
+#: For what takes a while on a machine that is busy with other things.
+PATIENCE = 90
+
+#: What administrators hand out, after the steps that AWS documents: check the ARN, start a session, give
+#: its three values to the plugin.
+CONNECT = r"""#!/bin/bash
+set -euo pipefail
+space=${1:?the ARN of a space} profile=${2:-}
+form='^arn:aws[-a-z]*:sagemaker:([a-z0-9-]+):[0-9]{12}:space/[^/]+/[^/]+$'
+if ! [[ $space =~ $form ]]; then
+  echo "this is not the ARN of a space: $space" >&2
+  exit 1
+fi
+region=${BASH_REMATCH[1]}
+answer=$(aws sagemaker start-session --resource-identifier "$space" --region "$region" \
+  ${profile:+--profile "$profile"})
+value() { grep -o "\"$1\": \"[^\"]*\"" <<<"$answer" | cut -d '"' -f 4; }
+session="{\"streamUrl\":\"$(value StreamUrl)\",\"tokenValue\":\"$(value TokenValue)\""
+session+=",\"sessionId\":\"$(value SessionId)\"}"
+exec session-manager-plugin "$session" "$region" StartSession
+"""
+
+
+def seed(name):
+    return (shared() / "seed-policies" / f"000-remote-access-{name}.json").read_text()
+
+
+def allow(*actions):
+    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": statement})
+
+
+def until(look, seconds=PATIENCE):
+    """Looks until something is seen; what it is."""
+    end = time.monotonic() + seconds
+    while not (seen := look()):
+        assert time.monotonic() < end, f"not seen: {look}"
+        time.sleep(0.1)
+    return seen
+
+
+class Site:
+    """A server with a domain, its execution role, and the profiles ann and ben."""
+
+    def __init__(self, place):
+        self.place = place
+        apps = os.environ.get("SAGEGATE_TEST_APPS")
+        self.server = Server(place / "data", *(("--apps", apps) if apps else ())).start()
+        self.root = self.server.principal()
+        self.iam, ec2 = self.root.client("iam"), self.root.client("ec2")
+        self.sagemaker = self.root.client("sagemaker")
+        self.role = self.new_role("studio")
+        self.iam.attach_role_policy(RoleName="studio", PolicyArn=FULL_ACCESS)
+        subnet = ec2.describe_subnets()["Subnets"][0]
+        made = self.sagemaker.create_domain(
+            DomainName="team",
+            AuthMode="IAM",
+            VpcId=subnet["VpcId"],
+            SubnetIds=[subnet["SubnetId"]],
+            DefaultUserSettings={"ExecutionRole": self.role},
+        )
+        self.domain = made["DomainArn"].rsplit("/", 1)[1]
+        for name in ("ann", "ben"):
+            self.sagemaker.create_user_profile(DomainId=self.domain, UserProfileName=name)
+
+    def new_role(self, name):
+        made = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST.read_text())
+        return made["Role"]["Arn"]
+
+    def user(self, name, document):
+        """A user who may do what the document says and nothing else."""
+        self.iam.create_user(UserName=name)
+        self.iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=document)
+        return self.server.principal(f"user/{name}")
+
+    def arn(self, space):
+        return f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:space/{self.domain}/{space}"
+
+    def make(self, space, owner="ann", remote="ENABLED"):
+        self.sagemaker.create_space(
+            DomainId=self.domain,
+            SpaceName=space,
+            SpaceSettings={"AppType": "JupyterLab", "RemoteAccess": remote},
+            OwnershipSettings={"OwnerUserProfileName": owner},
+            SpaceSharingSettings={"SharingType": "Private"},
+        )
+        until(lambda: self.status(space) == "InService")
+
+    def status(self, space):
+        return self.sagemaker.describe_space(DomainId=self.domain, SpaceName=space)["Status"]
+
+    def app_of(self, space):
+        return {
+            "DomainId": self.domain,
+            "SpaceName": space,
+            "AppType": "JupyterLab",
+            "AppName": "default",
+        }
+
+    def begin(self, space, client=None):
+        """Starts the app of a space, without waiting for it."""
+        (client or self.sagemaker).create_app(
+            **self.app_of(space), ResourceSpec={"InstanceType": "ml.t3.large"}
+        )
+
+    def running(self, space, client=None):
+        """Waits until the app of a space serves."""
+
+        def serves():
+            app = (client or self.sagemaker).describe_app(**self.app_of(space))
+            assert app["Status"] in ("Pending", "InService"), app
+            return app["Status"] == "InService"
+
+        until(serves)
+
+    def run(self, *spaces):
+        for space in spaces:
+            self.begin(space)
+        for space in spaces:
+            self.running(space)
+
+    def stop(self, space):
+        self.sagemaker.delete_app(**self.app_of(space))
+        until(lambda: self.app_status(space) == "Deleted")
+
+    def app_status(self, space):
+        return self.sagemaker.describe_app(**self.app_of(space))["Status"]
+
+    def sessions(self):
+        return json.loads(self.server.command("sessions", "--json"))
+
+
+class Client:
+    """Somebody's machine: a home, the programs, and a configuration of ssh."""
+
+    def __init__(self, site, name, principal, spaces=()):
+        self.site = site
+        self.home = site.place / f"machine-{name}"
+        self.bin = self.home / "bin"
+        self.bin.mkdir(parents=True)
+        self.known_hosts = self.home / "known_hosts"
+        program(self.bin / "aws", f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m awscli "$@"\n')
+        (self.bin / "session-manager-plugin").symlink_to(os.environ["SAGEGATE_TEST_PLUGIN"])
+        self.script = self.home / "sagemaker_connect.sh"
+        program(self.script, CONNECT)
+        # Not the environment, so that a profile can be named instead.
+        aws = self.home / ".aws"
+        aws.mkdir()
+        (aws / "config").write_text("")
+        self.environment = {
+            "PATH": f"{self.bin}:{os.environ['PATH']}",
+            "HOME": str(self.home),
+            "TMPDIR": str(self.home),
+            "XDG_RUNTIME_DIR": str(self.home),
+            "AWS_CONFIG_FILE": str(aws / "config"),
+            "AWS_SHARED_CREDENTIALS_FILE": str(aws / "credentials"),
+            "AWS_MAX_ATTEMPTS": "1",
+            "AWS_PAGER": "",
+            "SHELL": "/bin/bash",
+        }
+        self.variables = principal.variables
+        self.config = self.home / "ssh_config"
+        self.config.write_text("".join(self.entry(space) for space in spaces))
+
+    def entry(self, space, command=None, *more, host=None):
+        """The entry of a space, as documented, but for where known hosts are kept."""
+        command = command or f"'{self.script}' '%h'"
+        lines = [
+            f"Host {host or space}",
+            f"HostName '{self.site.arn(space)}'",
+            f"ProxyCommand {command}",
+            "ForwardAgent yes",
+            "AddKeysToAgent yes",
+            "StrictHostKeyChecking accept-new",
+            f"UserKnownHostsFile {self.known_hosts}",
+            *more,
+        ]
+        return "\n  ".join(lines) + "\n"
+
+    def add(self, text):
+        with self.config.open("a") as config:
+            config.write(text)
+
+    def profile(self, name, principal):
+        """A profile in the files of the aws CLI."""
+        aws = self.home / ".aws"
+        with (aws / "config").open("a") as config:
+            config.write(
+                f"[profile {name}]\nregion = {REGION}\nendpoint_url = {self.site.server.url}\n"
+            )
+        pairs = {
+            "aws_access_key_id": principal.variables["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": principal.variables["AWS_SECRET_ACCESS_KEY"],
+        }
+        lines = "".join(f"{key} = {value}\n" for key, value in pairs.items())
+        with (aws / "credentials").open("a") as credentials:
+            credentials.write(f"[{name}]\n{lines}")
+
+    def env(self, **more):
+        return {**self.environment, **self.variables, **more}
+
+    def run(self, *command, input=None, env=None, timeout=PATIENCE):
+        return subprocess.run(
+            [str(it) for it in command],
+            **({"stdin": subprocess.DEVNULL} if input is None else {"input": input}),
+            env=self.env(**(env or {})),
+            capture_output=True,
+            timeout=timeout,
+        )
+
+    def ssh(self, *arguments, **more):
+        return self.run("ssh", "-F", self.config, *arguments, **more)
+
+    def said(self, *arguments, **more):
+        """What a command in a space prints; it must succeed."""
+        done = self.ssh(*arguments, **more)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode()
+
+    def python(self, host, source, *arguments):
+        """Runs Python in a space; what it prints."""
+        words = " ".join(shlex.quote(it) for it in ("python3", "-", *arguments))
+        return self.said(host, words, input=source.encode())
+
+    @contextlib.contextmanager
+    def background(self, *arguments, program="ssh", **more):
+        """A connection that stays, until the block ends."""
+        process = subprocess.Popen(
+            [program, "-F", str(self.config), *map(str, arguments)],
+            env=self.env(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **more,
+        )
+        try:
+            yield process
+        finally:
+            process.stdin.close()
+            process.terminate()
+            process.wait(timeout=30)
+            process.stdout.close()
+            process.stderr.close()
+
+    @contextlib.contextmanager
+    def inside(self, host, *arguments):
+        """A connection with a command that has begun and waits for its input to end."""
+        with self.background(*arguments, host, "echo begun; cat") as process:
+            line = process.stdout.readline()
+            assert line == b"begun\n", (line, process.stderr.read1())
+            yield process
+
+    def plugin(self, session, suffix="", **more):
+        """Runs the plugin on an answer of StartSession."""
+        answer = {
+            "streamUrl": session["StreamUrl"] + suffix,
+            "tokenValue": session["TokenValue"],
+            "sessionId": session["SessionId"],
+        }
+        return self.run(
+            self.bin / "session-manager-plugin", json.dumps(answer), REGION, "StartSession", **more
+        )
+
+    def by_session(self, session, suffix=""):
+        """A ProxyCommand for one session that somebody else has started."""
+        answer = {
+            "streamUrl": session["StreamUrl"] + suffix,
+            "tokenValue": session["TokenValue"],
+            "sessionId": session["SessionId"],
+        }
+        words = [self.bin / "session-manager-plugin", json.dumps(answer), REGION, "StartSession"]
+        place = pathlib.Path(self.home / f"by-{session['SessionId']}")
+        program(place, "#!/bin/sh\nexec " + " ".join(shlex.quote(str(it)) for it in words) + "\n")
+        return f"'{place}'"
+
+
+def program(path, text):
+    path.write_text(text)
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
