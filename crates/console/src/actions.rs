@@ -20,6 +20,7 @@ use sagegate_services::sagemaker::studio::{NotAdmitted, Refused, Visit};
 use serde_json::{Value, json};
 
 use crate::door::{StudioDoor, Turned, Visitor, home_of};
+use crate::record::{self, AppUse};
 use crate::spaces::{self, SpaceView};
 use crate::web::{redirect, set};
 
@@ -80,6 +81,8 @@ impl Action {
 pub(crate) enum Done {
     /// Go there.
     Go(Response<Bytes>),
+    /// Go there; the record of this request is part of what it wrote.
+    Recorded(Response<Bytes>),
     /// A session from outside is ready to be taken.
     Connect(Box<DeepLink>),
     /// It was not done: what to show.
@@ -231,12 +234,20 @@ impl StudioDoor {
             Err(fault) => return Ok(not(fault.message, id, 503)),
         };
         let now = gate.env().now();
+        let used = AppUse::at(visitor, &app.arn);
         let ticket = gate
-            .transact(|tx| admitted(app_door::ticket(tx, gate.env(), now, visit, &app.id, address)))
+            .transact_recorded(|tx, records| {
+                let found = app_door::ticket(tx, gate.env(), now, visit, &app.id, address);
+                let ticket = admitted(found)?;
+                if ticket.is_ok() {
+                    records.push(record::of_app(gate, request, &used));
+                }
+                Ok(ticket)
+            })
             .await?
             .map_err(Turned::Away)?;
         let to = format!("{origin}/_sagegate/enter?ticket={}", ticket.reveal());
-        Ok(Done::Go(see_other(&to)))
+        Ok(Done::Recorded(see_other(&to)))
     }
 
     /// Asks for a session as the space's execution role, as the deep link of Studio does (SPEC R0.2).

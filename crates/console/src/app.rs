@@ -10,9 +10,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SET_COOKIE, UPGRADE};
 use http::{Method, Request, Response, StatusCode, Uri};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
 use sagegate_gate::HttpRequest;
-use sagegate_services::sagemaker::app_door::{self, AppDoorRecord, COOKIE, Way};
+use sagegate_services::sagemaker::app_door::{self, AppDoorRecord, Way};
 use sagegate_services::sagemaker::notebook_token::NotebookDoor;
 use sagegate_services::sagemaker::space_records::AppRecord;
 use sagegate_services::sagemaker::studio::{NotAdmitted, Refused};
@@ -22,7 +23,7 @@ use sagegate_workloads::runtime::{Failure, Stream};
 use crate::door::{StudioDoor, Turned, Visitor};
 use crate::pages;
 use crate::record::{self, AppUse, Subject};
-use crate::reply::{Reply, Socket};
+use crate::reply::{AppBody, Reply, Socket};
 use crate::web::{cookies_named, not_allowed, page, parameter, redirect, set};
 
 /// By which door an app was come to.
@@ -123,7 +124,8 @@ impl StudioDoor {
         let mut response = redirect(&front(&app));
         let secure = if request.secure { "; Secure" } else { "" };
         let cookie = format!(
-            "{COOKIE}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
+            "{}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
+            app_door::cookie(address),
             entered.cookie.reveal(),
             entered.max_age,
         );
@@ -140,7 +142,7 @@ impl StudioDoor {
         let gate = self.gate();
         let state = gate.store().snapshot()?;
         let mut turned = Turned::Away(NotAdmitted::Unknown);
-        for cookie in cookies_named(request, COOKIE) {
+        for cookie in cookies_named(request, &app_door::cookie(address)) {
             let now = gate.env().now();
             let found = app_door::session(&state, gate.vault(), now, address, cookie);
             let judged = found
@@ -179,9 +181,13 @@ impl StudioDoor {
         match answered {
             Err(failure) => self.silent(request, &used, &failure),
             Ok(Answered::Response(answer)) => {
+                // An app may have taken its time, and what was so when it was asked decides nothing.
+                if let Some((_, page)) = self.turned_at(request, &entrance) {
+                    return page.into();
+                }
                 record::used_app(self.gate(), request, &used);
                 let (head, body) = answer.into_parts();
-                let mut response = Response::new(body.boxed_unsync());
+                let mut response = Response::new(self.guarded(request.clone(), entrance, body));
                 *response.status_mut() = head.status;
                 *response.headers_mut() = proxy::for_client(&head.headers, false);
                 Reply::App(response)
@@ -203,6 +209,17 @@ impl StudioDoor {
                 Reply::Socket(response, socket)
             }
         }
+    }
+
+    /// An app's body, which may have no end: it breaks off as soon as its visitor may not be here.
+    fn guarded(&self, request: HttpRequest, entrance: Entrance, body: Incoming) -> AppBody {
+        if body.is_end_stream() {
+            return Full::new(Bytes::new()).map_err(|never| match never {}).boxed_unsync();
+        }
+        let door = self.clone();
+        let changes = self.gate().store().subscribe();
+        let judge = move || door.permit(&request, &entrance);
+        proxy::guarded(body, judge, changes)
     }
 
     /// What has a WebSocket to an app: every frame of it is judged as a request of its own would be.
@@ -228,18 +245,25 @@ impl StudioDoor {
     /// Whether a frame may pass that came by the connection of this request. Records why not, and says
     /// it in a few words.
     fn permit(&self, request: &HttpRequest, entrance: &Entrance) -> Result<(), String> {
-        let (text, page) = match entrance {
-            Entrance::App(address) => match self.app_visitor(request, *address) {
-                Ok(_) => return Ok(()),
-                Err(turned) => (turned.in_short(), self.turned_from_app(request, turned)),
-            },
-            Entrance::Notebook(door) => match self.notebook_visitor(request, door) {
-                Ok(_) => return Ok(()),
-                Err(turned) => (turned.in_short(), self.turned_from_notebook(request, turned)),
-            },
-        };
-        drop(page);
-        Err(text)
+        self.turned_at(request, entrance).map_or(Ok(()), |(why, _)| Err(why))
+    }
+
+    /// Why the visitor behind a request may not be here (any more), in a few words and as a page.
+    fn turned_at(
+        &self,
+        request: &HttpRequest,
+        entrance: &Entrance,
+    ) -> Option<(String, Response<Bytes>)> {
+        match entrance {
+            Entrance::App(address) => {
+                let turned = self.app_visitor(request, *address).err()?;
+                Some((turned.in_short(), self.turned_from_app(request, turned)))
+            }
+            Entrance::Notebook(door) => {
+                let turned = self.notebook_visitor(request, door).err()?;
+                Some((turned.in_short(), self.turned_from_notebook(request, turned)))
+            }
+        }
     }
 
     /// The page for an app that does not answer.
@@ -276,11 +300,15 @@ impl StudioDoor {
 impl AppUse {
     /// This visitor's use of this app.
     fn of(visitor: &Visitor, app: &AppRecord) -> Self {
-        let Visitor { visit, context, by } = visitor;
+        Self::at(visitor, &app.arn(&visitor.visit.scope))
+    }
+
+    /// This visitor's use of the app of this ARN.
+    pub(crate) fn at(visitor: &Visitor, app: &str) -> Self {
         Self {
-            caller: context.caller.clone(),
-            subject: Subject::App { profile: visit.profile_arn(), app: app.arn(&visit.scope) },
-            by: by.clone(),
+            caller: visitor.context.caller.clone(),
+            subject: Subject::App { profile: visitor.visit.profile_arn(), app: app.to_owned() },
+            by: visitor.by.clone(),
         }
     }
 }

@@ -264,6 +264,7 @@ impl StudioDoor {
         }
         let response = match self.act(request, &visitor, action, space).await? {
             Done::Go(response) => response,
+            Done::Recorded(response) => return Ok((response, Audience::Recorded)),
             Done::Connect(link) => {
                 let shown = pages::connect(&link, &visitor.visit, &visitor.context);
                 page(StatusCode::OK, shown)
@@ -402,12 +403,13 @@ impl StudioDoor {
     ) -> Result<Visitor, Turned> {
         let context = self.context_of(request, visit.caller.clone())?;
         let context = context.ok_or(Turned::Away(NotAdmitted::Gone))?;
-        let mut judged = self.gate.check(&context, visit.needs(state)?);
+        let check = |needs| self.gate.check_at(state.clone(), &context, needs);
+        let mut judged = check(visit.needs(state)?);
         if let Err(Refusal::Denied(denial)) = &judged
             && denial.is_of_the_way_alone()
         {
             // The endpoint's policy is asked last: everything else has allowed it.
-            let by_app = self.gate.check(&context, visit.needs_of_app(state)?);
+            let by_app = check(visit.needs_of_app(state)?);
             judged = by_app.or(judged);
         }
         match judged {

@@ -201,7 +201,8 @@ fn record(
         user_agent: request.header("user-agent").unwrap_or_default(),
         request_id: &request.request_id,
         now: gate.env().now(),
-        read_only: request.method == Method::GET && page != "/auth" && page != "/_sagegate/enter",
+        read_only: request.method == Method::GET
+            && !["auth", "enter", "open"].iter().any(|it| page.rsplit('/').next() == Some(it)),
     };
     let mut record = Record::of(about, gate.env().uuid(), caller);
     let mut parameters = json!({ "method": request.method.as_str(), "page": page });

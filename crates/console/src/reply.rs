@@ -9,7 +9,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use sagegate_workloads::runtime::Stream;
 
 /// A body that is still under way.
-pub type AppBody = UnsyncBoxBody<Bytes, hyper::Error>;
+pub type AppBody = UnsyncBoxBody<Bytes, std::io::Error>;
 
 /// What the door answers.
 pub enum Reply {

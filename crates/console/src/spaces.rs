@@ -33,6 +33,7 @@ pub(crate) struct SpaceView {
 /// The app of a space as the page shows it.
 #[derive(Debug, Clone)]
 pub(crate) struct AppView {
+    pub(crate) arn: String,
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) status: AppStatus,
@@ -133,7 +134,7 @@ fn view(
     let youngest = apps.into_iter().rev().find(|app| app.app_type.0 == app_type);
     let app = youngest.filter(|app| app.status.0 != AppStatus::Deleted);
     let app = match app {
-        Some(app) if app_door::may_open(state, visit, &app)? => Some(app_view(app)),
+        Some(app) if app_door::may_open(state, visit, &app)? => Some(app_view(visit, app)),
         _ => None,
     };
     Ok(SpaceView {
@@ -151,8 +152,9 @@ fn view(
     })
 }
 
-fn app_view(app: AppRecord) -> AppView {
+fn app_view(visit: &Visit, app: AppRecord) -> AppView {
     AppView {
+        arn: app.arn(&visit.scope),
         id: app.id,
         name: app.name,
         status: app.status.0,

@@ -26,7 +26,7 @@ pub(crate) fn cookies(request: &HttpRequest) -> impl Iterator<Item = &str> {
 /// The values of the cookies with a name.
 pub(crate) fn cookies_named<'a>(
     request: &'a HttpRequest,
-    wanted: &'static str,
+    wanted: &'a str,
 ) -> impl Iterator<Item = &'a str> {
     request
         .headers

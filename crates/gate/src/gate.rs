@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use sagegate_model::Struct;
 use sagegate_network::Arrival;
-use sagegate_store::{Committed, Store, StoreError, TransactError, Tx};
+use sagegate_store::{Committed, Snapshot, Store, StoreError, TransactError, Tx};
 use sagegate_wire::sigv4::SigningKeyCache;
 
 use crate::audit::{Journal, Record, line, members, tables};
@@ -565,6 +565,20 @@ impl Gate {
     /// # Errors
     /// The first denial, or a store that cannot be read.
     pub fn check(&self, context: &Context, needs: Needs) -> Result<Granted, Refusal> {
-        self.decide(context, &Sight::Committed(self.store.snapshot()?), needs)
+        self.check_at(self.store.snapshot()?, context, needs)
+    }
+
+    /// As [`Gate::check`], at a state that the asker has seen already: what follows from several
+    /// answers must come from one state.
+    ///
+    /// # Errors
+    /// The first denial, or a store that cannot be read.
+    pub fn check_at(
+        &self,
+        state: Snapshot,
+        context: &Context,
+        needs: Needs,
+    ) -> Result<Granted, Refusal> {
+        self.decide(context, &Sight::Committed(state), needs)
     }
 }

@@ -108,7 +108,8 @@ pub(crate) async fn serve<I>(
             connection.as_mut().graceful_shutdown();
             // How it ends is of no consequence: the answer in flight was written, or its client is
             // gone.
-            let _ = connection.await;
+            // One whose body has no end is cut.
+            let _ = timeout(shared.limits.stop_time, connection).await;
         }
     }
     let left = slot.lock().ok().and_then(|mut slot| slot.take());

@@ -19,7 +19,7 @@ pub type HttpResponse = http::Response<Bytes>;
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A body that is still under way.
-pub type StreamBody = http_body_util::combinators::UnsyncBoxBody<Bytes, hyper::Error>;
+pub type StreamBody = http_body_util::combinators::UnsyncBoxBody<Bytes, std::io::Error>;
 
 /// What a handler gives.
 pub enum Reply {

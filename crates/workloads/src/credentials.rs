@@ -71,7 +71,7 @@ impl Endpoint {
         let entry = Entry {
             role_arn: wanted.role(),
             service: SERVICE,
-            source_arn: wanted.arn(),
+            source_arn: &wanted.source_arn(),
             session_name: SESSION,
             keys: wanted.keys(),
             source_identity: self.source_identity()?,

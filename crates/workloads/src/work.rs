@@ -60,7 +60,17 @@ impl Work {
         }
     }
 
-    /// The ARN of the app, or of the notebook instance: on whose behalf the role is assumed.
+    /// On whose behalf the role is assumed: the domain, for which CreateApp has asked the trust policy
+    /// as well, or the notebook instance.
+    #[must_use]
+    pub fn source_arn(&self) -> String {
+        match self {
+            Self::App(it) => it.domain.arn(&it.scope),
+            Self::Notebook(it) => it.arn.clone(),
+        }
+    }
+
+    /// The ARN of the app, or of the notebook instance.
     #[must_use]
     pub fn arn(&self) -> &str {
         match self {

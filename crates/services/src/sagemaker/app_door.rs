@@ -36,9 +36,14 @@ const TICKETS: Table<String, PassRecord> = Table::new("studio.app-ticket");
 /// Sessions at doors of apps, by the digest of the cookie.
 const SESSIONS: Table<String, PassRecord> = Table::new("studio.app-session");
 
-/// The name of the session cookie at an app's address. Whoever hands a request on to the app takes it
-/// out: it is none of the app's business.
-pub const COOKIE: &str = "sagegate-app";
+/// The name of the session cookie at an app's address, which is in it: where one host has to stand for
+/// all addresses, each with a port, the cookies of several apps are side by side. Whoever hands a
+/// request on to the app takes them out: they are none of the app's business.
+#[must_use]
+pub fn cookie(address: Ipv4Addr) -> String {
+    let [one, two, three, four] = address.octets();
+    format!("sagegate-app-{one}-{two}-{three}-{four}")
+}
 
 /// For how many seconds a ticket can be used: a redirect takes no longer.
 const TICKET_LIFE: i64 = 60;
@@ -294,6 +299,7 @@ pub fn ticket(
     app: &str,
     address: Ipv4Addr,
 ) -> Result<Secret, Refused> {
+    studio::sweep(tx, now)?;
     let app = open_app(tx, visit, app)?;
     let door = APP_DOORS.get(tx, address.to_string().as_str())?;
     let studio = visit.session.clone();
@@ -335,7 +341,7 @@ pub(super) fn forget(tx: &mut Tx, kind: &str, digest: &str) {
 /// A session just opened at an app's door.
 #[derive(Debug)]
 pub struct Entered {
-    /// The value of the cookie [`COOKIE`].
+    /// The value of the cookie ([`cookie`]).
     pub cookie: Secret,
     /// For how many seconds the browser may keep it.
     pub max_age: i64,
@@ -356,6 +362,7 @@ pub fn enter(
     let digest = studio::digest(ticket);
     let record = pass(tx, TICKETS, now, address, &digest)?;
     let (visit, _) = recognise(tx, vault, now, &record)?;
+    studio::sweep(tx, now)?;
     TICKETS.delete(tx, digest.as_str());
     studio::forget_end(tx, "app-ticket", &digest, record.ends);
     let session = PassRecord { ends: visit.ends, ..record };
@@ -404,7 +411,12 @@ fn pass(
 ) -> Result<PassRecord, Refused> {
     let found = table.get(state, digest)?;
     let here = found.filter(|record| record.address == address.to_string() && record.ends > now);
-    Ok(here.ok_or(NotAdmitted::Unknown)?)
+    let record = here.ok_or(NotAdmitted::Unknown)?;
+    match APP_DOORS.get(state, record.address.as_str())? {
+        Some(door) if door.app == record.app => Ok(record),
+        // The address is another app's by now.
+        _ => Err(NotAdmitted::Unknown.into()),
+    }
 }
 
 fn recognise(

@@ -258,7 +258,7 @@ fn remove(
 }
 
 /// Clears away a few of those that have ended, so that their number stays bounded by use.
-fn sweep(tx: &mut Tx, now: Time) -> Result<(), Fault> {
+pub(super) fn sweep(tx: &mut Tx, now: Time) -> Result<(), Fault> {
     let now = millis(now);
     for ((at, kind, digest), ()) in ENDS.scan(tx, &(), None, SWEEP)? {
         if at > now {

@@ -5,10 +5,12 @@
 //! client claims about the way by which it came), and what it answers goes back as it is, but for what
 //! would speak for the door.
 
+mod body;
 mod frames;
 mod headers;
 mod relay;
 
+pub use body::guarded;
 pub use headers::{for_app, for_client};
 pub use relay::{End, Guard, Relayed, relay};
 

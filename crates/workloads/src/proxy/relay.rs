@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::frames::Frames;
 use crate::runtime::Stream;
@@ -18,7 +18,10 @@ const PIECE: usize = 16 * 1024;
 const LAST_WORD: Duration = Duration::from_secs(2);
 /// How often an idle connection is judged anew, beside every change of the state: permissions may
 /// depend on the time, and sessions end by it.
-const AGAIN: Duration = Duration::from_secs(30);
+pub(super) const AGAIN: Duration = Duration::from_secs(30);
+
+/// How long the state may change without being asked about again.
+pub(super) const BREATH: Duration = Duration::from_millis(100);
 
 /// The status of a connection that is closed because it is not permitted (RFC 6455, section 7.4.1).
 const POLICY_VIOLATION: u16 = 1008;
@@ -95,6 +98,8 @@ pub async fn relay(
             if let Ok(Err(_)) = changed {
                 return End::Leaving;
             }
+            // Many changes at once are one question.
+            sleep(BREATH).await;
         }
     };
     let end = tokio::select! {
