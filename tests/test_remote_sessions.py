@@ -172,6 +172,9 @@ def test_who_was_connected_is_written_down(site, client):
     carried = closed["responseElements"]
     assert carried["reason"] and carried["bytesFromClient"] > len(data)
     assert carried["bytesToClient"] > len(data)
+    told = site.server.command("explain", closed["requestID"])
+    assert f"  {started['SessionId']}\n" in told and site.arn("my-space") in told
+    assert f"{carried['bytesFromClient']} bytes from the client" in told
 
 
 def newest(site, event):

@@ -67,6 +67,19 @@ fn tell(record: &Value) -> String {
     };
     row("from", &from);
     row("answer", text("errorMessage"));
+    // A data channel has no caller's answer; where it led to and what it carried is what matters.
+    if text("eventSource") == "ssmmessages.amazonaws.com" {
+        let at = |path: &str| record.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        row("space", at("/requestParameters/resourceIdentifier"));
+        row("session", at("/requestParameters/sessionId"));
+        row("ended", at("/responseElements/reason"));
+        let bytes = |name: &str| {
+            record.pointer(&format!("/responseElements/{name}")).and_then(Value::as_u64)
+        };
+        if let (Some(up), Some(down)) = (bytes("bytesFromClient"), bytes("bytesToClient")) {
+            row("carried", &format!("{up} bytes from the client, {down} to it"));
+        }
+    }
     if let Some(grants) = decision.get("by").and_then(Value::as_array) {
         for grant in grants {
             let at = match grant.get("statement").and_then(Value::as_u64) {
