@@ -11,4 +11,4 @@ pub mod loopback;
 pub mod security_group;
 
 pub use arrival::{Arrival, Behind, EndpointArrival, behind};
-pub use loopback::Places;
+pub use loopback::{Places, SPACES};

@@ -2,6 +2,10 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+/// From which address of this machine code in spaces comes to the public listener: it is none of the
+/// operator's own programs.
+pub const SPACES: Ipv4Addr = Ipv4Addr::new(127, 69, 0, 1);
+
 /// Where the addresses of endpoints and doors are listened on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Places {

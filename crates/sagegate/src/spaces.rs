@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sagegate_gate::Reaction;
+use sagegate_network::SPACES;
 use sagegate_workloads::apps::Catalog;
 use sagegate_workloads::keeper::{ApiDoor, Keeper, Parts};
 use sagegate_workloads::nothing::Nothing;
 use sagegate_workloads::process::{Process, Settings};
 use sagegate_workloads::runtime::{Doing, Isolation, Runtime, Stream};
 use sagegate_workloads::work::Work;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::node::Node;
@@ -172,7 +173,15 @@ struct PublicDoor(SocketAddr);
 impl ApiDoor for PublicDoor {
     fn connect<'a>(&'a self, _: &'a Work) -> Doing<'a, std::io::Result<Stream>> {
         Box::pin(async {
-            let stream = TcpStream::connect(self.0).await?;
+            let stream = match self.0 {
+                SocketAddr::V4(listener) if listener.ip().is_loopback() => {
+                    let socket = TcpSocket::new_v4()?;
+                    // Where 127.0.0.1 is alone there is no other address to come from.
+                    let _ = socket.bind(SocketAddr::from((SPACES, 0)));
+                    socket.connect(self.0).await?
+                }
+                other => TcpStream::connect(other).await?,
+            };
             stream.set_nodelay(true)?;
             Ok(Box::new(stream) as Stream)
         })

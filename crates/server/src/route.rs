@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Method};
 use sagegate_gate::{HttpRequest, Unsigned};
-use sagegate_network::{Arrival, Behind};
+use sagegate_network::{Arrival, Behind, SPACES};
 
 use crate::exchange::BoxFuture;
 use crate::refusal::Refusal;
@@ -60,7 +60,11 @@ pub(crate) fn route(
             // Another machine must not be able to empty the state, and neither must a page in a
             // browser of this machine: browsers name the page's origin, and a page that has its own
             // name resolve to this machine is known by that name.
-            let local = matches!(arrival, Arrival::Public { source_ip } if source_ip.is_loopback());
+            // Nor must code in a space.
+            let local = matches!(
+                arrival,
+                Arrival::Public { source_ip } if source_ip.is_loopback() && *source_ip != SPACES
+            );
             if !local || headers.contains_key(http::header::ORIGIN) || !is_local_host(host) {
                 return Err(Refusal::ForeignOrigin);
             }
@@ -184,7 +188,7 @@ mod tests {
         for host in ["evil.example", "localhost.evil.example", "10.0.0.1", "", "127.0.0.1.nip.io"] {
             assert_eq!(to(&public(), Method::POST, reset, host), None, "{host}");
         }
-        for peer in ["10.0.0.7", "192.168.1.2", "fe80::1"] {
+        for peer in ["10.0.0.7", "192.168.1.2", "fe80::1", "127.69.0.1"] {
             let other = Arrival::Public { source_ip: peer.parse().unwrap() };
             assert_eq!(to(&other, Method::POST, reset, "localhost"), None, "{peer}");
         }

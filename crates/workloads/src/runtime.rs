@@ -77,12 +77,21 @@ pub trait Runtime: Send + Sync {
     fn forget_home<'a>(&'a self, home: &'a str) -> Doing<'a, Result<(), Failure>>;
 }
 
+/// How long an agent may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// Asks an agent for something on a fresh connection.
 ///
 /// # Errors
 ///
 /// The agent's refusal, or that it does not answer.
 pub async fn open(runtime: &dyn Runtime, id: &str, what: &Open) -> Result<Stream, Failure> {
+    // What runs inside may have stopped its own agent.
+    let asked = tokio::time::timeout(ANSWER, ask(runtime, id, what)).await;
+    asked.unwrap_or_else(|_| Err(Failure::new("The space does not answer.")))
+}
+
+async fn ask(runtime: &dyn Runtime, id: &str, what: &Open) -> Result<Stream, Failure> {
     let mut stream = runtime.connect(id).await?;
     let mut line = serde_json::to_vec(what).map_err(|error| Failure::new(error.to_string()))?;
     line.push(b'\n');

@@ -4,6 +4,7 @@ mod files;
 mod loopback;
 pub(crate) mod mounts;
 pub(crate) mod rights;
+mod syscalls;
 
 use std::os::fd::OwnedFd;
 use std::path::Path;

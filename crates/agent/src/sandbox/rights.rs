@@ -105,5 +105,6 @@ pub(crate) fn give_up() -> Done {
     rustix::thread::clear_ambient_capability_set().doing("capabilities")?;
     let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
     rustix::thread::set_capabilities(None, sets).doing("capabilities")?;
-    rustix::thread::set_no_new_privs(true).doing("no new privileges")
+    rustix::thread::set_no_new_privs(true).doing("no new privileges")?;
+    super::syscalls::refuse()
 }

@@ -146,6 +146,24 @@ async fn rights_cannot_be_had_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keyrings_are_nobodys() {
+    let Some(place) = neighbours().await else { return };
+    // keyctl(KEYCTL_GET_KEYRING_ID, session), add_key, request_key.
+    let script = r#"python3 - <<'END'
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+for call in ((250, 0, -3, 1), (248, b"user", b"k", b"v", 1, -3), (249, b"user", b"k", None, 0)):
+    if libc.syscall(*call) != -1 or ctypes.get_errno() != 1:
+        print("reached", call[0])
+print("tried")
+END"#;
+    if cfg!(target_arch = "x86_64") {
+        assert_eq!(attack(&place, script).await.trim(), "tried");
+    }
+    place.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_network_is_its_own() {
     let Some(place) = neighbours().await else { return };
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
