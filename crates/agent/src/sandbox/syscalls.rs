@@ -10,7 +10,7 @@ use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 use crate::trouble::{Done, While};
 
 /// Keyrings, and what is a way into the kernel for programs that a space has no use for.
-const REFUSED: &[libc::c_long] = &[
+const REFUSED: &[i64] = &[
     libc::SYS_keyctl,
     libc::SYS_add_key,
     libc::SYS_request_key,
@@ -27,7 +27,7 @@ const X32: i64 = 0x4000_0000;
 /// Refuses these calls to this process and all that come of it, with EPERM. For good: needs "no new
 /// privileges", or the right to do without.
 pub(crate) fn refuse() -> Done {
-    let numbers = REFUSED.iter().map(|it| i64::from(*it)).flat_map(|it| [it, it | X32]);
+    let numbers = REFUSED.iter().flat_map(|it| [*it, *it | X32]);
     let rules: BTreeMap<i64, Vec<_>> = numbers.map(|number| (number, Vec::new())).collect();
     let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let here = TargetArch::try_from(std::env::consts::ARCH).doing("system calls")?;
