@@ -175,8 +175,9 @@ fn a_login_shell_by_hand() {
 fn a_cut_line() {
     let space = Space::new();
     for options in [&[][..], &["-tt"]] {
-        let script = "echo $$ > leader; trap 'echo hup > heard; exit' HUP; \
-                      setsid sleep 1000 >/dev/null 2>&1 </dev/null & echo $! > left; \
+        let script = "rm -f left; echo $$ > leader; trap 'echo hup > heard; exit' HUP; \
+                      setsid sh -c 'echo $$ > left; exec sleep 1000' >/dev/null 2>&1 </dev/null & \
+                      until test -s left; do sleep 0.01; done; \
                       echo ready; while :; do sleep 1000 & wait; done";
         let mut child = space.ssh(options, &[script]).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = [0; 5];
