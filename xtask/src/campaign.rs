@@ -38,7 +38,7 @@ pub(crate) fn run_all(arguments: &Arguments) -> anyhow::Result<()> {
         reason = "a few hours in seconds"
     )]
     let seconds = (arguments.hours * 3600.0 / turns as f64) as u64;
-    let fuzzed = fuzz::run_all(&root, seconds.max(1));
+    let fuzzed = fuzz::run_all(&root, seconds.max(1), None);
 
     println!("\n== report");
     match &properties {

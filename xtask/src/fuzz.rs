@@ -48,10 +48,18 @@ pub(crate) struct Arguments {
     /// How long each runs.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
+    /// Where the random numbers start; chosen by libFuzzer when it is not given.
+    #[arg(long)]
+    seed: Option<u32>,
     /// Run one target on this input only.
     #[arg(long)]
     replay: Option<PathBuf>,
 }
+
+/// The seed of a test run: from the same corpus, the same inputs in the same order, so that a
+/// change is not refused for what chance has found in older code. `cargo xtask fuzz` and the
+/// campaign look further.
+pub(crate) const TEST_SEED: u32 = 1;
 
 /// What a run of a target came to.
 #[derive(Debug)]
@@ -73,15 +81,19 @@ pub(crate) fn run_command(arguments: &Arguments) -> anyhow::Result<()> {
         let place = Place::build(&root)?;
         return run(Command::new(place.binary(target)).arg(input));
     }
-    for outcome in run_targets(&root, &targets, arguments.seconds)? {
+    for outcome in run_targets(&root, &targets, arguments.seconds, arguments.seed)? {
         println!("{outcome}");
     }
     Ok(())
 }
 
 /// Runs all targets.
-pub(crate) fn run_all(root: &Path, seconds: u64) -> anyhow::Result<Vec<Outcome>> {
-    run_targets(root, TARGETS, seconds)
+pub(crate) fn run_all(
+    root: &Path,
+    seconds: u64,
+    seed: Option<u32>,
+) -> anyhow::Result<Vec<Outcome>> {
+    run_targets(root, TARGETS, seconds, seed)
 }
 
 /// How many targets there are.
@@ -114,6 +126,7 @@ fn run_targets(
     root: &Path,
     targets: &[&'static str],
     seconds: u64,
+    seed: Option<u32>,
 ) -> anyhow::Result<Vec<Outcome>> {
     let place = Place::build(root)?;
     let waiting = Mutex::new(targets.iter().copied().collect::<VecDeque<_>>());
@@ -123,7 +136,7 @@ fn run_targets(
             // The lock is let go before the target runs.
             let next = waiting.lock().ok().and_then(|mut waiting| waiting.pop_front());
             let Some(target) = next else { return };
-            let outcome = place.fuzz(target, seconds);
+            let outcome = place.fuzz(target, seconds, seed);
             if let Ok(mut outcomes) = outcomes.lock() {
                 outcomes.push(outcome);
             }
@@ -180,7 +193,12 @@ impl Place {
         self.binaries.join(target)
     }
 
-    fn fuzz(&self, target: &'static str, seconds: u64) -> anyhow::Result<Outcome> {
+    fn fuzz(
+        &self,
+        target: &'static str,
+        seconds: u64,
+        seed: Option<u32>,
+    ) -> anyhow::Result<Outcome> {
         let corpus = self.work.join("corpus").join(target);
         let findings = self.work.join("findings");
         let log = self.work.join(format!("{target}.log"));
@@ -197,6 +215,9 @@ impl Place {
             .args(["-timeout=5", "-rss_limit_mb=1024", "-max_len=16384", "-print_final_stats=1"])
             .stderr(written.try_clone()?)
             .stdout(written);
+        if let Some(seed) = seed {
+            command.arg(format!("-seed={seed}"));
+        }
         let dictionary = self.fuzz.join("dictionaries").join(target);
         if dictionary.is_file() {
             command.arg(format!("-dict={}", dictionary.display()));
@@ -208,10 +229,13 @@ impl Place {
             let tail: Vec<&str> = tail.into_iter().rev().collect();
             let input = text.lines().find_map(|line| line.split_once("Test unit written to "));
             let input = input.map_or("", |(_, path)| path);
+            // The file may be on a machine that is gone once this is read.
+            let bytes = fs::read(input).unwrap_or_default();
             bail!(
                 "{}\nthe fuzz target {target} found something: {status}\ninput:  {input}\n\
-                 replay: cargo xtask fuzz {target} --replay {input}",
-                tail.join("\n")
+                 bytes:  \"{}\"\nreplay: cargo xtask fuzz {target} --replay {input}",
+                tail.join("\n"),
+                bytes.escape_ascii()
             );
         }
         Ok(Outcome {

@@ -74,7 +74,7 @@ fn unit(root: &Path, _: &Arguments) -> anyhow::Result<()> {
 }
 
 fn fuzz(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
-    for outcome in fuzz::run_all(root, arguments.fuzz_seconds)? {
+    for outcome in fuzz::run_all(root, arguments.fuzz_seconds, Some(fuzz::TEST_SEED))? {
         println!("{outcome}");
     }
     Ok(())
