@@ -9,6 +9,7 @@ pub mod cidr;
 pub mod endpoint_name;
 pub mod loopback;
 pub mod security_group;
+pub mod topology;
 
 pub use arrival::{Arrival, Behind, EndpointArrival, behind};
 pub use loopback::{Places, SPACES};
