@@ -11,10 +11,9 @@ import subprocess
 import sys
 import time
 
-from conftest import ACCOUNT, REGION, REPOSITORY, Server, shared
+from conftest import ACCOUNT, REGION, shared
+from studio import Studio
 
-FULL_ACCESS = "arn:aws:iam::aws:policy/AmazonSageMakerFullAccess"
-TRUST = REPOSITORY / "examples" / "studio-vpc" / "policies" / "sagemaker-trust.json"
 #: For what takes a while on a machine that is busy with other things.
 PATIENCE = 90
 
@@ -42,11 +41,6 @@ def seed(name):
     return (shared() / "seed-policies" / f"000-remote-access-{name}.json").read_text()
 
 
-def allow(*actions):
-    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
-    return json.dumps({"Version": "2012-10-17", "Statement": statement})
-
-
 def until(look, seconds=PATIENCE):
     """Looks until something is seen; what it is."""
     end = time.monotonic() + seconds
@@ -56,39 +50,12 @@ def until(look, seconds=PATIENCE):
     return seen
 
 
-class Site:
-    """A server with a domain, its execution role, and the profiles ann and ben."""
+class Site(Studio):
+    """A server with a domain, the profiles ann and ben, their spaces, and ways into those."""
 
     def __init__(self, place):
+        super().__init__(place / "data")
         self.place = place
-        apps = os.environ.get("SAGEGATE_TEST_APPS")
-        self.server = Server(place / "data", *(("--apps", apps) if apps else ())).start()
-        self.root = self.server.principal()
-        self.iam, ec2 = self.root.client("iam"), self.root.client("ec2")
-        self.sagemaker = self.root.client("sagemaker")
-        self.role = self.new_role("studio")
-        self.iam.attach_role_policy(RoleName="studio", PolicyArn=FULL_ACCESS)
-        subnet = ec2.describe_subnets()["Subnets"][0]
-        made = self.sagemaker.create_domain(
-            DomainName="team",
-            AuthMode="IAM",
-            VpcId=subnet["VpcId"],
-            SubnetIds=[subnet["SubnetId"]],
-            DefaultUserSettings={"ExecutionRole": self.role},
-        )
-        self.domain = made["DomainArn"].rsplit("/", 1)[1]
-        for name in ("ann", "ben"):
-            self.sagemaker.create_user_profile(DomainId=self.domain, UserProfileName=name)
-
-    def new_role(self, name):
-        made = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST.read_text())
-        return made["Role"]["Arn"]
-
-    def user(self, name, document):
-        """A user who may do what the document says and nothing else."""
-        self.iam.create_user(UserName=name)
-        self.iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=document)
-        return self.server.principal(f"user/{name}")
 
     def arn(self, space):
         return f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:space/{self.domain}/{space}"

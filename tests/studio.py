@@ -1,17 +1,69 @@
-"""Studio domains beside that of the examples."""
+"""Studio domains beside that of the examples, and servers that run their apps."""
 
+import json
+import os
 import time
 
-from conftest import REPOSITORY
+from conftest import REPOSITORY, Server
+
+FULL_ACCESS = "arn:aws:iam::aws:policy/AmazonSageMakerFullAccess"
+TRUST = REPOSITORY / "examples" / "studio-vpc" / "policies" / "sagemaker-trust.json"
 
 
-def domain(root, name):
-    """Makes a domain in the default VPC; its id."""
+def allow(*actions, condition=None):
+    """A policy that allows these actions on everything."""
+    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    if condition:
+        statement["Condition"] = condition
+    return json.dumps({"Version": "2012-10-17", "Statement": statement})
+
+
+class Account:
+    """A server that finds the programs of apps, and root's clients there."""
+
+    def __init__(self, data, *flags):
+        apps = os.environ.get("SAGEGATE_TEST_APPS")
+        self.server = Server(data, *flags, *(("--apps", apps) if apps else ())).start()
+        self.root = self.server.principal()
+        self.iam, self.ec2 = self.root.client("iam"), self.root.client("ec2")
+        self.sagemaker = self.root.client("sagemaker")
+
+    def new_role(self, name):
+        """Makes a role that SageMaker may assume; its ARN."""
+        made = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST.read_text())
+        return made["Role"]["Arn"]
+
+    def user(self, name, document, **more):
+        """A new user who may do what the document says and nothing else."""
+        self.iam.create_user(UserName=name, **more)
+        self.give(name, document)
+        return self.server.principal(f"user/{name}")
+
+    def give(self, user, document):
+        """Replaces what a user may do."""
+        self.iam.put_user_policy(UserName=user, PolicyName="own", PolicyDocument=document)
+
+
+class Studio(Account):
+    """An account with a domain, its execution role, and the profiles ann and ben."""
+
+    def __init__(self, data, *flags):
+        super().__init__(data, *flags)
+        self.role = self.new_role("studio")
+        self.iam.attach_role_policy(RoleName="studio", PolicyArn=FULL_ACCESS)
+        self.domain = domain(self.root, "team", self.role)
+        for name in ("ann", "ben"):
+            profile(self.root, self.domain, name)
+
+
+def domain(root, name, role=None):
+    """Makes a domain in the default VPC, with an execution role of its own if none is given; its id."""
     iam, ec2 = root.client("iam"), root.client("ec2")
-    trust = REPOSITORY / "examples" / "studio-vpc" / "policies" / "sagemaker-trust.json"
-    role = iam.create_role(
-        RoleName=f"studio-{name}", AssumeRolePolicyDocument=trust.read_text()
-    )["Role"]["Arn"]
+    if role is None:
+        made = iam.create_role(
+            RoleName=f"studio-{name}", AssumeRolePolicyDocument=TRUST.read_text()
+        )
+        role = made["Role"]["Arn"]
     subnet = ec2.describe_subnets()["Subnets"][0]
     made = root.client("sagemaker").create_domain(
         DomainName=name,

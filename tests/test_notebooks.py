@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import time
 import uuid
 from urllib.parse import urljoin, urlsplit
@@ -12,9 +11,9 @@ import pytest
 import requests
 import websocket
 
-from conftest import ACCOUNT, REGION, REPOSITORY, Server
+from conftest import ACCOUNT, REGION
+from studio import Account, allow
 
-APPS = os.environ.get("SAGEGATE_TEST_APPS")
 #: One look a second, for as long as a busy machine may need.
 WAIT = {"WaiterConfig": {"Delay": 1, "MaxAttempts": 180}}
 OPEN = "sagemaker:CreatePresignedNotebookInstanceUrl"
@@ -32,31 +31,13 @@ def soon(seen):
         time.sleep(0.05)
 
 
-class Site:
+class Site(Account):
     """A server, a role for notebook instances, and somebody who may open them."""
 
     def __init__(self, data, *flags):
-        flags = (*flags, "--apps", APPS) if APPS else flags
-        self.server = Server(data, *flags).start()
-        self.root = self.server.principal()
-        self.iam = self.root.client("iam")
-        trust = REPOSITORY / "examples" / "studio-vpc" / "policies" / "sagemaker-trust.json"
-        self.role = self.iam.create_role(
-            RoleName="notebook", AssumeRolePolicyDocument=trust.read_text()
-        )["Role"]["Arn"]
-        self.sagemaker = self.root.client("sagemaker")
-        self.iam.create_user(UserName="ann")
-        self.allow(OPEN)
-
-    def allow(self, action, condition=None):
-        statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
-        if condition:
-            statement["Condition"] = condition
-        self.iam.put_user_policy(
-            UserName="ann",
-            PolicyName="open",
-            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statement}),
-        )
+        super().__init__(data, *flags)
+        self.role = self.new_role("notebook")
+        self.user("ann", allow(OPEN))
 
     def create(self, name, **more):
         self.sagemaker.create_notebook_instance(
@@ -225,14 +206,14 @@ def test_a_notebook_instance_lives(site):
 
     # The permission is asked for on every request, and a kernel's open socket closes without it.
     condition = {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}
-    site.allow(OPEN, condition)
+    site.give("ann", allow(OPEN, condition=condition))
     assert closed_with(socket) == POLICY_VIOLATION
     refused = visit.call("GET", "/api/status")
     assert refused.status_code == 403 and OPEN in refused.text, refused.text
     explained = json.dumps(site.server.explain(refused.headers["x-amzn-RequestId"]))
     assert "OpenNotebookInstance" in explained and arn in explained
     assert urlsplit(url).query.split("=", 1)[1] not in explained
-    site.allow(OPEN)
+    site.give("ann", allow(OPEN))
     assert visit.call("GET", "/api/status").status_code == 200
 
     # A restart of the server finds it running.

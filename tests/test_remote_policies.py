@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from conftest import Principal, REGION
-from remote import Client, Site, allow, seed, until
-from studio import close
+from remote import Client, Site, seed, until
+from studio import allow, close
 
 #: The image that the AWS Toolkit names where a space has none: of AWS's own account.
 IMAGE = "arn:aws:sagemaker:us-west-2:542918446943:image/sagemaker-distribution-cpu"

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from remote import Client, Site, allow, until
-from studio import close
+from remote import Client, Site, until
+from studio import allow, close
 
 #: Connections that a space can have at one time.
 LIMIT = 10

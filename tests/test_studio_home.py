@@ -1,7 +1,6 @@
 """A data scientist on the Studio home, in a real browser: a space, its app, and the way in from outside."""
 
 import json
-import os
 import urllib.parse
 
 import pytest
@@ -13,52 +12,22 @@ from selenium.webdriver.support import expected_conditions as expect
 from selenium.webdriver.support.wait import WebDriverWait
 
 from browser import chromium, keep
-from conftest import ACCOUNT, REGION, REPOSITORY, Server, shared
-from studio import close, profile
+from conftest import ACCOUNT, REGION, shared
+from studio import Studio, allow, close
 
-FULL_ACCESS = "arn:aws:iam::aws:policy/AmazonSageMakerFullAccess"
 #: The policy for the deep link, as administrators are told to use it.
 SEED = shared() / "seed-policies" / "000-remote-access-deep-link.json"
 #: How long an app may take on a machine that is busy with other things.
 PATIENCE = 180
+VISIT = allow("sagemaker:CreatePresignedDomainUrl")
 
-class Site:
-    """A server with a domain, its execution role, and two profiles."""
+
+class Site(Studio):
+    """A server with a domain and two profiles, and a visitor who may open Studio."""
 
     def __init__(self, data):
-        apps = os.environ.get("SAGEGATE_TEST_APPS")
-        flags = ("--apps", apps) if apps else ()
-        self.server = Server(data, *flags).start()
-        self.root = self.server.principal()
-        iam, ec2 = self.root.client("iam"), self.root.client("ec2")
-        trust = REPOSITORY / "examples" / "studio-vpc" / "policies" / "sagemaker-trust.json"
-        self.role = iam.create_role(
-            RoleName="studio", AssumeRolePolicyDocument=trust.read_text()
-        )["Role"]["Arn"]
-        iam.attach_role_policy(RoleName="studio", PolicyArn=FULL_ACCESS)
-        subnet = ec2.describe_subnets()["Subnets"][0]
-        self.sagemaker = self.root.client("sagemaker")
-        made = self.sagemaker.create_domain(
-            DomainName="team",
-            AuthMode="IAM",
-            VpcId=subnet["VpcId"],
-            SubnetIds=[subnet["SubnetId"]],
-            DefaultUserSettings={"ExecutionRole": self.role},
-        )
-        self.domain = made["DomainArn"].rsplit("/", 1)[1]
-        for name in ("ann", "ben"):
-            profile(self.root, self.domain, name)
-        iam.create_user(UserName="visitor")
-        self.allow("visitor", "sagemaker:CreatePresignedDomainUrl")
-
-    def allow(self, user, action):
-        document = {
-            "Version": "2012-10-17",
-            "Statement": {"Effect": "Allow", "Action": action, "Resource": "*"},
-        }
-        self.root.client("iam").put_user_policy(
-            UserName=user, PolicyName="studio", PolicyDocument=json.dumps(document)
-        )
+        super().__init__(data)
+        self.user("visitor", VISIT)
 
     def url(self, name="ann"):
         client = self.server.principal("user/visitor").client("sagemaker")
@@ -138,12 +107,12 @@ def test_a_space_is_made_run_opened_and_stopped(site, browser):
     keep(browser, "jupyterlab")
 
     # The permission goes: the open kernel socket closes, and the next page is refused.
-    site.root.client("iam").delete_user_policy(UserName="visitor", PolicyName="studio")
+    site.iam.delete_user_policy(UserName="visitor", PolicyName="own")
     soon(browser, closed_sockets)
     browser.refresh()
     assert "no identity-based policy allows" in main(browser)
     keep(browser, "app-refused")
-    site.allow("visitor", "sagemaker:CreatePresignedDomainUrl")
+    site.give("visitor", VISIT)
 
     browser.close()
     browser.switch_to.window(studio)
@@ -210,7 +179,7 @@ def test_the_link_for_vs_code_is_a_session_of_the_execution_role(site, browser):
     state(browser, "code", "Running")
 
     # AmazonSageMakerFullAccess does not speak of StartSession: the refusal is explained.
-    iam = site.root.client("iam")
+    iam = site.iam
     iam.put_role_policy(
         RoleName="studio",
         PolicyName="none",
