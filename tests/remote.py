@@ -2,6 +2,7 @@
 stand-in for the Session Manager plugin (SAGEGATE_TEST_PLUGIN)."""
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -10,12 +11,17 @@ import stat
 import subprocess
 import sys
 import time
+import urllib.parse
 
-from conftest import ACCOUNT, REGION, shared
-from studio import Studio
+import requests
+
+from conftest import ACCOUNT, REGION, Principal, shared
+from studio import Studio, allow
 
 #: For what takes a while on a machine that is busy with other things.
 PATIENCE = 90
+#: For names that are there once.
+NUMBERS = itertools.count()
 
 #: What administrators hand out, after the steps that AWS documents: check the ARN, start a session, give
 #: its three values to the plugin.
@@ -60,13 +66,14 @@ class Site(Studio):
     def arn(self, space):
         return f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:space/{self.domain}/{space}"
 
-    def make(self, space, owner="ann", remote="ENABLED"):
+    def make(self, space, owner="ann", remote="ENABLED", sharing="Private", **more):
         self.sagemaker.create_space(
             DomainId=self.domain,
             SpaceName=space,
             SpaceSettings={"AppType": "JupyterLab", "RemoteAccess": remote},
             OwnershipSettings={"OwnerUserProfileName": owner},
-            SpaceSharingSettings={"SharingType": "Private"},
+            SpaceSharingSettings={"SharingType": sharing},
+            **more,
         )
         until(lambda: self.status(space) == "InService")
 
@@ -261,3 +268,43 @@ class Client:
 def program(path, text):
     path.write_text(text)
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+#: The credentials of the code in a space, got as AWS's clients get them.
+CREDENTIALS = """
+import os, urllib.request
+request = urllib.request.Request(
+    os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"],
+    headers={"Authorization": os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]},
+)
+print(urllib.request.urlopen(request, timeout=60).read().decode())
+"""
+
+
+def inside(site, space):
+    """The credentials that the code in a space has."""
+    operator = Client(site, f"operator-{next(NUMBERS)}", site.root, [space])
+    given = json.loads(operator.python(space, CREDENTIALS))
+    return Principal(
+        site.server,
+        {
+            "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": given["Token"],
+            "AWS_ENDPOINT_URL": site.server.url,
+            "AWS_REGION": REGION,
+        },
+    )
+
+
+def home(site, profile):
+    """Studio's home as somebody's browser has it: its address, and the browser."""
+    visitor = site.user(f"door-{profile}", allow("sagemaker:CreatePresignedDomainUrl"))
+    url = visitor.client("sagemaker").create_presigned_domain_url(
+        DomainId=site.domain, UserProfileName=profile
+    )["AuthorizedUrl"]
+    browser = requests.Session()
+    browser.trust_env = False
+    answer = browser.get(url, timeout=60)
+    assert answer.status_code == 200
+    return answer.url.split("#")[0], browser

@@ -4,6 +4,9 @@ import json
 import os
 import time
 
+import botocore.exceptions
+import pytest
+
 from conftest import REPOSITORY, Server
 
 FULL_ACCESS = "arn:aws:iam::aws:policy/AmazonSageMakerFullAccess"
@@ -79,6 +82,16 @@ def profile(root, domain, name):
     """Makes a user profile; its name."""
     root.client("sagemaker").create_user_profile(DomainId=domain, UserProfileName=name)
     return name
+
+
+def denied(call, action, **given):
+    """Makes a call that the caller may not make; what the refusal says."""
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        call(**given)
+    assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
+    text = refused.value.response["Error"]["Message"]
+    assert f"is not authorized to perform: sagemaker:{action} " in text, text
+    return text
 
 
 def close(server):

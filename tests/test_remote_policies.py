@@ -6,26 +6,14 @@ import json
 import re
 import urllib.parse
 
-import botocore.exceptions
 import pytest
-import requests
 
-from conftest import Principal, REGION
-from remote import Client, Site, seed, until
-from studio import allow, close
+from conftest import Principal
+from remote import Client, Site, home, inside, seed, until
+from studio import allow, close, denied
 
 #: The image that the AWS Toolkit names where a space has none: of AWS's own account.
 IMAGE = "arn:aws:sagemaker:us-west-2:542918446943:image/sagemaker-distribution-cpu"
-
-#: The credentials of the code in a space, got as AWS's clients get them.
-CREDENTIALS = """
-import os, urllib.request
-request = urllib.request.Request(
-    os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"],
-    headers={"Authorization": os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]},
-)
-print(urllib.request.urlopen(request, timeout=60).read().decode())
-"""
 
 
 @pytest.fixture(scope="module")
@@ -48,44 +36,6 @@ def site(tmp_path_factory):
     site.terminal = site.user("terminal", seed("ssh"))
     yield site
     close(site.server)
-
-
-def denied(call, action, **given):
-    with pytest.raises(botocore.exceptions.ClientError) as refused:
-        call(**given)
-    assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
-    text = refused.value.response["Error"]["Message"]
-    assert f"is not authorized to perform: sagemaker:{action}" in text, text
-
-
-def inside(site, space):
-    """The credentials that the code in a space has."""
-    operator = Client(site, f"operator-{space}", site.root, [space])
-    given = json.loads(operator.python(space, CREDENTIALS))
-    return Principal(
-        site.server,
-        {
-            "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": given["Token"],
-            "AWS_ENDPOINT_URL": site.server.url,
-            "AWS_REGION": REGION,
-        },
-    )
-
-
-def home(site, profile):
-    """Studio's home as somebody's browser has it: its address, and the browser."""
-    name = f"door-{profile}"
-    visitor = site.user(name, allow("sagemaker:CreatePresignedDomainUrl"))
-    url = visitor.client("sagemaker").create_presigned_domain_url(
-        DomainId=site.domain, UserProfileName=profile
-    )["AuthorizedUrl"]
-    browser = requests.Session()
-    browser.trust_env = False
-    answer = browser.get(url, timeout=60)
-    assert answer.status_code == 200
-    return answer.url.split("#")[0], browser
 
 
 def test_deep_link_from_the_studio_home(site):

@@ -115,6 +115,11 @@ def test_the_eleventh_connection_is_refused(site, client):
             refused = machine.ssh("my-space", "true")
             assert refused.returncode == 255
             assert b"ResourceLimitExceeded" in refused.stderr, refused.stderr
+            text = (
+                "Space [my-space] has 10 remote connections, which is as many as a space can have. "
+                "Close one of them and try again."
+            )
+            assert text in " ".join(refused.stderr.decode().split()), refused.stderr
         held.pop().__exit__(None, None, None)
         until(lambda: len(site.sessions()) < LIMIT)
         assert documented.said("my-space", "echo tenth") == "tenth\n"
