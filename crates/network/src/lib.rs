@@ -9,7 +9,9 @@ pub mod cidr;
 pub mod endpoint_name;
 pub mod loopback;
 pub mod security_group;
+pub mod sketch;
 pub mod topology;
+pub mod walk;
 
 pub use arrival::{Arrival, Behind, EndpointArrival, behind};
 pub use loopback::{Places, SPACES};

@@ -135,7 +135,7 @@ impl Packet {
     /// HTTPS: what interface endpoints serve.
     pub const HTTPS: Self = Self::Port { protocol: TCP, port: 443 };
 
-    fn protocol(self) -> u8 {
+    pub(crate) fn protocol(self) -> u8 {
         match self {
             Self::Port { protocol, .. }
             | Self::Icmp { protocol, .. }
@@ -257,19 +257,8 @@ impl Rule {
         self.covers(packet) && self.is_with(peer, prefix_list)
     }
 
-    fn covers(&self, packet: Packet) -> bool {
-        let Protocol::Number(number) = self.protocol else { return true };
-        if number != packet.protocol() {
-            return false;
-        }
-        match packet {
-            Packet::Port { port, .. } => (self.from..=self.to).contains(&i32::from(port)),
-            Packet::Icmp { kind, code, .. } => {
-                (self.from == -1 || self.from == i32::from(kind))
-                    && (self.to == -1 || self.to == i32::from(code))
-            }
-            Packet::Other { .. } => true,
-        }
+    pub(crate) fn covers(&self, packet: Packet) -> bool {
+        covers(self.protocol, self.from, self.to, packet)
     }
 
     fn is_with(&self, peer: &Interface, prefix_list: &dyn Fn(&str) -> Vec<IpNet>) -> bool {
@@ -282,6 +271,22 @@ impl Rule {
                 prefix_list(id).iter().any(|net| net.contains(&address))
             }
         }
+    }
+}
+
+/// Whether a rule of this protocol, from these ports or this type to these ports or this code, is
+/// about the packet.
+pub(crate) fn covers(protocol: Protocol, from: i32, to: i32, packet: Packet) -> bool {
+    let Protocol::Number(number) = protocol else { return true };
+    if number != packet.protocol() {
+        return false;
+    }
+    match packet {
+        Packet::Port { port, .. } => (from..=to).contains(&i32::from(port)),
+        Packet::Icmp { kind, code, .. } => {
+            (from == -1 || from == i32::from(kind)) && (to == -1 || to == i32::from(code))
+        }
+        Packet::Other { .. } => true,
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
+use serde::Serialize;
 
 use crate::security_group::{Protocol, Rule};
 
@@ -164,7 +165,8 @@ pub struct RouteTable {
 }
 
 /// A route.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct Route {
     /// Where to.
     pub destination: Destination,
@@ -173,7 +175,7 @@ pub struct Route {
 }
 
 /// The destination of a route.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Destination {
     /// A block of addresses.
     Block(IpNet),
@@ -182,7 +184,7 @@ pub enum Destination {
 }
 
 /// The target of a route.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Target {
     /// The VPC itself.
     Local,
