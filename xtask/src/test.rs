@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use crate::tools::{CHROMEDRIVER, CHROMIUM, SSH, apps, program, python, run};
+use crate::tools::{CHROMEDRIVER, CHROMIUM, NFT, SSH, apps, program, python, run};
 use crate::{dependencies, fuzz, generate, managed_policies, tidy};
 
 /// What to run, and for how long.
@@ -67,6 +67,9 @@ fn cargo(root: &Path) -> Command {
 fn unit(root: &Path, _: &Arguments) -> anyhow::Result<()> {
     let python = python(root)?;
     program(SSH)?;
+    if cfg!(target_os = "linux") {
+        program(NFT)?;
+    }
     run(cargo(root)
         .args(["test", "--workspace", "--quiet"])
         .env("SAGEGATE_PYTHON", python)

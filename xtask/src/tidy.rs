@@ -50,6 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("sagegate-load", &["sagegate-wire"]),
     ("sagegate-agent", &["sagegate-ssh"]),
+    ("sagegate-fabric", &["sagegate-network"]),
     (
         "sagegate-workloads",
         &[

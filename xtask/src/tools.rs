@@ -51,6 +51,9 @@ pub(crate) const CXX: Program =
 /// `ssh`, `scp`, `sftp`, `ssh-agent` and what else the tests of the SSH server start.
 pub(crate) const SSH: Program =
     Program { names: &["ssh"], debian: &["openssh-client"], homebrew: &["openssh"] };
+/// `nft`, by which the fabric filters packets; there is none but Linux's.
+pub(crate) const NFT: Program =
+    Program { names: &["nft"], debian: &["nftables", "iproute2"], homebrew: &[] };
 /// What answers a constant as fast as this machine can.
 pub(crate) const NGINX: Program =
     Program { names: &["nginx"], debian: &["nginx-light"], homebrew: &["nginx"] };

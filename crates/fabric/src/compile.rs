@@ -1,0 +1,376 @@
+//! From the networks of a region to what the kernel is to have of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net};
+use sagegate_network::security_group::{Peer, Rule};
+use sagegate_network::topology::{
+    Destination, EndpointKind, Interface, Role, RouteTable, Subnet, Target, Topology,
+};
+
+use crate::rules;
+use crate::state::{Filter, Gateway, Hop, PeeringLink, Port, PortKind, Router, State};
+
+/// The resolver's second address (Amazon VPC User Guide, "Amazon DNS server").
+pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 253);
+/// The same for IPv6.
+pub const RESOLVER_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x253);
+
+/// The numbers that objects have got, once and for all: links and chains are named by them.
+#[derive(Debug, Default)]
+pub struct Numbers {
+    known: BTreeMap<String, u32>,
+}
+
+impl Numbers {
+    /// The number of what is called so.
+    pub fn of(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.known.get(name) {
+            return *number;
+        }
+        let number = u32::try_from(self.known.len()).unwrap_or(u32::MAX) + 1;
+        self.known.insert(name.to_owned(), number);
+        number
+    }
+}
+
+/// What the kernel is to have when these interfaces have somebody behind them. Endpoints and NAT
+/// gateways of a VPC are there as soon as anybody is.
+pub fn compile(topology: &Topology, plugged: &BTreeSet<String>, numbers: &mut Numbers) -> State {
+    let mut state = State::default();
+    let live: BTreeSet<&str> = topology
+        .interfaces
+        .iter()
+        .filter(|(id, _)| plugged.contains(*id))
+        .map(|(_, interface)| interface.vpc.as_str())
+        .collect();
+    for (id, interface) in &topology.interfaces {
+        if live.contains(interface.vpc.as_str())
+            && let Some(port) = port(topology, id, interface, plugged, numbers)
+        {
+            state.ports.insert(id.clone(), port);
+        }
+    }
+    for (id, endpoint) in &topology.endpoints {
+        if let EndpointKind::Gateway { prefix_list } = &endpoint.kind
+            && live.contains(endpoint.vpc.as_str())
+            && endpoint.available
+        {
+            let link = format!("g{}", numbers.of(id));
+            let blocks = rules::blocks(topology, prefix_list).into_iter().collect();
+            state.gateways.insert(id.clone(), Gateway { vpc: endpoint.vpc.clone(), link, blocks });
+        }
+    }
+    for (id, peering) in &topology.peerings {
+        let ends = [peering.requester.as_str(), peering.accepter.as_str()];
+        if peering.active && ends.iter().all(|vpc| live.contains(vpc)) {
+            let link = format!("p{}", numbers.of(id));
+            let vpcs = (peering.requester.clone(), peering.accepter.clone());
+            state.peerings.insert(id.clone(), PeeringLink { link, vpcs });
+        }
+    }
+    for vpc in live {
+        let one = One { topology, state: &state, vpc };
+        let router = one.router(numbers);
+        let number = router.number;
+        let public = one.public();
+        state.routers.insert(vpc.to_owned(), router);
+        state.public.extend(public.into_iter().map(|block| (block, number)));
+    }
+    state
+}
+
+fn port(
+    topology: &Topology,
+    id: &str,
+    interface: &Interface,
+    plugged: &BTreeSet<String>,
+    numbers: &mut Numbers,
+) -> Option<Port> {
+    let subnet = topology.subnets.get(&interface.subnet)?;
+    let kind = match &interface.role {
+        Role::Host | Role::Service => plugged.contains(id).then_some(PortKind::Host)?,
+        Role::Endpoint(_) => PortKind::Endpoint,
+        Role::NatGateway(nat) => {
+            let vpc = topology.vpcs.get(&interface.vpc)?;
+            topology.nat_gateways.get(nat).filter(|nat| nat.available)?;
+            PortKind::Nat(vpc.blocks.clone())
+        }
+    };
+    let block_of = |address: IpAddr| subnet.blocks.iter().find(|net| net.contains(&address));
+    let addresses: Vec<(IpAddr, IpNet)> = interface
+        .addresses
+        .iter()
+        .filter_map(|it| Some((it.private, *block_of(it.private)?)))
+        .collect();
+    let number = numbers.of(id);
+    let [_, b, c, d] = number.to_be_bytes();
+    // Locally administered, as EC2's are: 02 and 06.
+    let mac = [0x02, 0x5a, 0x67, b, c, d];
+    Some(Port { vpc: interface.vpc.clone(), link: format!("e{number}"), addresses, mac, kind })
+}
+
+/// One VPC.
+struct One<'a> {
+    topology: &'a Topology,
+    state: &'a State,
+    vpc: &'a str,
+}
+
+impl One<'_> {
+    fn ports(&self) -> impl Iterator<Item = (&str, &Port, &Interface, &Subnet)> {
+        self.state.ports.iter().filter(|(_, port)| port.vpc == self.vpc).filter_map(|(id, port)| {
+            let interface = self.topology.interfaces.get(id)?;
+            let subnet = self.topology.subnets.get(&interface.subnet)?;
+            Some((id.as_str(), port, interface, subnet))
+        })
+    }
+
+    fn router(&self, numbers: &mut Numbers) -> Router {
+        let mut addresses = BTreeSet::new();
+        let mut tables = BTreeMap::new();
+        for subnet in self.topology.subnets.values().filter(|subnet| subnet.vpc == self.vpc) {
+            addresses.extend(subnet.blocks.iter().filter_map(|block| gateway_of(*block)));
+            if let Some(table) = self.topology.route_tables.get(&subnet.route_table) {
+                let number = table_number(&subnet.route_table, numbers);
+                tables.entry(number).or_insert_with(|| self.table(table));
+            }
+        }
+        if let Some(vpc) = self.topology.vpcs.get(self.vpc)
+            && vpc.dns_support
+        {
+            addresses.insert(RESOLVER.into());
+            addresses.insert(RESOLVER_V6.into());
+            addresses.extend(vpc.blocks.iter().find_map(|block| resolver_of(*block)));
+        }
+        let number = numbers.of(self.vpc);
+        Router { number, addresses, tables, filter: self.filter(numbers) }
+    }
+
+    /// A route table with all its destinations spelled out. Of several routes to one block, one of
+    /// the table itself stands before those of a prefix list.
+    fn table(&self, table: &RouteTable) -> BTreeMap<IpNet, Hop> {
+        let mut hops = BTreeMap::new();
+        for route in &table.routes {
+            if let Destination::PrefixList(list) = &route.destination {
+                for block in rules::blocks(self.topology, list) {
+                    hops.insert(block, self.hop(&route.target));
+                }
+            }
+        }
+        for route in &table.routes {
+            if let Destination::Block(block) = &route.destination {
+                hops.insert(*block, self.hop(&route.target));
+            }
+        }
+        hops
+    }
+
+    fn hop(&self, target: &Target) -> Hop {
+        let vpc = self.topology.vpcs.get(self.vpc);
+        match target {
+            Target::Local => Hop::Local,
+            Target::InternetGateway(id) => {
+                match vpc.is_some_and(|vpc| vpc.internet_gateway.as_ref() == Some(id)) {
+                    true => Hop::Internet,
+                    false => Hop::Blackhole,
+                }
+            }
+            Target::EgressOnlyInternetGateway(id) => {
+                match vpc.is_some_and(|vpc| vpc.egress_only_gateways.contains(id)) {
+                    true => Hop::Link(rules::EGRESS_ONLY.to_owned()),
+                    false => Hop::Blackhole,
+                }
+            }
+            Target::NatGateway(id) => match self.topology.nat_gateways.get(id) {
+                Some(nat) if nat.available => self.through(&nat.interface),
+                _ => Hop::Blackhole,
+            },
+            Target::Interface(id) => self.through(id),
+            Target::Peering(id) => match self.state.peerings.get(id) {
+                Some(peering) => Hop::Link(peering.link.clone()),
+                None => Hop::Blackhole,
+            },
+            Target::GatewayEndpoint(id) => match self.state.gateways.get(id) {
+                Some(gateway) => Hop::Link(gateway.link.clone()),
+                None => Hop::Blackhole,
+            },
+        }
+    }
+
+    fn through(&self, interface: &str) -> Hop {
+        let port = self.state.ports.get(interface).filter(|port| port.vpc == self.vpc);
+        match port.and_then(|port| Some((port, port.addresses.first()?))) {
+            Some((port, (address, _))) => {
+                Hop::Through { address: *address, link: port.link.clone() }
+            }
+            None => Hop::Blackhole,
+        }
+    }
+
+    /// The public addresses that lead to this VPC. IPv6 blocks are public as they are.
+    fn public(&self) -> Vec<IpNet> {
+        let vpc = self.topology.vpcs.get(self.vpc);
+        if vpc.is_none_or(|vpc| vpc.internet_gateway.is_none()) {
+            return Vec::new();
+        }
+        let addresses = self.ports().flat_map(|(_, _, interface, _)| &interface.addresses);
+        let four = addresses.filter_map(|it| it.public).map(|it| IpNet::V4(Ipv4Net::from(it)));
+        let six = vpc.into_iter().flat_map(|vpc| &vpc.blocks).filter(|it| !it.addr().is_ipv4());
+        four.chain(six.copied()).collect()
+    }
+
+    fn filter(&self, numbers: &mut Numbers) -> Filter {
+        let mut filter = rules::base();
+        let mut named = BTreeSet::new();
+        for (_, port, interface, subnet) in self.ports() {
+            self.admit(&mut filter, port, interface, subnet, numbers);
+            if matches!(port.kind, PortKind::Nat(_)) {
+                continue;
+            }
+            let mut groups = interface.groups.clone();
+            groups.sort();
+            let profile = numbers.of(&format!("groups {}", groups.join(" ")));
+            for (egress, direction) in [(true, "out"), (false, "in")] {
+                let name = format!("group_{direction}_{profile}");
+                put(
+                    &mut filter,
+                    &format!("group_{direction}"),
+                    &port.link,
+                    &format!("jump {name}"),
+                );
+                let chain = || rules::groups(self.rules(&groups, egress), egress, &mut named);
+                filter.chains.entry(name).or_insert_with(chain);
+            }
+        }
+        for gateway in self.state.gateways.values().filter(|it| it.vpc == self.vpc) {
+            put(&mut filter, "gateways", &gateway.link, "");
+        }
+        for peer in &named {
+            filter.sets.extend(rules::members(peer, &self.members(peer)));
+        }
+        filter
+    }
+
+    /// What the filter knows of one port, but for its security groups.
+    fn admit(
+        &self,
+        filter: &mut Filter,
+        port: &Port,
+        interface: &Interface,
+        subnet: &Subnet,
+        numbers: &mut Numbers,
+    ) {
+        let link = port.link.as_str();
+        put(filter, "links", link, "");
+        if !interface.source_dest_check || matches!(port.kind, PortKind::Nat(_)) {
+            put(filter, "unchecked", link, "");
+        }
+        if port.kind == PortKind::Endpoint {
+            put(filter, "endpoints", link, "");
+        }
+        let table = format!("{:#010x}", table_number(&subnet.route_table, numbers));
+        put(filter, "tables", link, &table);
+        for (address, _) in &port.addresses {
+            let set = if address.is_ipv4() { "own4" } else { "own6" };
+            element(filter, set, format!("\"{link}\" . {address}"), "");
+        }
+        let attached =
+            self.topology.vpcs.get(self.vpc).is_some_and(|it| it.internet_gateway.is_some());
+        for address in interface.addresses.iter().filter(|_| attached) {
+            if let Some(public) = address.public {
+                element(filter, "with_public", address.private.to_string(), "");
+                element(filter, "to_public", address.private.to_string(), &public.to_string());
+                element(filter, "to_private", public.to_string(), &address.private.to_string());
+            }
+        }
+        let Some(acl) = self.topology.network_acls.get(&subnet.network_acl) else { return };
+        let number = numbers.of(&interface.subnet);
+        let siblings = format!("subnet_{number}");
+        let siblings_set = || rules::set("type ifname;", false);
+        filter.sets.entry(siblings.clone()).or_insert_with(siblings_set);
+        put(filter, &siblings, link, "");
+        for (entries, egress, direction) in
+            [(&acl.egress, true, "out"), (&acl.ingress, false, "in")]
+        {
+            let name = format!("acl_{direction}_{number}");
+            put(filter, &format!("acl_{direction}"), link, &format!("jump {name}"));
+            let chain = || rules::acl(entries, egress, &siblings);
+            filter.chains.entry(name).or_insert_with(chain);
+        }
+    }
+
+    fn rules<'b>(&'b self, groups: &'b [String], egress: bool) -> impl Iterator<Item = &'b Rule> {
+        let groups = groups.iter().filter_map(|id| self.topology.security_groups.get(id));
+        let rules = groups.flat_map(move |it| if egress { &it.egress } else { &it.ingress });
+        rules.map(|rule| &rule.rule)
+    }
+
+    /// The addresses of the other side of a rule: of a group, those of its interfaces here and in
+    /// VPCs that are peered with this one.
+    fn members(&self, peer: &Peer) -> Vec<IpNet> {
+        match peer {
+            Peer::V4(_) | Peer::V6(_) => Vec::new(),
+            Peer::PrefixList(list) => rules::blocks(self.topology, list),
+            Peer::Group(group) => {
+                let holders = self.state.ports.iter().filter(|(id, port)| {
+                    self.is_near(&port.vpc)
+                        && self
+                            .topology
+                            .interfaces
+                            .get(*id)
+                            .is_some_and(|interface| interface.groups.contains(group))
+                });
+                let addresses = holders.flat_map(|(_, port)| &port.addresses);
+                addresses.map(|(address, _)| IpNet::from(*address)).collect()
+            }
+        }
+    }
+
+    fn is_near(&self, vpc: &str) -> bool {
+        let peered = |link: &PeeringLink| {
+            let (one, other) = &link.vpcs;
+            (one == self.vpc && other == vpc) || (other == self.vpc && one == vpc)
+        };
+        vpc == self.vpc || self.state.peerings.values().any(peered)
+    }
+}
+
+fn put(filter: &mut Filter, set: &str, link: &str, value: &str) {
+    element(filter, set, format!("\"{link}\""), value);
+}
+
+fn element(filter: &mut Filter, set: &str, key: String, value: &str) {
+    if let Some(set) = filter.sets.get_mut(set) {
+        set.elements.insert(key, value.to_owned());
+    }
+}
+
+/// The number of a route table, and of the mark of packets that look into it. The kernel has tables
+/// of its own below 256.
+fn table_number(table: &str, numbers: &mut Numbers) -> u32 {
+    1000 + numbers.of(table)
+}
+
+/// The first address of a subnet: its router's.
+pub(crate) fn gateway_of(block: IpNet) -> Option<IpAddr> {
+    nth(block, 1)
+}
+
+/// The resolver's address of a VPC, by its primary block.
+#[must_use]
+pub fn resolver_of(block: IpNet) -> Option<IpAddr> {
+    matches!(block, IpNet::V4(_)).then(|| nth(block, 2)).flatten()
+}
+
+fn nth(block: IpNet, place: u8) -> Option<IpAddr> {
+    Some(match block {
+        IpNet::V4(net) => {
+            Ipv4Addr::from(u32::from(net.network()).checked_add(u32::from(place))?).into()
+        }
+        IpNet::V6(net) => {
+            Ipv6Addr::from(u128::from(net.network()).checked_add(u128::from(place))?).into()
+        }
+    })
+}
