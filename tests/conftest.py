@@ -90,7 +90,9 @@ class Server:
         found = re.search(rf"serves (http://{re.escape(self.host)}:(\d+))", first)
         assert found, f"the server did not start: {first!r}"
         self.url, self.port = found.group(1), int(found.group(2))
+        self.banner = [first]
         for line in self.process.stdout:
+            self.banner.append(line)
             if line.startswith("  commands  "):
                 # Beside the socket of a server without a data directory is all that it has.
                 self.data = pathlib.Path(line.split(maxsplit=1)[1].strip()).parent

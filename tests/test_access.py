@@ -355,7 +355,9 @@ def test_a_session_keeps_up_with_its_role(world):
     iam.list_users()
     own = {"RoleName": name, "PolicyName": "own"}
     world.iam.put_role_policy(**own, PolicyDocument=policy(statement(GROUPS)))
-    refusal(iam.list_users)
+    session = f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/session"
+    text = refusal(iam.list_users)
+    assert text.startswith(f"User: {session} is not authorized to perform: iam:ListUsers on ")
     iam.list_groups()
     # The usual way to revoke sessions: those from before a time are denied everything.
     before = {"aws:TokenIssueTime": "2999-01-01T00:00:00Z"}
@@ -363,6 +365,20 @@ def test_a_session_keeps_up_with_its_role(world):
     world.iam.put_role_policy(**own, PolicyDocument=document)
     text = refusal(iam.list_groups)
     assert text.endswith("with an explicit deny in an identity-based policy")
+
+
+def test_a_session_is_told_without_the_path_of_its_role(world):
+    """The form of the ARN (IAM User Guide, "IAM identifiers"): also that of a service-linked role, whose
+    path is /aws-service-role/…/."""
+    _, principal = user(world, statement("sts:AssumeRole"))
+    name = world.name("role")
+    world.iam.create_role(
+        RoleName=name, Path="/service-role/team/", AssumeRolePolicyDocument=trust(ACCOUNT)
+    )
+    target = f"arn:aws:iam::{ACCOUNT}:role/service-role/team/{name}"
+    text = refusal(assume(principal, target).client("iam").list_users)
+    session = f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/session"
+    assert text.startswith(f"User: {session} is not authorized to perform: iam:ListUsers on ")
 
 
 # Federated users and session tokens
@@ -384,7 +400,8 @@ def test_a_federated_user_has_what_user_and_policy_both_allow(world):
     whoami = guest.client("sts").get_caller_identity()["Arn"]
     assert whoami == f"arn:aws:sts::{ACCOUNT}:federated-user/guest"
     guest.client("sagemaker").list_domains()
-    refusal(guest.client("ec2").describe_vpcs)
+    text = refusal(guest.client("ec2").describe_vpcs)
+    assert f"User: {whoami} is not authorized to perform: ec2:DescribeVpcs because" in text
     # IAM is closed to federated users.
     with pytest.raises(botocore.exceptions.ClientError):
         guest.client("iam").list_users()

@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import os
+import pathlib
 import re
 import socket
 import subprocess
@@ -363,6 +364,27 @@ def test_reset_empties_all_but_root(request, tmp_path):
     # What was there can be made again.
     steps.apply(root, "studio-vpc")
     assert "--test-reset" in server.stop()
+
+
+# The banner
+
+
+def test_the_banner_says_what_is_enforced_where_and_where_the_root_credentials_are(server):
+    banner = "".join(server.banner)
+    assert f"serves {server.url}\n" in banner
+    assert f"account   {ACCOUNT}, region {REGION}\n" in banner
+    assert re.search(r"state     .*" + re.escape(str(server.data)) + r"\n", banner)
+    enforced = "signatures, identity policies, boundaries, session and trust policies and VPC"
+    assert f"enforced  {enforced} endpoint policies, on all " in banner
+    assert re.search(r"spaces    \S", banner), "what keeps spaces apart"
+    assert "--test-reset" not in banner
+    file = pathlib.Path(re.search(r"root      credentials in (.*)\n", banner).group(1))
+    assert file.stat().st_mode & 0o077 == 0
+    lines = file.read_text().splitlines()
+    pairs = dict(line.removeprefix("export ").split("=", 1) for line in lines if "=" in line)
+    root = server.principal().variables
+    assert root["AWS_ACCESS_KEY_ID"] in pairs["AWS_ACCESS_KEY_ID"]
+    assert root["AWS_SECRET_ACCESS_KEY"] in pairs["AWS_SECRET_ACCESS_KEY"]
 
 
 # demo

@@ -6,6 +6,7 @@ import json
 
 import botocore.exceptions
 import pytest
+import requests
 
 from conftest import ACCOUNT, REGION, shared
 from studio import Studio, close, denied, domain, profile
@@ -300,6 +301,40 @@ def test_the_endpoint_policy_for_presigned_urls(site):
     by_endpoint(inside.create_presigned_domain_url, "CreatePresignedDomainUrl", **other)
     assert outside.create_presigned_domain_url(**other)["AuthorizedUrl"]
     by_endpoint(inside.create_app, "CreateApp", **gateway(site.domain))
+
+
+def test_the_endpoint_of_studio_lets_in_whom_either_policy_lets_in(site):
+    """Whoever may open Studio as a profile, and whoever may start apps in it, is let in."""
+    name = site.ec2.create_vpc_endpoint(
+        VpcEndpointType="Interface",
+        VpcId=site.subnets[0]["VpcId"],
+        ServiceName=f"aws.sagemaker.{REGION}.studio",
+        SubnetIds=[site.subnets[0]["SubnetId"]],
+    )["VpcEndpoint"]["VpcEndpointId"]
+    try:
+        everything = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+        inside, _ = through(site, json.dumps({"Statement": everything}))
+        browser = requests.Session()
+        browser.trust_env = False
+        url = inside.create_presigned_domain_url(DomainId=site.domain, UserProfileName="ann")
+        page = browser.get(url["AuthorizedUrl"], timeout=60)
+        assert page.status_code == 200 and name in page.text
+        for policy, status in [
+            ("create-app", 200),
+            ("presigned-url", 200),
+            ("of-another-domain", 403),
+            ("create-app", 200),
+        ]:
+            other = policy == "of-another-domain"
+            text = seed(site, "create-app" if other else policy)
+            text = text.replace(site.domain, site.other) if other else text
+            site.ec2.modify_vpc_endpoint(VpcEndpointId=name, PolicyDocument=text)
+            answer = browser.get(page.url, timeout=60)
+            assert answer.status_code == status, (policy, answer.text)
+            if status == 403:
+                assert "because no VPC endpoint policy allows" in answer.text
+    finally:
+        site.ec2.delete_vpc_endpoints(VpcEndpointIds=[name])
 
 
 @pytest.mark.parametrize("kind", ["user-profile", "app"])

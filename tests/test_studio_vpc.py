@@ -127,6 +127,14 @@ def test_the_url_opens_studio_once_and_by_the_right_network(site):
 
     # By another network, the very same session is refused; by the right one it goes on.
     root = server.principal()
+    public = root.client("sagemaker").create_presigned_domain_url(**call)["AuthorizedUrl"]
+    elsewhere = f"http://{urllib.parse.urlsplit(public).netloc}/{saved['domain']}/"
+    jar = {cookie.name: cookie.value}
+    refused = requests.get(elsewhere, cookies=jar, allow_redirects=False, timeout=30)
+    assert refused.status_code == 403, refused.text
+    assert "no identity-based policy allows" in refused.text
+    explained = json.dumps(server.explain(refused.headers["x-amzn-requestid"]))
+    assert "aws:SourceVpc" in explained
     policy = root.client("iam").get_user_policy(
         UserName="by-vpc", PolicyName="studio-by-source-vpc"
     )["PolicyDocument"]

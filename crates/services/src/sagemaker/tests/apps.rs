@@ -1,6 +1,7 @@
 //! Apps: names and their incarnations, what they run with, and what is refused.
 
 use super::*;
+use crate::sagemaker::create_app::RUNNING_APPS as QUOTA;
 use crate::sagemaker::delete_app::DeleteApp;
 use crate::sagemaker::read_app::{DescribeApp, ListApps};
 use crate::sagemaker::tags::{AddTags, ListTags};
@@ -209,6 +210,32 @@ fn remote_access_takes_eight_gib() {
     let off = remote(api::FeatureStatus::Disabled);
     estate.house.ok::<UpdateSpace>(update_space(&id, "lab", off));
     estate.house.ok::<CreateApp>(request);
+}
+
+#[test]
+fn so_many_apps_of_a_kind_run_on_one_instance_type() {
+    let (estate, id) = estate();
+    let run = |number: usize, instance: &str| {
+        let mut request = profile_app(&id, AppType::KernelGateway, &format!("kernel-{number}"));
+        request.resource_spec = Some(on(instance));
+        estate.house.call::<CreateApp>(&estate.house.root(), request)
+    };
+    for number in 0..QUOTA {
+        run(number, "ml.m5.large").unwrap();
+    }
+    let fault = run(QUOTA, "ml.m5.large").unwrap_err();
+    assert_eq!(
+        super::text(&fault),
+        "ResourceLimitExceeded (400): The account-level service limit 'Studio KernelGateway Apps running \
+         on ml.m5.large instance' is 200 Apps, with current utilization of 200 Apps and a request delta \
+         of 1 Apps. Please contact AWS support to request an increase for this limit."
+    );
+    // Each instance type has a number of its own, and an app that ends makes room.
+    run(QUOTA, "ml.m5.xlarge").unwrap();
+    let first = profile_app(&id, AppType::KernelGateway, "kernel-0");
+    estate.house.ok::<DeleteApp>(delete_app(&first));
+    estate.run_apps();
+    run(QUOTA + 1, "ml.m5.large").unwrap();
 }
 
 #[test]
