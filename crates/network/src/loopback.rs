@@ -24,7 +24,9 @@ impl Places {
         if self.range {
             return SocketAddr::from((address, self.port));
         }
-        // Ports 16384 to 49151: above the usual services, below the ports of outgoing connections.
+        // Ports 16384 to 49151: above the usual services, and below IANA's range for outgoing connections
+        // (RFC 6335, section 6), which macOS keeps to. Where a system gives out lower ones, one of them
+        // can be in use when it is to be bound: that is told as any address that is taken, and tried again.
         let [_, second, third, fourth] = address.octets();
         // Endpoints, doors and apps have neighbouring networks, told apart by the last two bits of
         // their number.
