@@ -1,59 +1,99 @@
 //! `cargo xtask campaign`: what takes longer than CI has, by the hour, with a report at the end.
 
+use std::fmt::Write as _;
+use std::path::Path;
 use std::process::Command;
 use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 
-use crate::tools::{python, run};
+use crate::tools::{SSH, apps, program, python, run};
 use crate::{fuzz, tidy};
 
-/// Cases of each property test.
-const CASES: &str = "20000";
+/// Cases of each property test in a round. Those that bring a number of their own keep it, which is why
+/// there are rounds: each takes other cases.
+const CASES: &str = "2000";
 
-/// For how long.
+/// What to run, and for how long.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// How long the fuzz targets run, all together.
-    #[arg(long, default_value_t = 1.0)]
-    hours: f64,
+    /// How long each part goes on; what has begun by then is finished.
+    #[arg(long, default_value_t = 60)]
+    minutes: u64,
+    /// Only the parts whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
 }
 
-/// Property tests with many cases, then all fuzz targets; both are run, whatever the first finds.
+/// A part, which answers what the report says of it.
+type Part = (&'static str, fn(&Path, Duration) -> anyhow::Result<String>);
+
+const PARTS: &[Part] = &[("properties", properties), ("fuzz targets", fuzz_targets)];
+
+/// Runs the parts, each to its end whatever another finds.
 pub(crate) fn run_all(arguments: &Arguments) -> anyhow::Result<()> {
     let root = tidy::root()?;
-    let python = python(&root)?;
-    let properties = run(Command::new("cargo")
-        .current_dir(&root)
-        .args(["test", "--workspace", "--release", "--no-fail-fast", "--quiet"])
-        .env("PROPTEST_CASES", CASES)
-        .env("SAGEGATE_PYTHON", python));
-
-    let side_by_side = thread::available_parallelism().map_or(1, usize::from);
-    let turns = fuzz::count().div_ceil(side_by_side);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a few hours in seconds"
-    )]
-    let seconds = (arguments.hours * 3600.0 / turns as f64) as u64;
-    let fuzzed = fuzz::run_all(&root, seconds.max(1), None);
-
+    let long = Duration::from_secs(arguments.minutes.saturating_mul(60));
+    let chosen = |name: &str| arguments.only.as_ref().is_none_or(|only| name.contains(only));
+    let mut outcomes = Vec::new();
+    for (name, part) in PARTS.iter().filter(|(name, _)| chosen(name)) {
+        println!("== {name}");
+        outcomes.push((name, part(&root, long)));
+    }
     println!("\n== report");
-    match &properties {
-        Ok(()) => println!("properties: all hold with {CASES} cases each"),
-        Err(error) => println!("properties: {error:#}"),
-    }
-    match &fuzzed {
-        Ok(outcomes) => {
-            println!("fuzz targets, {seconds} s each: nothing found");
-            for outcome in outcomes {
-                println!("  {outcome}");
-            }
+    for (name, outcome) in &outcomes {
+        match outcome {
+            Ok(text) => println!("{name}: {text}"),
+            Err(error) => println!("{name}: {error:#}"),
         }
-        Err(error) => println!("fuzz targets, {seconds} s each: {error:#}"),
     }
-    ensure!(properties.is_ok() && fuzzed.is_ok(), "the campaign found something");
+    let names: Vec<_> = PARTS.iter().map(|(name, _)| name).collect();
+    ensure!(!outcomes.is_empty(), "no part is called so; there are {names:?}");
+    ensure!(outcomes.iter().all(|(_, it)| it.is_ok()), "the campaign found something");
     Ok(())
+}
+
+/// All tests with many cases for each property, round after round.
+fn properties(root: &Path, long: Duration) -> anyhow::Result<String> {
+    let python = python(root)?;
+    let apps = apps(root)?;
+    program(SSH)?;
+    let tests = |more: &[&str]| {
+        let mut command = Command::new("cargo");
+        command
+            .current_dir(root)
+            .args(["test", "--workspace", "--release", "--no-fail-fast", "--quiet"])
+            .args(more)
+            .env("PROPTEST_CASES", CASES)
+            .env("SAGEGATE_PYTHON", &python)
+            .env("SAGEGATE_TEST_APPS", &apps);
+        run(&mut command)
+    };
+    // Compiling does not count.
+    tests(&["--no-run"])?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a developer's command, whose rounds go by the clock"
+    )]
+    let start = Instant::now();
+    let mut rounds = 0_u32;
+    while rounds == 0 || start.elapsed() < long {
+        rounds += 1;
+        tests(&[]).with_context(|| format!("in round {rounds}"))?;
+    }
+    let minutes = start.elapsed().as_secs() / 60;
+    Ok(format!("all hold in {rounds} rounds with {CASES} cases each, {minutes} minutes"))
+}
+
+/// All fuzz targets, from other random numbers each time.
+fn fuzz_targets(root: &Path, long: Duration) -> anyhow::Result<String> {
+    let side_by_side = thread::available_parallelism().map_or(1, usize::from);
+    let turns = u64::try_from(fuzz::count().div_ceil(side_by_side))?;
+    let seconds = (long.as_secs() / turns.max(1)).max(1);
+    let mut text = format!("nothing found in {seconds} s each");
+    for outcome in fuzz::run_all(root, seconds, None)? {
+        write!(text, "\n  {outcome}")?;
+    }
+    Ok(text)
 }

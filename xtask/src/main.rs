@@ -27,7 +27,7 @@ enum Command {
     Test(test::Arguments),
     /// Print figures: decisions, writes, requests beside nginx and moto, starts, memory.
     Bench(bench::Arguments),
-    /// Run property tests with many cases and the fuzz targets by the hour.
+    /// Run property tests with many cases and the fuzz targets, an hour each.
     Campaign(campaign::Arguments),
     /// Run the fuzz targets, or one of them on one input.
     Fuzz(fuzz::Arguments),
