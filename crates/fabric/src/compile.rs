@@ -91,7 +91,10 @@ fn port(
     let subnet = topology.subnets.get(&interface.subnet)?;
     let kind = match &interface.role {
         Role::Host | Role::Service => plugged.contains(id).then_some(PortKind::Host)?,
-        Role::Endpoint(_) => PortKind::Endpoint,
+        Role::Endpoint(endpoint) => {
+            topology.endpoints.get(endpoint).filter(|endpoint| endpoint.available)?;
+            PortKind::Endpoint
+        }
         Role::NatGateway(nat) => {
             let vpc = topology.vpcs.get(&interface.vpc)?;
             topology.nat_gateways.get(nat).filter(|nat| nat.available)?;
@@ -161,10 +164,27 @@ impl One<'_> {
         }
         for route in &table.routes {
             if let Destination::Block(block) = &route.destination {
-                hops.insert(*block, self.hop(&route.target));
+                let hop = match self.is_inside(*block) {
+                    // Within the VPC a route leads elsewhere for whole subnets alone.
+                    true if route.target != Target::Local && !self.is_of_subnet(*block) => {
+                        Hop::Blackhole
+                    }
+                    _ => self.hop(&route.target),
+                };
+                hops.insert(*block, hop);
             }
         }
         hops
+    }
+
+    fn is_inside(&self, block: IpNet) -> bool {
+        let vpc = self.topology.vpcs.get(self.vpc);
+        vpc.is_some_and(|vpc| vpc.blocks.iter().any(|own| own.contains(&block) && *own != block))
+    }
+
+    fn is_of_subnet(&self, block: IpNet) -> bool {
+        let mut subnets = self.topology.subnets.values().filter(|subnet| subnet.vpc == self.vpc);
+        subnets.any(|subnet| subnet.blocks.contains(&block))
     }
 
     fn hop(&self, target: &Target) -> Hop {
@@ -247,6 +267,11 @@ impl One<'_> {
         for gateway in self.state.gateways.values().filter(|it| it.vpc == self.vpc) {
             put(&mut filter, "gateways", &gateway.link, "");
         }
+        for peering in self.state.peerings.values() {
+            if peering.vpcs.0 == self.vpc || peering.vpcs.1 == self.vpc {
+                put(&mut filter, "peerings", &peering.link, "");
+            }
+        }
         for peer in &named {
             filter.sets.extend(rules::members(peer, &self.members(peer)));
         }
@@ -267,8 +292,10 @@ impl One<'_> {
         if !interface.source_dest_check || matches!(port.kind, PortKind::Nat(_)) {
             put(filter, "unchecked", link, "");
         }
-        if port.kind == PortKind::Endpoint {
-            put(filter, "endpoints", link, "");
+        match port.kind {
+            PortKind::Host => {}
+            PortKind::Endpoint => put(filter, "endpoints", link, ""),
+            PortKind::Nat(_) => put(filter, "nats", link, ""),
         }
         let table = format!("{:#010x}", table_number(&subnet.route_table, numbers));
         put(filter, "tables", link, &table);

@@ -52,6 +52,8 @@ pub(crate) fn base() -> Filter {
         ("own6", "type ifname . ipv6_addr;", false),
         ("endpoints", "type ifname;", false),
         ("gateways", "type ifname;", false),
+        ("nats", "type ifname;", false),
+        ("peerings", "type ifname;", false),
         ("with_public", "type ipv4_addr;", false),
         ("tables", "type ifname : mark;", true),
         ("acl_out", "type ifname : verdict;", true),
@@ -106,10 +108,17 @@ pub(crate) fn base() -> Filter {
                 "oifname vmap @acl_in",
                 // Without a public address there is no way out by an internet gateway.
                 "oifname \"igw\" meta nfproto ipv4 ip saddr != @with_public drop",
+                // Nor do private (RFC 1918) and shared (RFC 6598) addresses exist out there.
+                "oifname \"igw\" ip daddr { 10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16 } drop",
+                "iifname \"igw\" ip saddr { 10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16 } drop",
                 // Endpoints serve HTTPS; gateway endpoints TCP, and answer echoes.
                 "oifname @endpoints tcp dport != 443 drop",
                 "oifname @endpoints meta l4proto != tcp drop",
                 "oifname @gateways meta l4proto != { tcp, icmp } drop",
+                // A NAT gateway sends to no endpoint and over no peering (Amazon VPC User Guide, "NAT
+                // gateway basics").
+                "iifname @nats oifname @gateways drop",
+                "iifname @nats oifname @peerings drop",
                 // Nobody from outside begins a connection by an egress-only gateway.
                 "oifname \"eigw\" ct direction reply drop",
                 "ct state invalid drop",
@@ -123,6 +132,8 @@ pub(crate) fn base() -> Filter {
             "spoofed",
             "",
             &[
+                "iifname @unchecked meta nfproto ipv4 iifname . ip saddr != @own4 meta mark set mark or 0x80000000",
+                "iifname @unchecked meta nfproto ipv6 iifname . ip6 saddr != @own6 meta mark set mark or 0x80000000",
                 "iifname @unchecked return",
                 "iifname @links meta nfproto ipv4 iifname . ip saddr != @own4 drop",
                 "iifname @links meta nfproto ipv6 iifname . ip6 saddr != @own6 drop",
@@ -158,7 +169,13 @@ pub(crate) fn groups<'a>(
             Peer::Group(id) | Peer::PrefixList(id) => {
                 named.insert(rule.peer.clone());
                 let (side, id) = (side.name(), word(id));
-                vec![format!("ip {side} @m4_{id}"), format!("ip6 {side} @m6_{id}")]
+                // Of what an appliance passes on, nobody can tell the group (Amazon VPC User Guide,
+                // "Security group rules").
+                let own = match (&rule.peer, egress) {
+                    (Peer::Group(_), false) => "meta mark & 0x80000000 == 0 ",
+                    _ => "",
+                };
+                vec![format!("{own}ip {side} @m4_{id}"), format!("{own}ip6 {side} @m6_{id}")]
             }
         };
         for peer in peers {

@@ -4,45 +4,15 @@
 //! set-up's own lines (`sagegate_network::sketch`), its source, and questions with their verdicts:
 //! `reached WHO`, or `blocked CODE COMPONENT`, with `return` if the answer is what is stopped.
 
+mod verdicts {
+    pub(crate) mod cases;
+}
+
 use std::fmt::Write as _;
-use std::path::Path;
 
 use sagegate_network::sketch;
 use sagegate_network::walk::{Component, Direction, Receiver, Walk, Walker};
-
-struct Case {
-    name: String,
-    source: String,
-    lines: String,
-    asked: Vec<(String, String)>,
-}
-
-fn cases(text: &str) -> Vec<Case> {
-    let mut cases: Vec<Case> = Vec::new();
-    for line in text.lines() {
-        if let Some(name) = line.strip_prefix("== ") {
-            let lines = cases.first().map(|base| base.lines.clone()).unwrap_or_default();
-            cases.push(Case { name: name.into(), source: String::new(), lines, asked: vec![] });
-            continue;
-        }
-        let Some(case) = cases.last_mut() else { continue };
-        if let Some(source) = line.strip_prefix("doc: ") {
-            case.source = source.into();
-        } else if let Some(question) = line.strip_prefix("ask: ") {
-            case.asked.push((question.into(), String::new()));
-        } else if let Some(verdict) = line.strip_prefix("verdict: ") {
-            // A verdict without a question leaves its case with none, which is a failure below.
-            if let Some(asked) = case.asked.last_mut() {
-                asked.1 = verdict.into();
-            }
-        } else {
-            case.lines.push_str(line);
-            case.lines.push('\n');
-        }
-    }
-    cases.remove(0);
-    cases
-}
+use verdicts::cases::{Case, files};
 
 fn verdict(walk: &Walk) -> String {
     let Some(explanation) = &walk.explanation else {
@@ -68,18 +38,15 @@ fn verdict(walk: &Walk) -> String {
 
 #[test]
 fn the_model_says_what_the_documentation_says() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verdicts");
     let mut wrong = String::new();
-    let (mut setups, mut files) = (0, 0);
-    let mut entries: Vec<_> =
-        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    entries.sort();
-    for path in entries {
-        files += 1;
-        for case in cases(&std::fs::read_to_string(&path).unwrap()) {
+    let (mut setups, mut found_files) = (0, 0);
+    for (file, cases) in files() {
+        found_files += 1;
+        for case in cases {
             setups += 1;
-            let place = format!("{}: {}", path.file_stem().unwrap().display(), case.name);
-            assert!(!case.source.is_empty(), "{place}: no source");
+            let Case { name, source, .. } = &case;
+            let place = format!("{file}: {name}");
+            assert!(!source.is_empty(), "{place}: no source");
             assert!(!case.asked.is_empty(), "{place}: no question");
             let topology = sketch::topology(&case.lines).unwrap_or_else(|e| panic!("{place}: {e}"));
             let walker = Walker::new(topology);
@@ -98,6 +65,6 @@ fn the_model_says_what_the_documentation_says() {
             }
         }
     }
-    assert!(files >= 8 && setups >= 60, "{setups} set-ups in {files} files");
+    assert!(found_files >= 8 && setups >= 60, "{setups} set-ups in {found_files} files");
     assert!(wrong.is_empty(), "\n{wrong}");
 }

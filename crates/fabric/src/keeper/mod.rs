@@ -251,7 +251,13 @@ impl Keeper {
                 Ok([Some(net), user].into_iter().flatten().collect())
             }
             Order::Own { block } => {
-                self.internet.netlink.route(MAIN, block, Way::Local)?;
+                let whole = block.prefix_len() == block.max_prefix_len();
+                if whole {
+                    // One that connections can be begun from as well.
+                    self.internet.netlink.address(LO, block.addr(), block.prefix_len())?;
+                } else {
+                    self.internet.netlink.route(MAIN, block, Way::Local)?;
+                }
                 self.internet.netlink.settle()?;
                 Ok(Vec::new())
             }

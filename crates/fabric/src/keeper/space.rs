@@ -43,6 +43,10 @@ impl Space {
         let mut space = Self { net: current()?, netlink: Netlink::here()? };
         space.netlink.up(LO)?;
         space.netlink.settle()?;
+        // Addresses are given out here, so that nobody else can have one, and nobody advertises routes.
+        for (name, value) in [("accept_dad", "0"), ("dad_transmits", "0"), ("accept_ra", "0")] {
+            setting(&format!("ipv6/conf/default/{name}"), value)?;
+        }
         for (name, value) in settings {
             setting(name, value)?;
         }
