@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, U
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -136,24 +136,22 @@ impl World {
         let socket = UdpSocket::from(self.fabric.listen(at, Protocol::Udp, from).unwrap());
         socket.connect(to).ok()?;
         socket.send(b"question").ok()?;
-        let until = Instant::now() + patience;
-        let mut receiver = None;
-        while receiver.is_none() && Instant::now() < until {
-            receiver = who(ears, |ear| match ear {
-                Ear::Udp(ear) => {
-                    let mut text = [0; 16];
-                    ear.recv_from(&mut text)
-                        .is_ok_and(|(_, peer)| ear.send_to(b"answer", peer).is_ok())
-                }
-                Ear::Tcp(_) => false,
-            });
-            ready(socket.as_fd(), PollFlags::IN, Duration::from_millis(1));
+        let sockets = ears.iter().filter_map(|(_, ear)| match ear {
+            Ear::Udp(ear) => Some(ear.as_fd()),
+            Ear::Tcp(_) => None,
+        });
+        if !any_ready(sockets, PollFlags::IN, patience) {
+            return None;
         }
-        let left = until.saturating_duration_since(Instant::now()).max(MOMENT);
-        let mut answer = [0; 16];
-        let answered =
-            ready(socket.as_fd(), PollFlags::IN, left) && socket.recv(&mut answer).is_ok();
-        receiver.filter(|_| answered)
+        let receiver = who(ears, |ear| match ear {
+            Ear::Udp(ear) => {
+                let mut text = [0; 16];
+                ear.recv_from(&mut text).is_ok_and(|(_, peer)| ear.send_to(b"answer", peer).is_ok())
+            }
+            Ear::Tcp(_) => false,
+        });
+        let answered = ready(socket.as_fd(), PollFlags::IN, patience);
+        receiver.filter(|_| answered && socket.recv(&mut [0; 16]).is_ok())
     }
 
     /// Everybody who could be reached listens.
@@ -237,7 +235,15 @@ fn who(ears: &[(String, Ear)], heard: impl Fn(&Ear) -> bool) -> Option<String> {
 }
 
 fn ready(socket: BorrowedFd<'_>, what: PollFlags, patience: Duration) -> bool {
-    let mut polled = [PollFd::from_borrowed_fd(socket, what)];
+    any_ready([socket].into_iter(), what, patience)
+}
+
+fn any_ready<'a>(
+    sockets: impl Iterator<Item = BorrowedFd<'a>>,
+    what: PollFlags,
+    patience: Duration,
+) -> bool {
+    let mut polled: Vec<_> = sockets.map(|it| PollFd::from_borrowed_fd(it, what)).collect();
     let patience = Timespec::try_from(patience).unwrap();
     match poll(&mut polled, Some(&patience)) {
         Ok(count) => count > 0,
