@@ -42,6 +42,8 @@ pub(crate) struct Side {
     pub(crate) server: &'static str,
     pub(crate) address: SocketAddr,
     pub(crate) call: Call,
+    /// Its process, or the parent of its processes.
+    pub(crate) process: u32,
 }
 
 /// A call, on each server that has it; Sagegate first.
@@ -74,14 +76,24 @@ impl Servers {
         for call in calls {
             let mut connection = Connection::new(running.address);
             lengths.push(ask(&mut connection, running.address, &signer, &call)?.len());
-            let side = Side { server: "sagegate", address: running.address, call };
+            let side = Side {
+                server: "sagegate",
+                address: running.address,
+                call,
+                process: running.process.id(),
+            };
             contests.push(Contest { sides: vec![side] });
         }
         let nginx = nginx.map(|program| Nginx::start(program, &lengths)).transpose()?;
         if let Some(nginx) = &nginx {
             for (contest, address) in contests.iter_mut().zip(&nginx.addresses) {
                 let call = contest.sides.first().context("a side")?.call.clone();
-                contest.sides.push(Side { server: "nginx", address: *address, call });
+                contest.sides.push(Side {
+                    server: "nginx",
+                    address: *address,
+                    call,
+                    process: nginx.process.id(),
+                });
             }
         }
         let moto = moto.map(|program| start_moto(program, &mut contests)).transpose()?;
@@ -321,7 +333,7 @@ fn start_moto(program: &Path, contests: &mut [Contest]) -> anyhow::Result<Proces
     for contest in contests {
         let of = |call: &&Call| contest.sides.iter().any(|side| side.call.name == call.name);
         if let Some(call) = calls.iter().find(of).cloned() {
-            contest.sides.push(Side { server: "moto", address, call });
+            contest.sides.push(Side { server: "moto", address, call, process: process.id() });
         }
     }
     Ok(process)
