@@ -20,6 +20,10 @@ const SECRETS: [(&str, &str); 4] = [
 /// recorded from EC2: `<state>available</state>`).
 const SMALL_FIRST_LETTER: [(&str, &str); 1] = [("ec2", "State")];
 
+/// Values that the service writes and the model does not have: an internet gateway's attachment is
+/// `available` (Amazon EC2 API Reference, `InternetGatewayAttachment`).
+const ALSO_WRITTEN: [(&str, &str, &str); 1] = [("ec2", "AttachmentStatus", "available")];
+
 /// A JSON object in the order of its text.
 pub(super) struct Ordered<T>(pub(super) Vec<(String, T)>);
 
@@ -247,6 +251,11 @@ impl Service {
                 if let Some(first) = value.get_mut(..1) {
                     first.make_ascii_lowercase();
                 }
+            }
+        }
+        for (_, written, value) in ALSO_WRITTEN.iter().filter(|(service, ..)| *service == name) {
+            if let Some(shape) = shapes.get_mut(*written) {
+                shape.values.push((*value).to_owned());
             }
         }
         let metadata = document.metadata;

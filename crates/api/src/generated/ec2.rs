@@ -90,6 +90,528 @@ impl Member for AccountAttributeValue {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct AddPrefixListEntry {
+    pub cidr: String,
+    pub description: Option<String>,
+}
+
+impl Shape for AddPrefixListEntry {
+    const SCHEMA: &'static StructSchema = &tables::ADD_PREFIX_LIST_ENTRY;
+}
+
+impl Struct for AddPrefixListEntry {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.cidr,
+            1 => &self.description,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.cidr,
+            1 => &mut self.description,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AddPrefixListEntry {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Address {
+    pub allocation_id: Option<String>,
+    pub association_id: Option<String>,
+    pub domain: Option<DomainType>,
+    pub network_interface_id: Option<String>,
+    pub network_interface_owner_id: Option<String>,
+    pub private_ip_address: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+    pub public_ipv4_pool: Option<String>,
+    pub network_border_group: Option<String>,
+    pub customer_owned_ip: Option<String>,
+    pub customer_owned_ipv4_pool: Option<String>,
+    pub carrier_ip: Option<String>,
+    pub subnet_id: Option<String>,
+    pub service_managed: Option<ServiceManaged>,
+    pub instance_id: Option<String>,
+    pub public_ip: Option<String>,
+}
+
+impl Shape for Address {
+    const SCHEMA: &'static StructSchema = &tables::ADDRESS;
+}
+
+impl Struct for Address {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.allocation_id,
+            1 => &self.association_id,
+            2 => &self.domain,
+            3 => &self.network_interface_id,
+            4 => &self.network_interface_owner_id,
+            5 => &self.private_ip_address,
+            6 => &self.tags,
+            7 => &self.public_ipv4_pool,
+            8 => &self.network_border_group,
+            9 => &self.customer_owned_ip,
+            10 => &self.customer_owned_ipv4_pool,
+            11 => &self.carrier_ip,
+            12 => &self.subnet_id,
+            13 => &self.service_managed,
+            14 => &self.instance_id,
+            15 => &self.public_ip,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.allocation_id,
+            1 => &mut self.association_id,
+            2 => &mut self.domain,
+            3 => &mut self.network_interface_id,
+            4 => &mut self.network_interface_owner_id,
+            5 => &mut self.private_ip_address,
+            6 => &mut self.tags,
+            7 => &mut self.public_ipv4_pool,
+            8 => &mut self.network_border_group,
+            9 => &mut self.customer_owned_ip,
+            10 => &mut self.customer_owned_ipv4_pool,
+            11 => &mut self.carrier_ip,
+            12 => &mut self.subnet_id,
+            13 => &mut self.service_managed,
+            14 => &mut self.instance_id,
+            15 => &mut self.public_ip,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for Address {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AddressAttribute {
+    pub public_ip: Option<String>,
+    pub allocation_id: Option<String>,
+    pub ptr_record: Option<String>,
+    pub ptr_record_update: Option<PtrUpdateStatus>,
+}
+
+impl Shape for AddressAttribute {
+    const SCHEMA: &'static StructSchema = &tables::ADDRESS_ATTRIBUTE;
+}
+
+impl Struct for AddressAttribute {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.public_ip,
+            1 => &self.allocation_id,
+            2 => &self.ptr_record,
+            3 => &self.ptr_record_update,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.public_ip,
+            1 => &mut self.allocation_id,
+            2 => &mut self.ptr_record,
+            3 => &mut self.ptr_record_update,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AddressAttribute {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+text_enum!(AddressAttributeName {
+    DomainName = "domain-name",
+});
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AllocateAddressRequest {
+    pub domain: Option<DomainType>,
+    pub address: Option<String>,
+    pub public_ipv4_pool: Option<String>,
+    pub network_border_group: Option<String>,
+    pub customer_owned_ipv4_pool: Option<String>,
+    pub tag_specifications: Option<Vec<TagSpecification>>,
+    pub ipam_pool_id: Option<String>,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for AllocateAddressRequest {
+    const SCHEMA: &'static StructSchema = &tables::ALLOCATE_ADDRESS_REQUEST;
+}
+
+impl Struct for AllocateAddressRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.domain,
+            1 => &self.address,
+            2 => &self.public_ipv4_pool,
+            3 => &self.network_border_group,
+            4 => &self.customer_owned_ipv4_pool,
+            5 => &self.tag_specifications,
+            6 => &self.ipam_pool_id,
+            7 => &self.dry_run,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.domain,
+            1 => &mut self.address,
+            2 => &mut self.public_ipv4_pool,
+            3 => &mut self.network_border_group,
+            4 => &mut self.customer_owned_ipv4_pool,
+            5 => &mut self.tag_specifications,
+            6 => &mut self.ipam_pool_id,
+            7 => &mut self.dry_run,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AllocateAddressRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AllocateAddressResult {
+    pub allocation_id: Option<String>,
+    pub public_ipv4_pool: Option<String>,
+    pub network_border_group: Option<String>,
+    pub domain: Option<DomainType>,
+    pub customer_owned_ip: Option<String>,
+    pub customer_owned_ipv4_pool: Option<String>,
+    pub carrier_ip: Option<String>,
+    pub public_ip: Option<String>,
+}
+
+impl Shape for AllocateAddressResult {
+    const SCHEMA: &'static StructSchema = &tables::ALLOCATE_ADDRESS_RESULT;
+}
+
+impl Struct for AllocateAddressResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.allocation_id,
+            1 => &self.public_ipv4_pool,
+            2 => &self.network_border_group,
+            3 => &self.domain,
+            4 => &self.customer_owned_ip,
+            5 => &self.customer_owned_ipv4_pool,
+            6 => &self.carrier_ip,
+            7 => &self.public_ip,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.allocation_id,
+            1 => &mut self.public_ipv4_pool,
+            2 => &mut self.network_border_group,
+            3 => &mut self.domain,
+            4 => &mut self.customer_owned_ip,
+            5 => &mut self.customer_owned_ipv4_pool,
+            6 => &mut self.carrier_ip,
+            7 => &mut self.public_ip,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AllocateAddressResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AssociateAddressRequest {
+    pub allocation_id: Option<String>,
+    pub instance_id: Option<String>,
+    pub public_ip: Option<String>,
+    pub dry_run: Option<bool>,
+    pub network_interface_id: Option<String>,
+    pub private_ip_address: Option<String>,
+    pub allow_reassociation: Option<bool>,
+}
+
+impl Shape for AssociateAddressRequest {
+    const SCHEMA: &'static StructSchema = &tables::ASSOCIATE_ADDRESS_REQUEST;
+}
+
+impl Struct for AssociateAddressRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.allocation_id,
+            1 => &self.instance_id,
+            2 => &self.public_ip,
+            3 => &self.dry_run,
+            4 => &self.network_interface_id,
+            5 => &self.private_ip_address,
+            6 => &self.allow_reassociation,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.allocation_id,
+            1 => &mut self.instance_id,
+            2 => &mut self.public_ip,
+            3 => &mut self.dry_run,
+            4 => &mut self.network_interface_id,
+            5 => &mut self.private_ip_address,
+            6 => &mut self.allow_reassociation,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AssociateAddressRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AssociateAddressResult {
+    pub association_id: Option<String>,
+}
+
+impl Shape for AssociateAddressResult {
+    const SCHEMA: &'static StructSchema = &tables::ASSOCIATE_ADDRESS_RESULT;
+}
+
+impl Struct for AssociateAddressResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.association_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.association_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AssociateAddressResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AssociateRouteTableRequest {
+    pub gateway_id: Option<String>,
+    pub public_ipv4_pool: Option<String>,
+    pub dry_run: Option<bool>,
+    pub subnet_id: Option<String>,
+    pub route_table_id: String,
+}
+
+impl Shape for AssociateRouteTableRequest {
+    const SCHEMA: &'static StructSchema = &tables::ASSOCIATE_ROUTE_TABLE_REQUEST;
+}
+
+impl Struct for AssociateRouteTableRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.gateway_id,
+            1 => &self.public_ipv4_pool,
+            2 => &self.dry_run,
+            3 => &self.subnet_id,
+            4 => &self.route_table_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.gateway_id,
+            1 => &mut self.public_ipv4_pool,
+            2 => &mut self.dry_run,
+            3 => &mut self.subnet_id,
+            4 => &mut self.route_table_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AssociateRouteTableRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AssociateRouteTableResult {
+    pub association_id: Option<String>,
+    pub association_state: Option<RouteTableAssociationState>,
+}
+
+impl Shape for AssociateRouteTableResult {
+    const SCHEMA: &'static StructSchema = &tables::ASSOCIATE_ROUTE_TABLE_RESULT;
+}
+
+impl Struct for AssociateRouteTableResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.association_id,
+            1 => &self.association_state,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.association_id,
+            1 => &mut self.association_state,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AssociateRouteTableResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AttachInternetGatewayRequest {
+    pub dry_run: Option<bool>,
+    pub internet_gateway_id: String,
+    pub vpc_id: String,
+}
+
+impl Shape for AttachInternetGatewayRequest {
+    const SCHEMA: &'static StructSchema = &tables::ATTACH_INTERNET_GATEWAY_REQUEST;
+}
+
+impl Struct for AttachInternetGatewayRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.internet_gateway_id,
+            2 => &self.vpc_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.internet_gateway_id,
+            2 => &mut self.vpc_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AttachInternetGatewayRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AttachmentEnaSrdSpecification {
     pub ena_srd_enabled: Option<bool>,
     pub ena_srd_udp_specification: Option<AttachmentEnaSrdUdpSpecification>,
@@ -173,6 +695,7 @@ text_enum!(AttachmentStatus {
     Attached = "attached",
     Detaching = "detaching",
     Detached = "detached",
+    Available = "available",
 });
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -466,6 +989,21 @@ impl Member for AuthorizeSecurityGroupIngressResult {
     }
 }
 
+text_enum!(AutoProvisionZonesState {
+    Enabled = "enabled",
+    Disabled = "disabled",
+});
+
+text_enum!(AutoScalingIpsState {
+    Enabled = "enabled",
+    Disabled = "disabled",
+});
+
+text_enum!(AvailabilityMode {
+    Zonal = "zonal",
+    Regional = "regional",
+});
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AvailabilityZone {
     pub opt_in_status: Option<AvailabilityZoneOptInStatus>,
@@ -535,6 +1073,50 @@ impl Struct for AvailabilityZone {
 }
 
 impl Member for AvailabilityZone {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AvailabilityZoneAddress {
+    pub availability_zone: Option<String>,
+    pub availability_zone_id: Option<String>,
+    pub allocation_ids: Option<Vec<String>>,
+}
+
+impl Shape for AvailabilityZoneAddress {
+    const SCHEMA: &'static StructSchema = &tables::AVAILABILITY_ZONE_ADDRESS;
+}
+
+impl Struct for AvailabilityZoneAddress {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.availability_zone,
+            1 => &self.availability_zone_id,
+            2 => &self.allocation_ids,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.availability_zone,
+            1 => &mut self.availability_zone_id,
+            2 => &mut self.allocation_ids,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AvailabilityZoneAddress {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -803,6 +1385,387 @@ impl Member for ConnectionTrackingSpecificationRequest {
     }
 }
 
+text_enum!(ConnectivityType {
+    Private = "private",
+    Public = "public",
+});
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateEgressOnlyInternetGatewayRequest {
+    pub client_token: Option<String>,
+    pub dry_run: Option<bool>,
+    pub vpc_id: String,
+    pub tag_specifications: Option<Vec<TagSpecification>>,
+}
+
+impl Shape for CreateEgressOnlyInternetGatewayRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_EGRESS_ONLY_INTERNET_GATEWAY_REQUEST;
+}
+
+impl Struct for CreateEgressOnlyInternetGatewayRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.client_token,
+            1 => &self.dry_run,
+            2 => &self.vpc_id,
+            3 => &self.tag_specifications,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.client_token,
+            1 => &mut self.dry_run,
+            2 => &mut self.vpc_id,
+            3 => &mut self.tag_specifications,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateEgressOnlyInternetGatewayRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateEgressOnlyInternetGatewayResult {
+    pub client_token: Option<String>,
+    pub egress_only_internet_gateway: Option<EgressOnlyInternetGateway>,
+}
+
+impl Shape for CreateEgressOnlyInternetGatewayResult {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_EGRESS_ONLY_INTERNET_GATEWAY_RESULT;
+}
+
+impl Struct for CreateEgressOnlyInternetGatewayResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.client_token,
+            1 => &self.egress_only_internet_gateway,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.client_token,
+            1 => &mut self.egress_only_internet_gateway,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateEgressOnlyInternetGatewayResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateInternetGatewayRequest {
+    pub tag_specifications: Option<Vec<TagSpecification>>,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for CreateInternetGatewayRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_INTERNET_GATEWAY_REQUEST;
+}
+
+impl Struct for CreateInternetGatewayRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.tag_specifications,
+            1 => &self.dry_run,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.tag_specifications,
+            1 => &mut self.dry_run,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateInternetGatewayRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateInternetGatewayResult {
+    pub internet_gateway: Option<InternetGateway>,
+}
+
+impl Shape for CreateInternetGatewayResult {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_INTERNET_GATEWAY_RESULT;
+}
+
+impl Struct for CreateInternetGatewayResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.internet_gateway,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.internet_gateway,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateInternetGatewayResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateManagedPrefixListRequest {
+    pub dry_run: Option<bool>,
+    pub prefix_list_name: String,
+    pub entries: Option<Vec<AddPrefixListEntry>>,
+    pub max_entries: i32,
+    pub tag_specifications: Option<Vec<TagSpecification>>,
+    pub address_family: String,
+    pub client_token: Option<String>,
+}
+
+impl Shape for CreateManagedPrefixListRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_MANAGED_PREFIX_LIST_REQUEST;
+}
+
+impl Struct for CreateManagedPrefixListRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.prefix_list_name,
+            2 => &self.entries,
+            3 => &self.max_entries,
+            4 => &self.tag_specifications,
+            5 => &self.address_family,
+            6 => &self.client_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.prefix_list_name,
+            2 => &mut self.entries,
+            3 => &mut self.max_entries,
+            4 => &mut self.tag_specifications,
+            5 => &mut self.address_family,
+            6 => &mut self.client_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateManagedPrefixListRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateManagedPrefixListResult {
+    pub prefix_list: Option<ManagedPrefixList>,
+}
+
+impl Shape for CreateManagedPrefixListResult {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_MANAGED_PREFIX_LIST_RESULT;
+}
+
+impl Struct for CreateManagedPrefixListResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.prefix_list,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.prefix_list,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateManagedPrefixListResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateNatGatewayRequest {
+    pub availability_mode: Option<AvailabilityMode>,
+    pub allocation_id: Option<String>,
+    pub client_token: Option<String>,
+    pub dry_run: Option<bool>,
+    pub subnet_id: Option<String>,
+    pub vpc_id: Option<String>,
+    pub availability_zone_addresses: Option<Vec<AvailabilityZoneAddress>>,
+    pub tag_specifications: Option<Vec<TagSpecification>>,
+    pub connectivity_type: Option<ConnectivityType>,
+    pub private_ip_address: Option<String>,
+    pub secondary_allocation_ids: Option<Vec<String>>,
+    pub secondary_private_ip_addresses: Option<Vec<String>>,
+    pub secondary_private_ip_address_count: Option<i32>,
+}
+
+impl Shape for CreateNatGatewayRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_NAT_GATEWAY_REQUEST;
+}
+
+impl Struct for CreateNatGatewayRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.availability_mode,
+            1 => &self.allocation_id,
+            2 => &self.client_token,
+            3 => &self.dry_run,
+            4 => &self.subnet_id,
+            5 => &self.vpc_id,
+            6 => &self.availability_zone_addresses,
+            7 => &self.tag_specifications,
+            8 => &self.connectivity_type,
+            9 => &self.private_ip_address,
+            10 => &self.secondary_allocation_ids,
+            11 => &self.secondary_private_ip_addresses,
+            12 => &self.secondary_private_ip_address_count,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.availability_mode,
+            1 => &mut self.allocation_id,
+            2 => &mut self.client_token,
+            3 => &mut self.dry_run,
+            4 => &mut self.subnet_id,
+            5 => &mut self.vpc_id,
+            6 => &mut self.availability_zone_addresses,
+            7 => &mut self.tag_specifications,
+            8 => &mut self.connectivity_type,
+            9 => &mut self.private_ip_address,
+            10 => &mut self.secondary_allocation_ids,
+            11 => &mut self.secondary_private_ip_addresses,
+            12 => &mut self.secondary_private_ip_address_count,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateNatGatewayRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateNatGatewayResult {
+    pub client_token: Option<String>,
+    pub nat_gateway: Option<NatGateway>,
+}
+
+impl Shape for CreateNatGatewayResult {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_NAT_GATEWAY_RESULT;
+}
+
+impl Struct for CreateNatGatewayResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.client_token,
+            1 => &self.nat_gateway,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.client_token,
+            1 => &mut self.nat_gateway,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateNatGatewayResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateNetworkInterfaceRequest {
     pub ipv4_prefixes: Option<Vec<Ipv4PrefixSpecificationRequest>>,
@@ -928,6 +1891,218 @@ impl Struct for CreateNetworkInterfaceResult {
 }
 
 impl Member for CreateNetworkInterfaceResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateRouteRequest {
+    pub destination_prefix_list_id: Option<String>,
+    pub vpc_endpoint_id: Option<String>,
+    pub transit_gateway_id: Option<String>,
+    pub local_gateway_id: Option<String>,
+    pub carrier_gateway_id: Option<String>,
+    pub core_network_arn: Option<String>,
+    pub odb_network_arn: Option<String>,
+    pub dry_run: Option<bool>,
+    pub route_table_id: String,
+    pub destination_cidr_block: Option<String>,
+    pub gateway_id: Option<String>,
+    pub destination_ipv6_cidr_block: Option<String>,
+    pub egress_only_internet_gateway_id: Option<String>,
+    pub instance_id: Option<String>,
+    pub network_interface_id: Option<String>,
+    pub vpc_peering_connection_id: Option<String>,
+    pub nat_gateway_id: Option<String>,
+}
+
+impl Shape for CreateRouteRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_ROUTE_REQUEST;
+}
+
+impl Struct for CreateRouteRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.destination_prefix_list_id,
+            1 => &self.vpc_endpoint_id,
+            2 => &self.transit_gateway_id,
+            3 => &self.local_gateway_id,
+            4 => &self.carrier_gateway_id,
+            5 => &self.core_network_arn,
+            6 => &self.odb_network_arn,
+            7 => &self.dry_run,
+            8 => &self.route_table_id,
+            9 => &self.destination_cidr_block,
+            10 => &self.gateway_id,
+            11 => &self.destination_ipv6_cidr_block,
+            12 => &self.egress_only_internet_gateway_id,
+            13 => &self.instance_id,
+            14 => &self.network_interface_id,
+            15 => &self.vpc_peering_connection_id,
+            16 => &self.nat_gateway_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.destination_prefix_list_id,
+            1 => &mut self.vpc_endpoint_id,
+            2 => &mut self.transit_gateway_id,
+            3 => &mut self.local_gateway_id,
+            4 => &mut self.carrier_gateway_id,
+            5 => &mut self.core_network_arn,
+            6 => &mut self.odb_network_arn,
+            7 => &mut self.dry_run,
+            8 => &mut self.route_table_id,
+            9 => &mut self.destination_cidr_block,
+            10 => &mut self.gateway_id,
+            11 => &mut self.destination_ipv6_cidr_block,
+            12 => &mut self.egress_only_internet_gateway_id,
+            13 => &mut self.instance_id,
+            14 => &mut self.network_interface_id,
+            15 => &mut self.vpc_peering_connection_id,
+            16 => &mut self.nat_gateway_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateRouteRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateRouteResult {
+    pub r#return: Option<bool>,
+}
+
+impl Shape for CreateRouteResult {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_ROUTE_RESULT;
+}
+
+impl Struct for CreateRouteResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.r#return,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.r#return,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateRouteResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateRouteTableRequest {
+    pub tag_specifications: Option<Vec<TagSpecification>>,
+    pub client_token: Option<String>,
+    pub dry_run: Option<bool>,
+    pub vpc_id: String,
+}
+
+impl Shape for CreateRouteTableRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_ROUTE_TABLE_REQUEST;
+}
+
+impl Struct for CreateRouteTableRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.tag_specifications,
+            1 => &self.client_token,
+            2 => &self.dry_run,
+            3 => &self.vpc_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.tag_specifications,
+            1 => &mut self.client_token,
+            2 => &mut self.dry_run,
+            3 => &mut self.vpc_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateRouteTableRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateRouteTableResult {
+    pub route_table: Option<RouteTable>,
+    pub client_token: Option<String>,
+}
+
+impl Shape for CreateRouteTableResult {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_ROUTE_TABLE_RESULT;
+}
+
+impl Struct for CreateRouteTableResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.route_table,
+            1 => &self.client_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.route_table,
+            1 => &mut self.client_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateRouteTableResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -1426,6 +2601,284 @@ impl Member for CreateVpcResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteEgressOnlyInternetGatewayRequest {
+    pub dry_run: Option<bool>,
+    pub egress_only_internet_gateway_id: String,
+}
+
+impl Shape for DeleteEgressOnlyInternetGatewayRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_EGRESS_ONLY_INTERNET_GATEWAY_REQUEST;
+}
+
+impl Struct for DeleteEgressOnlyInternetGatewayRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.egress_only_internet_gateway_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.egress_only_internet_gateway_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteEgressOnlyInternetGatewayRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteEgressOnlyInternetGatewayResult {
+    pub return_code: Option<bool>,
+}
+
+impl Shape for DeleteEgressOnlyInternetGatewayResult {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_EGRESS_ONLY_INTERNET_GATEWAY_RESULT;
+}
+
+impl Struct for DeleteEgressOnlyInternetGatewayResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.return_code,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.return_code,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteEgressOnlyInternetGatewayResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteInternetGatewayRequest {
+    pub dry_run: Option<bool>,
+    pub internet_gateway_id: String,
+}
+
+impl Shape for DeleteInternetGatewayRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_INTERNET_GATEWAY_REQUEST;
+}
+
+impl Struct for DeleteInternetGatewayRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.internet_gateway_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.internet_gateway_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteInternetGatewayRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteManagedPrefixListRequest {
+    pub dry_run: Option<bool>,
+    pub prefix_list_id: String,
+}
+
+impl Shape for DeleteManagedPrefixListRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_MANAGED_PREFIX_LIST_REQUEST;
+}
+
+impl Struct for DeleteManagedPrefixListRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.prefix_list_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.prefix_list_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteManagedPrefixListRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteManagedPrefixListResult {
+    pub prefix_list: Option<ManagedPrefixList>,
+}
+
+impl Shape for DeleteManagedPrefixListResult {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_MANAGED_PREFIX_LIST_RESULT;
+}
+
+impl Struct for DeleteManagedPrefixListResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.prefix_list,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.prefix_list,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteManagedPrefixListResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteNatGatewayRequest {
+    pub dry_run: Option<bool>,
+    pub nat_gateway_id: String,
+}
+
+impl Shape for DeleteNatGatewayRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_NAT_GATEWAY_REQUEST;
+}
+
+impl Struct for DeleteNatGatewayRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.nat_gateway_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.nat_gateway_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteNatGatewayRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteNatGatewayResult {
+    pub nat_gateway_id: Option<String>,
+}
+
+impl Shape for DeleteNatGatewayResult {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_NAT_GATEWAY_RESULT;
+}
+
+impl Struct for DeleteNatGatewayResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.nat_gateway_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.nat_gateway_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteNatGatewayResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteNetworkInterfaceRequest {
     pub dry_run: Option<bool>,
     pub network_interface_id: String,
@@ -1458,6 +2911,97 @@ impl Struct for DeleteNetworkInterfaceRequest {
 }
 
 impl Member for DeleteNetworkInterfaceRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteRouteRequest {
+    pub destination_prefix_list_id: Option<String>,
+    pub dry_run: Option<bool>,
+    pub route_table_id: String,
+    pub destination_cidr_block: Option<String>,
+    pub destination_ipv6_cidr_block: Option<String>,
+}
+
+impl Shape for DeleteRouteRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_ROUTE_REQUEST;
+}
+
+impl Struct for DeleteRouteRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.destination_prefix_list_id,
+            1 => &self.dry_run,
+            2 => &self.route_table_id,
+            3 => &self.destination_cidr_block,
+            4 => &self.destination_ipv6_cidr_block,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.destination_prefix_list_id,
+            1 => &mut self.dry_run,
+            2 => &mut self.route_table_id,
+            3 => &mut self.destination_cidr_block,
+            4 => &mut self.destination_ipv6_cidr_block,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteRouteRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteRouteTableRequest {
+    pub dry_run: Option<bool>,
+    pub route_table_id: String,
+}
+
+impl Shape for DeleteRouteTableRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_ROUTE_TABLE_REQUEST;
+}
+
+impl Struct for DeleteRouteTableRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.route_table_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.route_table_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteRouteTableRequest {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -1836,6 +3380,182 @@ impl Member for DescribeAccountAttributesResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeAddressesAttributeRequest {
+    pub allocation_ids: Option<Vec<String>>,
+    pub attribute: Option<AddressAttributeName>,
+    pub next_token: Option<String>,
+    pub max_results: Option<i32>,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for DescribeAddressesAttributeRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_ADDRESSES_ATTRIBUTE_REQUEST;
+}
+
+impl Struct for DescribeAddressesAttributeRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.allocation_ids,
+            1 => &self.attribute,
+            2 => &self.next_token,
+            3 => &self.max_results,
+            4 => &self.dry_run,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.allocation_ids,
+            1 => &mut self.attribute,
+            2 => &mut self.next_token,
+            3 => &mut self.max_results,
+            4 => &mut self.dry_run,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeAddressesAttributeRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeAddressesAttributeResult {
+    pub addresses: Option<Vec<AddressAttribute>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeAddressesAttributeResult {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_ADDRESSES_ATTRIBUTE_RESULT;
+}
+
+impl Struct for DescribeAddressesAttributeResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.addresses,
+            1 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.addresses,
+            1 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeAddressesAttributeResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeAddressesRequest {
+    pub public_ips: Option<Vec<String>>,
+    pub dry_run: Option<bool>,
+    pub filters: Option<Vec<Filter>>,
+    pub allocation_ids: Option<Vec<String>>,
+}
+
+impl Shape for DescribeAddressesRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_ADDRESSES_REQUEST;
+}
+
+impl Struct for DescribeAddressesRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.public_ips,
+            1 => &self.dry_run,
+            2 => &self.filters,
+            3 => &self.allocation_ids,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.public_ips,
+            1 => &mut self.dry_run,
+            2 => &mut self.filters,
+            3 => &mut self.allocation_ids,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeAddressesRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeAddressesResult {
+    pub addresses: Option<Vec<Address>>,
+}
+
+impl Shape for DescribeAddressesResult {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_ADDRESSES_RESULT;
+}
+
+impl Struct for DescribeAddressesResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.addresses,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.addresses,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeAddressesResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeAvailabilityZonesRequest {
     pub zone_names: Option<Vec<String>>,
     pub zone_ids: Option<Vec<String>>,
@@ -1915,6 +3635,370 @@ impl Struct for DescribeAvailabilityZonesResult {
 }
 
 impl Member for DescribeAvailabilityZonesResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeEgressOnlyInternetGatewaysRequest {
+    pub dry_run: Option<bool>,
+    pub egress_only_internet_gateway_ids: Option<Vec<String>>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+    pub filters: Option<Vec<Filter>>,
+}
+
+impl Shape for DescribeEgressOnlyInternetGatewaysRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_EGRESS_ONLY_INTERNET_GATEWAYS_REQUEST;
+}
+
+impl Struct for DescribeEgressOnlyInternetGatewaysRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.egress_only_internet_gateway_ids,
+            2 => &self.max_results,
+            3 => &self.next_token,
+            4 => &self.filters,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.egress_only_internet_gateway_ids,
+            2 => &mut self.max_results,
+            3 => &mut self.next_token,
+            4 => &mut self.filters,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeEgressOnlyInternetGatewaysRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeEgressOnlyInternetGatewaysResult {
+    pub egress_only_internet_gateways: Option<Vec<EgressOnlyInternetGateway>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeEgressOnlyInternetGatewaysResult {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_EGRESS_ONLY_INTERNET_GATEWAYS_RESULT;
+}
+
+impl Struct for DescribeEgressOnlyInternetGatewaysResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.egress_only_internet_gateways,
+            1 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.egress_only_internet_gateways,
+            1 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeEgressOnlyInternetGatewaysResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeInternetGatewaysRequest {
+    pub next_token: Option<String>,
+    pub max_results: Option<i32>,
+    pub dry_run: Option<bool>,
+    pub internet_gateway_ids: Option<Vec<String>>,
+    pub filters: Option<Vec<Filter>>,
+}
+
+impl Shape for DescribeInternetGatewaysRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_INTERNET_GATEWAYS_REQUEST;
+}
+
+impl Struct for DescribeInternetGatewaysRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.next_token,
+            1 => &self.max_results,
+            2 => &self.dry_run,
+            3 => &self.internet_gateway_ids,
+            4 => &self.filters,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.next_token,
+            1 => &mut self.max_results,
+            2 => &mut self.dry_run,
+            3 => &mut self.internet_gateway_ids,
+            4 => &mut self.filters,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeInternetGatewaysRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeInternetGatewaysResult {
+    pub internet_gateways: Option<Vec<InternetGateway>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeInternetGatewaysResult {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_INTERNET_GATEWAYS_RESULT;
+}
+
+impl Struct for DescribeInternetGatewaysResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.internet_gateways,
+            1 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.internet_gateways,
+            1 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeInternetGatewaysResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeManagedPrefixListsRequest {
+    pub dry_run: Option<bool>,
+    pub filters: Option<Vec<Filter>>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+    pub prefix_list_ids: Option<Vec<String>>,
+}
+
+impl Shape for DescribeManagedPrefixListsRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_MANAGED_PREFIX_LISTS_REQUEST;
+}
+
+impl Struct for DescribeManagedPrefixListsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.filters,
+            2 => &self.max_results,
+            3 => &self.next_token,
+            4 => &self.prefix_list_ids,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.filters,
+            2 => &mut self.max_results,
+            3 => &mut self.next_token,
+            4 => &mut self.prefix_list_ids,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeManagedPrefixListsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeManagedPrefixListsResult {
+    pub next_token: Option<String>,
+    pub prefix_lists: Option<Vec<ManagedPrefixList>>,
+}
+
+impl Shape for DescribeManagedPrefixListsResult {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_MANAGED_PREFIX_LISTS_RESULT;
+}
+
+impl Struct for DescribeManagedPrefixListsResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.next_token,
+            1 => &self.prefix_lists,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.next_token,
+            1 => &mut self.prefix_lists,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeManagedPrefixListsResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeNatGatewaysRequest {
+    pub dry_run: Option<bool>,
+    pub filter: Option<Vec<Filter>>,
+    pub max_results: Option<i32>,
+    pub nat_gateway_ids: Option<Vec<String>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeNatGatewaysRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_NAT_GATEWAYS_REQUEST;
+}
+
+impl Struct for DescribeNatGatewaysRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.filter,
+            2 => &self.max_results,
+            3 => &self.nat_gateway_ids,
+            4 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.filter,
+            2 => &mut self.max_results,
+            3 => &mut self.nat_gateway_ids,
+            4 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeNatGatewaysRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeNatGatewaysResult {
+    pub nat_gateways: Option<Vec<NatGateway>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeNatGatewaysResult {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_NAT_GATEWAYS_RESULT;
+}
+
+impl Struct for DescribeNatGatewaysResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.nat_gateways,
+            1 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.nat_gateways,
+            1 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeNatGatewaysResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -2185,6 +4269,97 @@ impl Struct for DescribeRegionsResult {
 }
 
 impl Member for DescribeRegionsResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeRouteTablesRequest {
+    pub next_token: Option<String>,
+    pub max_results: Option<i32>,
+    pub dry_run: Option<bool>,
+    pub route_table_ids: Option<Vec<String>>,
+    pub filters: Option<Vec<Filter>>,
+}
+
+impl Shape for DescribeRouteTablesRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_ROUTE_TABLES_REQUEST;
+}
+
+impl Struct for DescribeRouteTablesRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.next_token,
+            1 => &self.max_results,
+            2 => &self.dry_run,
+            3 => &self.route_table_ids,
+            4 => &self.filters,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.next_token,
+            1 => &mut self.max_results,
+            2 => &mut self.dry_run,
+            3 => &mut self.route_table_ids,
+            4 => &mut self.filters,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeRouteTablesRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeRouteTablesResult {
+    pub route_tables: Option<Vec<RouteTable>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeRouteTablesResult {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_ROUTE_TABLES_RESULT;
+}
+
+impl Struct for DescribeRouteTablesResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.route_tables,
+            1 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.route_tables,
+            1 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeRouteTablesResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -2928,6 +5103,135 @@ impl Member for DescribeVpcsResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DetachInternetGatewayRequest {
+    pub dry_run: Option<bool>,
+    pub internet_gateway_id: String,
+    pub vpc_id: String,
+}
+
+impl Shape for DetachInternetGatewayRequest {
+    const SCHEMA: &'static StructSchema = &tables::DETACH_INTERNET_GATEWAY_REQUEST;
+}
+
+impl Struct for DetachInternetGatewayRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.internet_gateway_id,
+            2 => &self.vpc_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.internet_gateway_id,
+            2 => &mut self.vpc_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DetachInternetGatewayRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DisassociateAddressRequest {
+    pub association_id: Option<String>,
+    pub public_ip: Option<String>,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for DisassociateAddressRequest {
+    const SCHEMA: &'static StructSchema = &tables::DISASSOCIATE_ADDRESS_REQUEST;
+}
+
+impl Struct for DisassociateAddressRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.association_id,
+            1 => &self.public_ip,
+            2 => &self.dry_run,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.association_id,
+            1 => &mut self.public_ip,
+            2 => &mut self.dry_run,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DisassociateAddressRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DisassociateRouteTableRequest {
+    pub dry_run: Option<bool>,
+    pub association_id: String,
+}
+
+impl Shape for DisassociateRouteTableRequest {
+    const SCHEMA: &'static StructSchema = &tables::DISASSOCIATE_ROUTE_TABLE_REQUEST;
+}
+
+impl Struct for DisassociateRouteTableRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.association_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.association_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DisassociateRouteTableRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DnsEntry {
     pub dns_name: Option<String>,
     pub hosted_zone_id: Option<String>,
@@ -3075,6 +5379,55 @@ text_enum!(DnsRecordIpType {
     ServiceDefined = "service-defined",
 });
 
+text_enum!(DomainType {
+    Vpc = "vpc",
+    Standard = "standard",
+});
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EgressOnlyInternetGateway {
+    pub attachments: Option<Vec<InternetGatewayAttachment>>,
+    pub egress_only_internet_gateway_id: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for EgressOnlyInternetGateway {
+    const SCHEMA: &'static StructSchema = &tables::EGRESS_ONLY_INTERNET_GATEWAY;
+}
+
+impl Struct for EgressOnlyInternetGateway {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.attachments,
+            1 => &self.egress_only_internet_gateway_id,
+            2 => &self.tags,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.attachments,
+            1 => &mut self.egress_only_internet_gateway_id,
+            2 => &mut self.tags,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for EgressOnlyInternetGateway {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EnaSrdSpecification {
     pub ena_srd_enabled: Option<bool>,
@@ -3196,6 +5549,185 @@ impl Member for Filter {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetManagedPrefixListAssociationsRequest {
+    pub dry_run: Option<bool>,
+    pub prefix_list_id: String,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetManagedPrefixListAssociationsRequest {
+    const SCHEMA: &'static StructSchema = &tables::GET_MANAGED_PREFIX_LIST_ASSOCIATIONS_REQUEST;
+}
+
+impl Struct for GetManagedPrefixListAssociationsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.prefix_list_id,
+            2 => &self.max_results,
+            3 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.prefix_list_id,
+            2 => &mut self.max_results,
+            3 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for GetManagedPrefixListAssociationsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetManagedPrefixListAssociationsResult {
+    pub prefix_list_associations: Option<Vec<PrefixListAssociation>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetManagedPrefixListAssociationsResult {
+    const SCHEMA: &'static StructSchema = &tables::GET_MANAGED_PREFIX_LIST_ASSOCIATIONS_RESULT;
+}
+
+impl Struct for GetManagedPrefixListAssociationsResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.prefix_list_associations,
+            1 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.prefix_list_associations,
+            1 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for GetManagedPrefixListAssociationsResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetManagedPrefixListEntriesRequest {
+    pub dry_run: Option<bool>,
+    pub prefix_list_id: String,
+    pub target_version: Option<i64>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetManagedPrefixListEntriesRequest {
+    const SCHEMA: &'static StructSchema = &tables::GET_MANAGED_PREFIX_LIST_ENTRIES_REQUEST;
+}
+
+impl Struct for GetManagedPrefixListEntriesRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.prefix_list_id,
+            2 => &self.target_version,
+            3 => &self.max_results,
+            4 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.prefix_list_id,
+            2 => &mut self.target_version,
+            3 => &mut self.max_results,
+            4 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for GetManagedPrefixListEntriesRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetManagedPrefixListEntriesResult {
+    pub entries: Option<Vec<PrefixListEntry>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetManagedPrefixListEntriesResult {
+    const SCHEMA: &'static StructSchema = &tables::GET_MANAGED_PREFIX_LIST_ENTRIES_RESULT;
+}
+
+impl Struct for GetManagedPrefixListEntriesResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.entries,
+            1 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.entries,
+            1 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for GetManagedPrefixListEntriesResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GroupIdentifier {
     pub group_id: Option<String>,
     pub group_name: Option<String>,
@@ -3274,6 +5806,94 @@ impl Struct for InstanceIpv6Address {
 }
 
 impl Member for InstanceIpv6Address {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InternetGateway {
+    pub attachments: Option<Vec<InternetGatewayAttachment>>,
+    pub internet_gateway_id: Option<String>,
+    pub owner_id: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for InternetGateway {
+    const SCHEMA: &'static StructSchema = &tables::INTERNET_GATEWAY;
+}
+
+impl Struct for InternetGateway {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.attachments,
+            1 => &self.internet_gateway_id,
+            2 => &self.owner_id,
+            3 => &self.tags,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.attachments,
+            1 => &mut self.internet_gateway_id,
+            2 => &mut self.owner_id,
+            3 => &mut self.tags,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for InternetGateway {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InternetGatewayAttachment {
+    pub state: Option<AttachmentStatus>,
+    pub vpc_id: Option<String>,
+}
+
+impl Shape for InternetGatewayAttachment {
+    const SCHEMA: &'static StructSchema = &tables::INTERNET_GATEWAY_ATTACHMENT;
+}
+
+impl Struct for InternetGatewayAttachment {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.state,
+            1 => &self.vpc_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.state,
+            1 => &mut self.vpc_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for InternetGatewayAttachment {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -3631,6 +6251,174 @@ impl Member for LastError {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedPrefixList {
+    pub prefix_list_id: Option<String>,
+    pub address_family: Option<String>,
+    pub state: Option<PrefixListState>,
+    pub state_message: Option<String>,
+    pub prefix_list_arn: Option<String>,
+    pub prefix_list_name: Option<String>,
+    pub max_entries: Option<i32>,
+    pub version: Option<i64>,
+    pub tags: Option<Vec<Tag>>,
+    pub owner_id: Option<String>,
+    pub ipam_prefix_list_resolver_target_id: Option<String>,
+    pub ipam_prefix_list_resolver_sync_enabled: Option<bool>,
+}
+
+impl Shape for ManagedPrefixList {
+    const SCHEMA: &'static StructSchema = &tables::MANAGED_PREFIX_LIST;
+}
+
+impl Struct for ManagedPrefixList {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.prefix_list_id,
+            1 => &self.address_family,
+            2 => &self.state,
+            3 => &self.state_message,
+            4 => &self.prefix_list_arn,
+            5 => &self.prefix_list_name,
+            6 => &self.max_entries,
+            7 => &self.version,
+            8 => &self.tags,
+            9 => &self.owner_id,
+            10 => &self.ipam_prefix_list_resolver_target_id,
+            11 => &self.ipam_prefix_list_resolver_sync_enabled,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.prefix_list_id,
+            1 => &mut self.address_family,
+            2 => &mut self.state,
+            3 => &mut self.state_message,
+            4 => &mut self.prefix_list_arn,
+            5 => &mut self.prefix_list_name,
+            6 => &mut self.max_entries,
+            7 => &mut self.version,
+            8 => &mut self.tags,
+            9 => &mut self.owner_id,
+            10 => &mut self.ipam_prefix_list_resolver_target_id,
+            11 => &mut self.ipam_prefix_list_resolver_sync_enabled,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ManagedPrefixList {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModifyManagedPrefixListRequest {
+    pub dry_run: Option<bool>,
+    pub prefix_list_id: String,
+    pub current_version: Option<i64>,
+    pub prefix_list_name: Option<String>,
+    pub add_entries: Option<Vec<AddPrefixListEntry>>,
+    pub remove_entries: Option<Vec<RemovePrefixListEntry>>,
+    pub max_entries: Option<i32>,
+    pub ipam_prefix_list_resolver_sync_enabled: Option<bool>,
+}
+
+impl Shape for ModifyManagedPrefixListRequest {
+    const SCHEMA: &'static StructSchema = &tables::MODIFY_MANAGED_PREFIX_LIST_REQUEST;
+}
+
+impl Struct for ModifyManagedPrefixListRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.prefix_list_id,
+            2 => &self.current_version,
+            3 => &self.prefix_list_name,
+            4 => &self.add_entries,
+            5 => &self.remove_entries,
+            6 => &self.max_entries,
+            7 => &self.ipam_prefix_list_resolver_sync_enabled,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.prefix_list_id,
+            2 => &mut self.current_version,
+            3 => &mut self.prefix_list_name,
+            4 => &mut self.add_entries,
+            5 => &mut self.remove_entries,
+            6 => &mut self.max_entries,
+            7 => &mut self.ipam_prefix_list_resolver_sync_enabled,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ModifyManagedPrefixListRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModifyManagedPrefixListResult {
+    pub prefix_list: Option<ManagedPrefixList>,
+}
+
+impl Shape for ModifyManagedPrefixListResult {
+    const SCHEMA: &'static StructSchema = &tables::MODIFY_MANAGED_PREFIX_LIST_RESULT;
+}
+
+impl Struct for ModifyManagedPrefixListResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.prefix_list,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.prefix_list,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ModifyManagedPrefixListResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ModifyNetworkInterfaceAttributeRequest {
     pub ena_srd_specification: Option<EnaSrdSpecification>,
     pub enable_primary_ipv6: Option<bool>,
@@ -3927,6 +6715,249 @@ impl Member for ModifyVpcEndpointResult {
         sagegate_model::Slot::Struct(self)
     }
 }
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NatGateway {
+    pub create_time: Option<Timestamp>,
+    pub delete_time: Option<Timestamp>,
+    pub failure_code: Option<String>,
+    pub failure_message: Option<String>,
+    pub nat_gateway_addresses: Option<Vec<NatGatewayAddress>>,
+    pub nat_gateway_id: Option<String>,
+    pub provisioned_bandwidth: Option<ProvisionedBandwidth>,
+    pub state: Option<NatGatewayState>,
+    pub subnet_id: Option<String>,
+    pub vpc_id: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+    pub connectivity_type: Option<ConnectivityType>,
+    pub availability_mode: Option<AvailabilityMode>,
+    pub auto_scaling_ips: Option<AutoScalingIpsState>,
+    pub auto_provision_zones: Option<AutoProvisionZonesState>,
+    pub attached_appliances: Option<Vec<NatGatewayAttachedAppliance>>,
+    pub route_table_id: Option<String>,
+}
+
+impl Shape for NatGateway {
+    const SCHEMA: &'static StructSchema = &tables::NAT_GATEWAY;
+}
+
+impl Struct for NatGateway {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.create_time,
+            1 => &self.delete_time,
+            2 => &self.failure_code,
+            3 => &self.failure_message,
+            4 => &self.nat_gateway_addresses,
+            5 => &self.nat_gateway_id,
+            6 => &self.provisioned_bandwidth,
+            7 => &self.state,
+            8 => &self.subnet_id,
+            9 => &self.vpc_id,
+            10 => &self.tags,
+            11 => &self.connectivity_type,
+            12 => &self.availability_mode,
+            13 => &self.auto_scaling_ips,
+            14 => &self.auto_provision_zones,
+            15 => &self.attached_appliances,
+            16 => &self.route_table_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.create_time,
+            1 => &mut self.delete_time,
+            2 => &mut self.failure_code,
+            3 => &mut self.failure_message,
+            4 => &mut self.nat_gateway_addresses,
+            5 => &mut self.nat_gateway_id,
+            6 => &mut self.provisioned_bandwidth,
+            7 => &mut self.state,
+            8 => &mut self.subnet_id,
+            9 => &mut self.vpc_id,
+            10 => &mut self.tags,
+            11 => &mut self.connectivity_type,
+            12 => &mut self.availability_mode,
+            13 => &mut self.auto_scaling_ips,
+            14 => &mut self.auto_provision_zones,
+            15 => &mut self.attached_appliances,
+            16 => &mut self.route_table_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for NatGateway {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NatGatewayAddress {
+    pub allocation_id: Option<String>,
+    pub network_interface_id: Option<String>,
+    pub private_ip: Option<String>,
+    pub public_ip: Option<String>,
+    pub association_id: Option<String>,
+    pub is_primary: Option<bool>,
+    pub failure_message: Option<String>,
+    pub status: Option<NatGatewayAddressStatus>,
+    pub availability_zone: Option<String>,
+    pub availability_zone_id: Option<String>,
+}
+
+impl Shape for NatGatewayAddress {
+    const SCHEMA: &'static StructSchema = &tables::NAT_GATEWAY_ADDRESS;
+}
+
+impl Struct for NatGatewayAddress {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.allocation_id,
+            1 => &self.network_interface_id,
+            2 => &self.private_ip,
+            3 => &self.public_ip,
+            4 => &self.association_id,
+            5 => &self.is_primary,
+            6 => &self.failure_message,
+            7 => &self.status,
+            8 => &self.availability_zone,
+            9 => &self.availability_zone_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.allocation_id,
+            1 => &mut self.network_interface_id,
+            2 => &mut self.private_ip,
+            3 => &mut self.public_ip,
+            4 => &mut self.association_id,
+            5 => &mut self.is_primary,
+            6 => &mut self.failure_message,
+            7 => &mut self.status,
+            8 => &mut self.availability_zone,
+            9 => &mut self.availability_zone_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for NatGatewayAddress {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+text_enum!(NatGatewayAddressStatus {
+    Assigning = "assigning",
+    Unassigning = "unassigning",
+    Associating = "associating",
+    Disassociating = "disassociating",
+    Succeeded = "succeeded",
+    Failed = "failed",
+});
+
+text_enum!(NatGatewayApplianceModifyState {
+    Modifying = "modifying",
+    Completed = "completed",
+    Failed = "failed",
+});
+
+text_enum!(NatGatewayApplianceState {
+    Attaching = "attaching",
+    Attached = "attached",
+    Detaching = "detaching",
+    Detached = "detached",
+    AttachFailed = "attach-failed",
+    DetachFailed = "detach-failed",
+});
+
+text_enum!(NatGatewayApplianceType {
+    NetworkFirewallProxy = "network-firewall-proxy",
+});
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NatGatewayAttachedAppliance {
+    pub r#type: Option<NatGatewayApplianceType>,
+    pub appliance_arn: Option<String>,
+    pub vpc_endpoint_id: Option<String>,
+    pub attachment_state: Option<NatGatewayApplianceState>,
+    pub modification_state: Option<NatGatewayApplianceModifyState>,
+    pub failure_code: Option<String>,
+    pub failure_message: Option<String>,
+}
+
+impl Shape for NatGatewayAttachedAppliance {
+    const SCHEMA: &'static StructSchema = &tables::NAT_GATEWAY_ATTACHED_APPLIANCE;
+}
+
+impl Struct for NatGatewayAttachedAppliance {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.r#type,
+            1 => &self.appliance_arn,
+            2 => &self.vpc_endpoint_id,
+            3 => &self.attachment_state,
+            4 => &self.modification_state,
+            5 => &self.failure_code,
+            6 => &self.failure_message,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.r#type,
+            1 => &mut self.appliance_arn,
+            2 => &mut self.vpc_endpoint_id,
+            3 => &mut self.attachment_state,
+            4 => &mut self.modification_state,
+            5 => &mut self.failure_code,
+            6 => &mut self.failure_message,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for NatGatewayAttachedAppliance {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+text_enum!(NatGatewayState {
+    Pending = "pending",
+    Failed = "failed",
+    Available = "available",
+    Deleting = "deleting",
+    Deleted = "deleted",
+});
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NetworkInterface {
@@ -4537,6 +7568,88 @@ impl Member for PrefixList {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct PrefixListAssociation {
+    pub resource_id: Option<String>,
+    pub resource_owner: Option<String>,
+}
+
+impl Shape for PrefixListAssociation {
+    const SCHEMA: &'static StructSchema = &tables::PREFIX_LIST_ASSOCIATION;
+}
+
+impl Struct for PrefixListAssociation {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.resource_id,
+            1 => &self.resource_owner,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.resource_id,
+            1 => &mut self.resource_owner,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for PrefixListAssociation {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PrefixListEntry {
+    pub cidr: Option<String>,
+    pub description: Option<String>,
+}
+
+impl Shape for PrefixListEntry {
+    const SCHEMA: &'static StructSchema = &tables::PREFIX_LIST_ENTRY;
+}
+
+impl Struct for PrefixListEntry {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.cidr,
+            1 => &self.description,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.cidr,
+            1 => &mut self.description,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for PrefixListEntry {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PrefixListId {
     pub description: Option<String>,
     pub prefix_list_id: Option<String>,
@@ -4576,6 +7689,21 @@ impl Member for PrefixListId {
         sagegate_model::Slot::Struct(self)
     }
 }
+
+text_enum!(PrefixListState {
+    CreateInProgress = "create-in-progress",
+    CreateComplete = "create-complete",
+    CreateFailed = "create-failed",
+    ModifyInProgress = "modify-in-progress",
+    ModifyComplete = "modify-complete",
+    ModifyFailed = "modify-failed",
+    RestoreInProgress = "restore-in-progress",
+    RestoreComplete = "restore-complete",
+    RestoreFailed = "restore-failed",
+    DeleteInProgress = "delete-in-progress",
+    DeleteComplete = "delete-complete",
+    DeleteFailed = "delete-failed",
+});
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PrivateDnsDetails {
@@ -4692,6 +7820,138 @@ impl Struct for PrivateIpAddressSpecification {
 }
 
 impl Member for PrivateIpAddressSpecification {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PropagatingVgw {
+    pub gateway_id: Option<String>,
+}
+
+impl Shape for PropagatingVgw {
+    const SCHEMA: &'static StructSchema = &tables::PROPAGATING_VGW;
+}
+
+impl Struct for PropagatingVgw {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.gateway_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.gateway_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for PropagatingVgw {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProvisionedBandwidth {
+    pub provision_time: Option<Timestamp>,
+    pub provisioned: Option<String>,
+    pub request_time: Option<Timestamp>,
+    pub requested: Option<String>,
+    pub status: Option<String>,
+}
+
+impl Shape for ProvisionedBandwidth {
+    const SCHEMA: &'static StructSchema = &tables::PROVISIONED_BANDWIDTH;
+}
+
+impl Struct for ProvisionedBandwidth {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.provision_time,
+            1 => &self.provisioned,
+            2 => &self.request_time,
+            3 => &self.requested,
+            4 => &self.status,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.provision_time,
+            1 => &mut self.provisioned,
+            2 => &mut self.request_time,
+            3 => &mut self.requested,
+            4 => &mut self.status,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ProvisionedBandwidth {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PtrUpdateStatus {
+    pub value: Option<String>,
+    pub status: Option<String>,
+    pub reason: Option<String>,
+}
+
+impl Shape for PtrUpdateStatus {
+    const SCHEMA: &'static StructSchema = &tables::PTR_UPDATE_STATUS;
+}
+
+impl Struct for PtrUpdateStatus {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.value,
+            1 => &self.status,
+            2 => &self.reason,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.value,
+            1 => &mut self.status,
+            2 => &mut self.reason,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for PtrUpdateStatus {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -4874,6 +8134,265 @@ impl Struct for RegionGeography {
 }
 
 impl Member for RegionGeography {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReleaseAddressRequest {
+    pub allocation_id: Option<String>,
+    pub public_ip: Option<String>,
+    pub network_border_group: Option<String>,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for ReleaseAddressRequest {
+    const SCHEMA: &'static StructSchema = &tables::RELEASE_ADDRESS_REQUEST;
+}
+
+impl Struct for ReleaseAddressRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.allocation_id,
+            1 => &self.public_ip,
+            2 => &self.network_border_group,
+            3 => &self.dry_run,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.allocation_id,
+            1 => &mut self.public_ip,
+            2 => &mut self.network_border_group,
+            3 => &mut self.dry_run,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ReleaseAddressRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RemovePrefixListEntry {
+    pub cidr: String,
+}
+
+impl Shape for RemovePrefixListEntry {
+    const SCHEMA: &'static StructSchema = &tables::REMOVE_PREFIX_LIST_ENTRY;
+}
+
+impl Struct for RemovePrefixListEntry {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.cidr,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.cidr,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for RemovePrefixListEntry {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReplaceRouteRequest {
+    pub destination_prefix_list_id: Option<String>,
+    pub vpc_endpoint_id: Option<String>,
+    pub local_target: Option<bool>,
+    pub transit_gateway_id: Option<String>,
+    pub local_gateway_id: Option<String>,
+    pub carrier_gateway_id: Option<String>,
+    pub core_network_arn: Option<String>,
+    pub odb_network_arn: Option<String>,
+    pub dry_run: Option<bool>,
+    pub route_table_id: String,
+    pub destination_cidr_block: Option<String>,
+    pub gateway_id: Option<String>,
+    pub destination_ipv6_cidr_block: Option<String>,
+    pub egress_only_internet_gateway_id: Option<String>,
+    pub instance_id: Option<String>,
+    pub network_interface_id: Option<String>,
+    pub vpc_peering_connection_id: Option<String>,
+    pub nat_gateway_id: Option<String>,
+}
+
+impl Shape for ReplaceRouteRequest {
+    const SCHEMA: &'static StructSchema = &tables::REPLACE_ROUTE_REQUEST;
+}
+
+impl Struct for ReplaceRouteRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.destination_prefix_list_id,
+            1 => &self.vpc_endpoint_id,
+            2 => &self.local_target,
+            3 => &self.transit_gateway_id,
+            4 => &self.local_gateway_id,
+            5 => &self.carrier_gateway_id,
+            6 => &self.core_network_arn,
+            7 => &self.odb_network_arn,
+            8 => &self.dry_run,
+            9 => &self.route_table_id,
+            10 => &self.destination_cidr_block,
+            11 => &self.gateway_id,
+            12 => &self.destination_ipv6_cidr_block,
+            13 => &self.egress_only_internet_gateway_id,
+            14 => &self.instance_id,
+            15 => &self.network_interface_id,
+            16 => &self.vpc_peering_connection_id,
+            17 => &self.nat_gateway_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.destination_prefix_list_id,
+            1 => &mut self.vpc_endpoint_id,
+            2 => &mut self.local_target,
+            3 => &mut self.transit_gateway_id,
+            4 => &mut self.local_gateway_id,
+            5 => &mut self.carrier_gateway_id,
+            6 => &mut self.core_network_arn,
+            7 => &mut self.odb_network_arn,
+            8 => &mut self.dry_run,
+            9 => &mut self.route_table_id,
+            10 => &mut self.destination_cidr_block,
+            11 => &mut self.gateway_id,
+            12 => &mut self.destination_ipv6_cidr_block,
+            13 => &mut self.egress_only_internet_gateway_id,
+            14 => &mut self.instance_id,
+            15 => &mut self.network_interface_id,
+            16 => &mut self.vpc_peering_connection_id,
+            17 => &mut self.nat_gateway_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ReplaceRouteRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReplaceRouteTableAssociationRequest {
+    pub dry_run: Option<bool>,
+    pub association_id: String,
+    pub route_table_id: String,
+}
+
+impl Shape for ReplaceRouteTableAssociationRequest {
+    const SCHEMA: &'static StructSchema = &tables::REPLACE_ROUTE_TABLE_ASSOCIATION_REQUEST;
+}
+
+impl Struct for ReplaceRouteTableAssociationRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.association_id,
+            2 => &self.route_table_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.association_id,
+            2 => &mut self.route_table_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ReplaceRouteTableAssociationRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReplaceRouteTableAssociationResult {
+    pub new_association_id: Option<String>,
+    pub association_state: Option<RouteTableAssociationState>,
+}
+
+impl Shape for ReplaceRouteTableAssociationResult {
+    const SCHEMA: &'static StructSchema = &tables::REPLACE_ROUTE_TABLE_ASSOCIATION_RESULT;
+}
+
+impl Struct for ReplaceRouteTableAssociationResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.new_association_id,
+            1 => &self.association_state,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.new_association_id,
+            1 => &mut self.association_state,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ReplaceRouteTableAssociationResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -5172,6 +8691,269 @@ impl Member for RevokedSecurityGroupRule {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct Route {
+    pub destination_cidr_block: Option<String>,
+    pub destination_ipv6_cidr_block: Option<String>,
+    pub destination_prefix_list_id: Option<String>,
+    pub egress_only_internet_gateway_id: Option<String>,
+    pub gateway_id: Option<String>,
+    pub instance_id: Option<String>,
+    pub instance_owner_id: Option<String>,
+    pub nat_gateway_id: Option<String>,
+    pub transit_gateway_id: Option<String>,
+    pub local_gateway_id: Option<String>,
+    pub carrier_gateway_id: Option<String>,
+    pub network_interface_id: Option<String>,
+    pub origin: Option<RouteOrigin>,
+    pub state: Option<RouteState>,
+    pub vpc_peering_connection_id: Option<String>,
+    pub core_network_arn: Option<String>,
+    pub odb_network_arn: Option<String>,
+    pub ip_address: Option<String>,
+}
+
+impl Shape for Route {
+    const SCHEMA: &'static StructSchema = &tables::ROUTE;
+}
+
+impl Struct for Route {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.destination_cidr_block,
+            1 => &self.destination_ipv6_cidr_block,
+            2 => &self.destination_prefix_list_id,
+            3 => &self.egress_only_internet_gateway_id,
+            4 => &self.gateway_id,
+            5 => &self.instance_id,
+            6 => &self.instance_owner_id,
+            7 => &self.nat_gateway_id,
+            8 => &self.transit_gateway_id,
+            9 => &self.local_gateway_id,
+            10 => &self.carrier_gateway_id,
+            11 => &self.network_interface_id,
+            12 => &self.origin,
+            13 => &self.state,
+            14 => &self.vpc_peering_connection_id,
+            15 => &self.core_network_arn,
+            16 => &self.odb_network_arn,
+            17 => &self.ip_address,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.destination_cidr_block,
+            1 => &mut self.destination_ipv6_cidr_block,
+            2 => &mut self.destination_prefix_list_id,
+            3 => &mut self.egress_only_internet_gateway_id,
+            4 => &mut self.gateway_id,
+            5 => &mut self.instance_id,
+            6 => &mut self.instance_owner_id,
+            7 => &mut self.nat_gateway_id,
+            8 => &mut self.transit_gateway_id,
+            9 => &mut self.local_gateway_id,
+            10 => &mut self.carrier_gateway_id,
+            11 => &mut self.network_interface_id,
+            12 => &mut self.origin,
+            13 => &mut self.state,
+            14 => &mut self.vpc_peering_connection_id,
+            15 => &mut self.core_network_arn,
+            16 => &mut self.odb_network_arn,
+            17 => &mut self.ip_address,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for Route {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+text_enum!(RouteOrigin {
+    CreateRouteTable = "CreateRouteTable",
+    CreateRoute = "CreateRoute",
+    EnableVgwRoutePropagation = "EnableVgwRoutePropagation",
+    Advertisement = "Advertisement",
+});
+
+text_enum!(RouteState {
+    Active = "active",
+    Blackhole = "blackhole",
+    Filtered = "filtered",
+});
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RouteTable {
+    pub associations: Option<Vec<RouteTableAssociation>>,
+    pub propagating_vgws: Option<Vec<PropagatingVgw>>,
+    pub route_table_id: Option<String>,
+    pub routes: Option<Vec<Route>>,
+    pub tags: Option<Vec<Tag>>,
+    pub vpc_id: Option<String>,
+    pub owner_id: Option<String>,
+}
+
+impl Shape for RouteTable {
+    const SCHEMA: &'static StructSchema = &tables::ROUTE_TABLE;
+}
+
+impl Struct for RouteTable {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.associations,
+            1 => &self.propagating_vgws,
+            2 => &self.route_table_id,
+            3 => &self.routes,
+            4 => &self.tags,
+            5 => &self.vpc_id,
+            6 => &self.owner_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.associations,
+            1 => &mut self.propagating_vgws,
+            2 => &mut self.route_table_id,
+            3 => &mut self.routes,
+            4 => &mut self.tags,
+            5 => &mut self.vpc_id,
+            6 => &mut self.owner_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for RouteTable {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RouteTableAssociation {
+    pub main: Option<bool>,
+    pub route_table_association_id: Option<String>,
+    pub route_table_id: Option<String>,
+    pub subnet_id: Option<String>,
+    pub gateway_id: Option<String>,
+    pub public_ipv4_pool: Option<String>,
+    pub association_state: Option<RouteTableAssociationState>,
+}
+
+impl Shape for RouteTableAssociation {
+    const SCHEMA: &'static StructSchema = &tables::ROUTE_TABLE_ASSOCIATION;
+}
+
+impl Struct for RouteTableAssociation {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.main,
+            1 => &self.route_table_association_id,
+            2 => &self.route_table_id,
+            3 => &self.subnet_id,
+            4 => &self.gateway_id,
+            5 => &self.public_ipv4_pool,
+            6 => &self.association_state,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.main,
+            1 => &mut self.route_table_association_id,
+            2 => &mut self.route_table_id,
+            3 => &mut self.subnet_id,
+            4 => &mut self.gateway_id,
+            5 => &mut self.public_ipv4_pool,
+            6 => &mut self.association_state,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for RouteTableAssociation {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RouteTableAssociationState {
+    pub state: Option<RouteTableAssociationStateCode>,
+    pub status_message: Option<String>,
+}
+
+impl Shape for RouteTableAssociationState {
+    const SCHEMA: &'static StructSchema = &tables::ROUTE_TABLE_ASSOCIATION_STATE;
+}
+
+impl Struct for RouteTableAssociationState {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.state,
+            1 => &self.status_message,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.state,
+            1 => &mut self.status_message,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for RouteTableAssociationState {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+text_enum!(RouteTableAssociationStateCode {
+    Associating = "associating",
+    Associated = "associated",
+    Disassociating = "disassociating",
+    Disassociated = "disassociated",
+    Failed = "failed",
+});
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SecurityGroup {
     pub group_id: Option<String>,
     pub ip_permissions_egress: Option<Vec<IpPermission>>,
@@ -5441,6 +9223,13 @@ impl Member for ServiceDetail {
         sagegate_model::Slot::Struct(self)
     }
 }
+
+text_enum!(ServiceManaged {
+    Alb = "alb",
+    Nlb = "nlb",
+    Rnat = "rnat",
+    Rds = "rds",
+});
 
 text_enum!(ServiceType {
     Interface = "Interface",
@@ -6685,25 +10474,54 @@ text_enum!(VpcState {
 /// A blank request of an implemented operation, for code that treats all alike.
 pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
     Some(match operation {
+        "AllocateAddress" => Box::<AllocateAddressRequest>::default(),
+        "AssociateAddress" => Box::<AssociateAddressRequest>::default(),
+        "AssociateRouteTable" => Box::<AssociateRouteTableRequest>::default(),
+        "AttachInternetGateway" => Box::<AttachInternetGatewayRequest>::default(),
         "AuthorizeSecurityGroupEgress" => Box::<AuthorizeSecurityGroupEgressRequest>::default(),
         "AuthorizeSecurityGroupIngress" => Box::<AuthorizeSecurityGroupIngressRequest>::default(),
+        "CreateEgressOnlyInternetGateway" => {
+            Box::<CreateEgressOnlyInternetGatewayRequest>::default()
+        }
+        "CreateInternetGateway" => Box::<CreateInternetGatewayRequest>::default(),
+        "CreateManagedPrefixList" => Box::<CreateManagedPrefixListRequest>::default(),
+        "CreateNatGateway" => Box::<CreateNatGatewayRequest>::default(),
         "CreateNetworkInterface" => Box::<CreateNetworkInterfaceRequest>::default(),
+        "CreateRoute" => Box::<CreateRouteRequest>::default(),
+        "CreateRouteTable" => Box::<CreateRouteTableRequest>::default(),
         "CreateSecurityGroup" => Box::<CreateSecurityGroupRequest>::default(),
         "CreateSubnet" => Box::<CreateSubnetRequest>::default(),
         "CreateTags" => Box::<CreateTagsRequest>::default(),
         "CreateVpc" => Box::<CreateVpcRequest>::default(),
         "CreateVpcEndpoint" => Box::<CreateVpcEndpointRequest>::default(),
+        "DeleteEgressOnlyInternetGateway" => {
+            Box::<DeleteEgressOnlyInternetGatewayRequest>::default()
+        }
+        "DeleteInternetGateway" => Box::<DeleteInternetGatewayRequest>::default(),
+        "DeleteManagedPrefixList" => Box::<DeleteManagedPrefixListRequest>::default(),
+        "DeleteNatGateway" => Box::<DeleteNatGatewayRequest>::default(),
         "DeleteNetworkInterface" => Box::<DeleteNetworkInterfaceRequest>::default(),
+        "DeleteRoute" => Box::<DeleteRouteRequest>::default(),
+        "DeleteRouteTable" => Box::<DeleteRouteTableRequest>::default(),
         "DeleteSecurityGroup" => Box::<DeleteSecurityGroupRequest>::default(),
         "DeleteSubnet" => Box::<DeleteSubnetRequest>::default(),
         "DeleteTags" => Box::<DeleteTagsRequest>::default(),
         "DeleteVpc" => Box::<DeleteVpcRequest>::default(),
         "DeleteVpcEndpoints" => Box::<DeleteVpcEndpointsRequest>::default(),
         "DescribeAccountAttributes" => Box::<DescribeAccountAttributesRequest>::default(),
+        "DescribeAddresses" => Box::<DescribeAddressesRequest>::default(),
+        "DescribeAddressesAttribute" => Box::<DescribeAddressesAttributeRequest>::default(),
         "DescribeAvailabilityZones" => Box::<DescribeAvailabilityZonesRequest>::default(),
+        "DescribeEgressOnlyInternetGateways" => {
+            Box::<DescribeEgressOnlyInternetGatewaysRequest>::default()
+        }
+        "DescribeInternetGateways" => Box::<DescribeInternetGatewaysRequest>::default(),
+        "DescribeManagedPrefixLists" => Box::<DescribeManagedPrefixListsRequest>::default(),
+        "DescribeNatGateways" => Box::<DescribeNatGatewaysRequest>::default(),
         "DescribeNetworkInterfaces" => Box::<DescribeNetworkInterfacesRequest>::default(),
         "DescribePrefixLists" => Box::<DescribePrefixListsRequest>::default(),
         "DescribeRegions" => Box::<DescribeRegionsRequest>::default(),
+        "DescribeRouteTables" => Box::<DescribeRouteTablesRequest>::default(),
         "DescribeSecurityGroupRules" => Box::<DescribeSecurityGroupRulesRequest>::default(),
         "DescribeSecurityGroups" => Box::<DescribeSecurityGroupsRequest>::default(),
         "DescribeSubnets" => Box::<DescribeSubnetsRequest>::default(),
@@ -6712,12 +10530,23 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "DescribeVpcEndpointServices" => Box::<DescribeVpcEndpointServicesRequest>::default(),
         "DescribeVpcEndpoints" => Box::<DescribeVpcEndpointsRequest>::default(),
         "DescribeVpcs" => Box::<DescribeVpcsRequest>::default(),
+        "DetachInternetGateway" => Box::<DetachInternetGatewayRequest>::default(),
+        "DisassociateAddress" => Box::<DisassociateAddressRequest>::default(),
+        "DisassociateRouteTable" => Box::<DisassociateRouteTableRequest>::default(),
+        "GetManagedPrefixListAssociations" => {
+            Box::<GetManagedPrefixListAssociationsRequest>::default()
+        }
+        "GetManagedPrefixListEntries" => Box::<GetManagedPrefixListEntriesRequest>::default(),
+        "ModifyManagedPrefixList" => Box::<ModifyManagedPrefixListRequest>::default(),
         "ModifyNetworkInterfaceAttribute" => {
             Box::<ModifyNetworkInterfaceAttributeRequest>::default()
         }
         "ModifySubnetAttribute" => Box::<ModifySubnetAttributeRequest>::default(),
         "ModifyVpcAttribute" => Box::<ModifyVpcAttributeRequest>::default(),
         "ModifyVpcEndpoint" => Box::<ModifyVpcEndpointRequest>::default(),
+        "ReleaseAddress" => Box::<ReleaseAddressRequest>::default(),
+        "ReplaceRoute" => Box::<ReplaceRouteRequest>::default(),
+        "ReplaceRouteTableAssociation" => Box::<ReplaceRouteTableAssociationRequest>::default(),
         "RevokeSecurityGroupEgress" => Box::<RevokeSecurityGroupEgressRequest>::default(),
         "RevokeSecurityGroupIngress" => Box::<RevokeSecurityGroupIngressRequest>::default(),
         _ => return None,
@@ -6727,25 +10556,54 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
 /// A blank answer of an implemented operation, for code that treats all alike.
 pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
     Some(match operation {
+        "AllocateAddress" => Box::<AllocateAddressResult>::default(),
+        "AssociateAddress" => Box::<AssociateAddressResult>::default(),
+        "AssociateRouteTable" => Box::<AssociateRouteTableResult>::default(),
+        "AttachInternetGateway" => Box::<sagegate_model::Unit>::default(),
         "AuthorizeSecurityGroupEgress" => Box::<AuthorizeSecurityGroupEgressResult>::default(),
         "AuthorizeSecurityGroupIngress" => Box::<AuthorizeSecurityGroupIngressResult>::default(),
+        "CreateEgressOnlyInternetGateway" => {
+            Box::<CreateEgressOnlyInternetGatewayResult>::default()
+        }
+        "CreateInternetGateway" => Box::<CreateInternetGatewayResult>::default(),
+        "CreateManagedPrefixList" => Box::<CreateManagedPrefixListResult>::default(),
+        "CreateNatGateway" => Box::<CreateNatGatewayResult>::default(),
         "CreateNetworkInterface" => Box::<CreateNetworkInterfaceResult>::default(),
+        "CreateRoute" => Box::<CreateRouteResult>::default(),
+        "CreateRouteTable" => Box::<CreateRouteTableResult>::default(),
         "CreateSecurityGroup" => Box::<CreateSecurityGroupResult>::default(),
         "CreateSubnet" => Box::<CreateSubnetResult>::default(),
         "CreateTags" => Box::<sagegate_model::Unit>::default(),
         "CreateVpc" => Box::<CreateVpcResult>::default(),
         "CreateVpcEndpoint" => Box::<CreateVpcEndpointResult>::default(),
+        "DeleteEgressOnlyInternetGateway" => {
+            Box::<DeleteEgressOnlyInternetGatewayResult>::default()
+        }
+        "DeleteInternetGateway" => Box::<sagegate_model::Unit>::default(),
+        "DeleteManagedPrefixList" => Box::<DeleteManagedPrefixListResult>::default(),
+        "DeleteNatGateway" => Box::<DeleteNatGatewayResult>::default(),
         "DeleteNetworkInterface" => Box::<sagegate_model::Unit>::default(),
+        "DeleteRoute" => Box::<sagegate_model::Unit>::default(),
+        "DeleteRouteTable" => Box::<sagegate_model::Unit>::default(),
         "DeleteSecurityGroup" => Box::<DeleteSecurityGroupResult>::default(),
         "DeleteSubnet" => Box::<sagegate_model::Unit>::default(),
         "DeleteTags" => Box::<sagegate_model::Unit>::default(),
         "DeleteVpc" => Box::<sagegate_model::Unit>::default(),
         "DeleteVpcEndpoints" => Box::<DeleteVpcEndpointsResult>::default(),
         "DescribeAccountAttributes" => Box::<DescribeAccountAttributesResult>::default(),
+        "DescribeAddresses" => Box::<DescribeAddressesResult>::default(),
+        "DescribeAddressesAttribute" => Box::<DescribeAddressesAttributeResult>::default(),
         "DescribeAvailabilityZones" => Box::<DescribeAvailabilityZonesResult>::default(),
+        "DescribeEgressOnlyInternetGateways" => {
+            Box::<DescribeEgressOnlyInternetGatewaysResult>::default()
+        }
+        "DescribeInternetGateways" => Box::<DescribeInternetGatewaysResult>::default(),
+        "DescribeManagedPrefixLists" => Box::<DescribeManagedPrefixListsResult>::default(),
+        "DescribeNatGateways" => Box::<DescribeNatGatewaysResult>::default(),
         "DescribeNetworkInterfaces" => Box::<DescribeNetworkInterfacesResult>::default(),
         "DescribePrefixLists" => Box::<DescribePrefixListsResult>::default(),
         "DescribeRegions" => Box::<DescribeRegionsResult>::default(),
+        "DescribeRouteTables" => Box::<DescribeRouteTablesResult>::default(),
         "DescribeSecurityGroupRules" => Box::<DescribeSecurityGroupRulesResult>::default(),
         "DescribeSecurityGroups" => Box::<DescribeSecurityGroupsResult>::default(),
         "DescribeSubnets" => Box::<DescribeSubnetsResult>::default(),
@@ -6754,10 +10612,21 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "DescribeVpcEndpointServices" => Box::<DescribeVpcEndpointServicesResult>::default(),
         "DescribeVpcEndpoints" => Box::<DescribeVpcEndpointsResult>::default(),
         "DescribeVpcs" => Box::<DescribeVpcsResult>::default(),
+        "DetachInternetGateway" => Box::<sagegate_model::Unit>::default(),
+        "DisassociateAddress" => Box::<sagegate_model::Unit>::default(),
+        "DisassociateRouteTable" => Box::<sagegate_model::Unit>::default(),
+        "GetManagedPrefixListAssociations" => {
+            Box::<GetManagedPrefixListAssociationsResult>::default()
+        }
+        "GetManagedPrefixListEntries" => Box::<GetManagedPrefixListEntriesResult>::default(),
+        "ModifyManagedPrefixList" => Box::<ModifyManagedPrefixListResult>::default(),
         "ModifyNetworkInterfaceAttribute" => Box::<sagegate_model::Unit>::default(),
         "ModifySubnetAttribute" => Box::<sagegate_model::Unit>::default(),
         "ModifyVpcAttribute" => Box::<sagegate_model::Unit>::default(),
         "ModifyVpcEndpoint" => Box::<ModifyVpcEndpointResult>::default(),
+        "ReleaseAddress" => Box::<sagegate_model::Unit>::default(),
+        "ReplaceRoute" => Box::<sagegate_model::Unit>::default(),
+        "ReplaceRouteTableAssociation" => Box::<ReplaceRouteTableAssociationResult>::default(),
         "RevokeSecurityGroupEgress" => Box::<RevokeSecurityGroupEgressResult>::default(),
         "RevokeSecurityGroupIngress" => Box::<RevokeSecurityGroupIngressResult>::default(),
         _ => return None,

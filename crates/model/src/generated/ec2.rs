@@ -40,14 +40,28 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("AcceptVpcEndpointConnections"),
     missing("AcceptVpcPeeringConnection"),
     missing("AdvertiseByoipCidr"),
-    missing("AllocateAddress"),
+    OperationSchema {
+        name: "AllocateAddress",
+        implemented: true,
+        input: Some(&ALLOCATE_ADDRESS_REQUEST),
+        output: Some(&ALLOCATE_ADDRESS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("AllocateHosts"),
     missing("AllocateIpamPoolCidr"),
     missing("ApplySecurityGroupsToClientVpnTargetNetwork"),
     missing("AssignIpv6Addresses"),
     missing("AssignPrivateIpAddresses"),
     missing("AssignPrivateNatGatewayAddress"),
-    missing("AssociateAddress"),
+    OperationSchema {
+        name: "AssociateAddress",
+        implemented: true,
+        input: Some(&ASSOCIATE_ADDRESS_REQUEST),
+        output: Some(&ASSOCIATE_ADDRESS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("AssociateApplicationStatusCheck"),
     missing("AssociateCapacityReservationBillingOwner"),
     missing("AssociateClientVpnTargetNetwork"),
@@ -61,7 +75,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("AssociateNatGatewayAddress"),
     missing("AssociateNetworkingFlexCostAllocationPolicy"),
     missing("AssociateRouteServer"),
-    missing("AssociateRouteTable"),
+    OperationSchema {
+        name: "AssociateRouteTable",
+        implemented: true,
+        input: Some(&ASSOCIATE_ROUTE_TABLE_REQUEST),
+        output: Some(&ASSOCIATE_ROUTE_TABLE_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("AssociateSecurityGroupVpc"),
     missing("AssociateSubnetCidrBlock"),
     missing("AssociateTransitGatewayMulticastDomain"),
@@ -71,7 +92,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("AssociateVpcCidrBlock"),
     missing("AttachClassicLinkVpc"),
     missing("AttachImageWatermark"),
-    missing("AttachInternetGateway"),
+    OperationSchema {
+        name: "AttachInternetGateway",
+        implemented: true,
+        input: Some(&ATTACH_INTERNET_GATEWAY_REQUEST),
+        output: None,
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("AttachNetworkInterface"),
     missing("AttachVerifiedAccessTrustProvider"),
     missing("AttachVolume"),
@@ -128,7 +156,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("CreateDefaultVpc"),
     missing("CreateDelegateMacVolumeOwnershipTask"),
     missing("CreateDhcpOptions"),
-    missing("CreateEgressOnlyInternetGateway"),
+    OperationSchema {
+        name: "CreateEgressOnlyInternetGateway",
+        implemented: true,
+        input: Some(&CREATE_EGRESS_ONLY_INTERNET_GATEWAY_REQUEST),
+        output: Some(&CREATE_EGRESS_ONLY_INTERNET_GATEWAY_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("CreateFleet"),
     missing("CreateFlowLogs"),
     missing("CreateFpgaImage"),
@@ -137,7 +172,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("CreateInstanceConnectEndpoint"),
     missing("CreateInstanceEventWindow"),
     missing("CreateInstanceExportTask"),
-    missing("CreateInternetGateway"),
+    OperationSchema {
+        name: "CreateInternetGateway",
+        implemented: true,
+        input: Some(&CREATE_INTERNET_GATEWAY_REQUEST),
+        output: Some(&CREATE_INTERNET_GATEWAY_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("CreateInterruptibleCapacityReservationAllocation"),
     missing("CreateIpam"),
     missing("CreateIpamExternalResourceVerificationToken"),
@@ -159,9 +201,23 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("CreateLocalGatewayVirtualInterface"),
     missing("CreateLocalGatewayVirtualInterfaceGroup"),
     missing("CreateMacSystemIntegrityProtectionModificationTask"),
-    missing("CreateManagedPrefixList"),
+    OperationSchema {
+        name: "CreateManagedPrefixList",
+        implemented: true,
+        input: Some(&CREATE_MANAGED_PREFIX_LIST_REQUEST),
+        output: Some(&CREATE_MANAGED_PREFIX_LIST_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("CreateMetricCategory"),
-    missing("CreateNatGateway"),
+    OperationSchema {
+        name: "CreateNatGateway",
+        implemented: true,
+        input: Some(&CREATE_NAT_GATEWAY_REQUEST),
+        output: Some(&CREATE_NAT_GATEWAY_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("CreateNetworkAcl"),
     missing("CreateNetworkAclEntry"),
     missing("CreateNetworkInsightsAccessScope"),
@@ -181,11 +237,25 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("CreateReplaceRootVolumeTask"),
     missing("CreateReservedInstancesListing"),
     missing("CreateRestoreImageTask"),
-    missing("CreateRoute"),
+    OperationSchema {
+        name: "CreateRoute",
+        implemented: true,
+        input: Some(&CREATE_ROUTE_REQUEST),
+        output: Some(&CREATE_ROUTE_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("CreateRouteServer"),
     missing("CreateRouteServerEndpoint"),
     missing("CreateRouteServerPeer"),
-    missing("CreateRouteTable"),
+    OperationSchema {
+        name: "CreateRouteTable",
+        implemented: true,
+        input: Some(&CREATE_ROUTE_TABLE_REQUEST),
+        output: Some(&CREATE_ROUTE_TABLE_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("CreateSecondaryNetwork"),
     missing("CreateSecondarySubnet"),
     OperationSchema {
@@ -276,14 +346,28 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("DeleteCoipPool"),
     missing("DeleteCustomerGateway"),
     missing("DeleteDhcpOptions"),
-    missing("DeleteEgressOnlyInternetGateway"),
+    OperationSchema {
+        name: "DeleteEgressOnlyInternetGateway",
+        implemented: true,
+        input: Some(&DELETE_EGRESS_ONLY_INTERNET_GATEWAY_REQUEST),
+        output: Some(&DELETE_EGRESS_ONLY_INTERNET_GATEWAY_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DeleteFleets"),
     missing("DeleteFlowLogs"),
     missing("DeleteFpgaImage"),
     missing("DeleteImageUsageReport"),
     missing("DeleteInstanceConnectEndpoint"),
     missing("DeleteInstanceEventWindow"),
-    missing("DeleteInternetGateway"),
+    OperationSchema {
+        name: "DeleteInternetGateway",
+        implemented: true,
+        input: Some(&DELETE_INTERNET_GATEWAY_REQUEST),
+        output: None,
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DeleteIpam"),
     missing("DeleteIpamExternalResourceVerificationToken"),
     missing("DeleteIpamInternetRegistryAssociation"),
@@ -303,9 +387,23 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("DeleteLocalGatewayRouteTableVpcAssociation"),
     missing("DeleteLocalGatewayVirtualInterface"),
     missing("DeleteLocalGatewayVirtualInterfaceGroup"),
-    missing("DeleteManagedPrefixList"),
+    OperationSchema {
+        name: "DeleteManagedPrefixList",
+        implemented: true,
+        input: Some(&DELETE_MANAGED_PREFIX_LIST_REQUEST),
+        output: Some(&DELETE_MANAGED_PREFIX_LIST_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DeleteMetricCategory"),
-    missing("DeleteNatGateway"),
+    OperationSchema {
+        name: "DeleteNatGateway",
+        implemented: true,
+        input: Some(&DELETE_NAT_GATEWAY_REQUEST),
+        output: Some(&DELETE_NAT_GATEWAY_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DeleteNetworkAcl"),
     missing("DeleteNetworkAclEntry"),
     missing("DeleteNetworkInsightsAccessScope"),
@@ -325,11 +423,25 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("DeletePlacementGroup"),
     missing("DeletePublicIpv4Pool"),
     missing("DeleteQueuedReservedInstances"),
-    missing("DeleteRoute"),
+    OperationSchema {
+        name: "DeleteRoute",
+        implemented: true,
+        input: Some(&DELETE_ROUTE_REQUEST),
+        output: None,
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DeleteRouteServer"),
     missing("DeleteRouteServerEndpoint"),
     missing("DeleteRouteServerPeer"),
-    missing("DeleteRouteTable"),
+    OperationSchema {
+        name: "DeleteRouteTable",
+        implemented: true,
+        input: Some(&DELETE_ROUTE_TABLE_REQUEST),
+        output: None,
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DeleteSecondaryNetwork"),
     missing("DeleteSecondarySubnet"),
     OperationSchema {
@@ -427,8 +539,22 @@ static OPERATIONS: [OperationSchema; 830] = [
     },
     missing("DescribeAccountVpcEncryptionControl"),
     missing("DescribeAddressTransfers"),
-    missing("DescribeAddresses"),
-    missing("DescribeAddressesAttribute"),
+    OperationSchema {
+        name: "DescribeAddresses",
+        implemented: true,
+        input: Some(&DESCRIBE_ADDRESSES_REQUEST),
+        output: Some(&DESCRIBE_ADDRESSES_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
+    OperationSchema {
+        name: "DescribeAddressesAttribute",
+        implemented: true,
+        input: Some(&DESCRIBE_ADDRESSES_ATTRIBUTE_REQUEST),
+        output: Some(&DESCRIBE_ADDRESSES_ATTRIBUTE_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DescribeAggregateIdFormat"),
     missing("DescribeApplicationStatus"),
     missing("DescribeApplicationStatusCheckAssociations"),
@@ -468,7 +594,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("DescribeCustomerGateways"),
     missing("DescribeDeclarativePoliciesReports"),
     missing("DescribeDhcpOptions"),
-    missing("DescribeEgressOnlyInternetGateways"),
+    OperationSchema {
+        name: "DescribeEgressOnlyInternetGateways",
+        implemented: true,
+        input: Some(&DESCRIBE_EGRESS_ONLY_INTERNET_GATEWAYS_REQUEST),
+        output: Some(&DESCRIBE_EGRESS_ONLY_INTERNET_GATEWAYS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DescribeElasticGpus"),
     missing("DescribeExportImageTasks"),
     missing("DescribeExportTasks"),
@@ -506,7 +639,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("DescribeInstanceTypeOfferings"),
     missing("DescribeInstanceTypes"),
     missing("DescribeInstances"),
-    missing("DescribeInternetGateways"),
+    OperationSchema {
+        name: "DescribeInternetGateways",
+        implemented: true,
+        input: Some(&DESCRIBE_INTERNET_GATEWAYS_REQUEST),
+        output: Some(&DESCRIBE_INTERNET_GATEWAYS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DescribeIpamByoasn"),
     missing("DescribeIpamExternalResourceVerificationTokens"),
     missing("DescribeIpamInternetRegistryAssociations"),
@@ -532,10 +672,24 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("DescribeLockedSnapshots"),
     missing("DescribeMacHosts"),
     missing("DescribeMacModificationTasks"),
-    missing("DescribeManagedPrefixLists"),
+    OperationSchema {
+        name: "DescribeManagedPrefixLists",
+        implemented: true,
+        input: Some(&DESCRIBE_MANAGED_PREFIX_LISTS_REQUEST),
+        output: Some(&DESCRIBE_MANAGED_PREFIX_LISTS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DescribeMetricCategories"),
     missing("DescribeMovingAddresses"),
-    missing("DescribeNatGateways"),
+    OperationSchema {
+        name: "DescribeNatGateways",
+        implemented: true,
+        input: Some(&DESCRIBE_NAT_GATEWAYS_REQUEST),
+        output: Some(&DESCRIBE_NAT_GATEWAYS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DescribeNetworkAcls"),
     missing("DescribeNetworkInsightsAccessScopeAnalyses"),
     missing("DescribeNetworkInsightsAccessScopes"),
@@ -581,7 +735,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("DescribeRouteServerEndpoints"),
     missing("DescribeRouteServerPeers"),
     missing("DescribeRouteServers"),
-    missing("DescribeRouteTables"),
+    OperationSchema {
+        name: "DescribeRouteTables",
+        implemented: true,
+        input: Some(&DESCRIBE_ROUTE_TABLES_REQUEST),
+        output: Some(&DESCRIBE_ROUTE_TABLES_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DescribeScheduledInstanceAvailability"),
     missing("DescribeScheduledInstances"),
     missing("DescribeSecondaryInterfaces"),
@@ -707,7 +868,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("DescribeVpnGateways"),
     missing("DetachClassicLinkVpc"),
     missing("DetachImageWatermark"),
-    missing("DetachInternetGateway"),
+    OperationSchema {
+        name: "DetachInternetGateway",
+        implemented: true,
+        input: Some(&DETACH_INTERNET_GATEWAY_REQUEST),
+        output: None,
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DetachNetworkInterface"),
     missing("DetachVerifiedAccessTrustProvider"),
     missing("DetachVolume"),
@@ -734,7 +902,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("DisableVgwRoutePropagation"),
     missing("DisableVpcClassicLink"),
     missing("DisableVpcClassicLinkDnsSupport"),
-    missing("DisassociateAddress"),
+    OperationSchema {
+        name: "DisassociateAddress",
+        implemented: true,
+        input: Some(&DISASSOCIATE_ADDRESS_REQUEST),
+        output: None,
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DisassociateApplicationStatusCheck"),
     missing("DisassociateCapacityReservationBillingOwner"),
     missing("DisassociateClientVpnTargetNetwork"),
@@ -747,7 +922,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("DisassociateNatGatewayAddress"),
     missing("DisassociateNetworkingFlexCostAllocationPolicy"),
     missing("DisassociateRouteServer"),
-    missing("DisassociateRouteTable"),
+    OperationSchema {
+        name: "DisassociateRouteTable",
+        implemented: true,
+        input: Some(&DISASSOCIATE_ROUTE_TABLE_REQUEST),
+        output: None,
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DisassociateSecurityGroupVpc"),
     missing("DisassociateSubnetCidrBlock"),
     missing("DisassociateTransitGatewayMulticastDomain"),
@@ -835,8 +1017,22 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("GetIpamRoutingPolicyRegistrationDeltas"),
     missing("GetIpamRoutingPolicyRegistrations"),
     missing("GetLaunchTemplateData"),
-    missing("GetManagedPrefixListAssociations"),
-    missing("GetManagedPrefixListEntries"),
+    OperationSchema {
+        name: "GetManagedPrefixListAssociations",
+        implemented: true,
+        input: Some(&GET_MANAGED_PREFIX_LIST_ASSOCIATIONS_REQUEST),
+        output: Some(&GET_MANAGED_PREFIX_LIST_ASSOCIATIONS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
+    OperationSchema {
+        name: "GetManagedPrefixListEntries",
+        implemented: true,
+        input: Some(&GET_MANAGED_PREFIX_LIST_ENTRIES_REQUEST),
+        output: Some(&GET_MANAGED_PREFIX_LIST_ENTRIES_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("GetManagedResourceVisibility"),
     missing("GetNetworkInsightsAccessScopeAnalysisFindings"),
     missing("GetNetworkInsightsAccessScopeContent"),
@@ -917,7 +1113,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("ModifyIpamScope"),
     missing("ModifyLaunchTemplate"),
     missing("ModifyLocalGatewayRoute"),
-    missing("ModifyManagedPrefixList"),
+    OperationSchema {
+        name: "ModifyManagedPrefixList",
+        implemented: true,
+        input: Some(&MODIFY_MANAGED_PREFIX_LIST_REQUEST),
+        output: Some(&MODIFY_MANAGED_PREFIX_LIST_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("ModifyManagedResourceVisibility"),
     missing("ModifyMetricCategory"),
     OperationSchema {
@@ -1020,7 +1223,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("RejectTransitGatewayVpcAttachment"),
     missing("RejectVpcEndpointConnections"),
     missing("RejectVpcPeeringConnection"),
-    missing("ReleaseAddress"),
+    OperationSchema {
+        name: "ReleaseAddress",
+        implemented: true,
+        input: Some(&RELEASE_ADDRESS_REQUEST),
+        output: None,
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("ReleaseHosts"),
     missing("ReleaseIpamPoolAllocation"),
     missing("ReplaceIamInstanceProfileAssociation"),
@@ -1028,8 +1238,22 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("ReplaceImageInstanceTypeSpecification"),
     missing("ReplaceNetworkAclAssociation"),
     missing("ReplaceNetworkAclEntry"),
-    missing("ReplaceRoute"),
-    missing("ReplaceRouteTableAssociation"),
+    OperationSchema {
+        name: "ReplaceRoute",
+        implemented: true,
+        input: Some(&REPLACE_ROUTE_REQUEST),
+        output: None,
+        result_wrapper: None,
+        errors: &[],
+    },
+    OperationSchema {
+        name: "ReplaceRouteTableAssociation",
+        implemented: true,
+        input: Some(&REPLACE_ROUTE_TABLE_ASSOCIATION_REQUEST),
+        output: Some(&REPLACE_ROUTE_TABLE_ASSOCIATION_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("ReplaceTransitGatewayRoute"),
     missing("ReplaceVpnTunnel"),
     missing("ReportInstanceStatus"),
@@ -1169,6 +1393,233 @@ static ACCOUNT_ATTRIBUTE_VALUE_LIST_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+static ADD_PREFIX_LIST_ENTRIES_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AddPrefixListEntries",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &ADD_PREFIX_LIST_ENTRY_SHAPE,
+        item_name: "member",
+        flattened: false,
+        size: Size { min: Some(0), max: Some(100) },
+    }),
+};
+
+pub static ADD_PREFIX_LIST_ENTRY: StructSchema = StructSchema {
+    name: "AddPrefixListEntry",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Cidr", &STRING_SHAPE).required(),
+        MemberSchema::new("Description", &STRING_SHAPE),
+    ],
+};
+static ADD_PREFIX_LIST_ENTRY_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AddPrefixListEntry",
+    sensitive: false,
+    kind: Kind::Struct(&ADD_PREFIX_LIST_ENTRY),
+};
+
+pub static ADDRESS: StructSchema = StructSchema {
+    name: "Address",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AllocationId", &STRING_SHAPE).wire("AllocationId", "allocationId"),
+        MemberSchema::new("AssociationId", &STRING_SHAPE).wire("AssociationId", "associationId"),
+        MemberSchema::new("Domain", &DOMAIN_TYPE_SHAPE).wire("Domain", "domain"),
+        MemberSchema::new("NetworkInterfaceId", &STRING_SHAPE)
+            .wire("NetworkInterfaceId", "networkInterfaceId"),
+        MemberSchema::new("NetworkInterfaceOwnerId", &STRING_SHAPE)
+            .wire("NetworkInterfaceOwnerId", "networkInterfaceOwnerId"),
+        MemberSchema::new("PrivateIpAddress", &STRING_SHAPE)
+            .wire("PrivateIpAddress", "privateIpAddress"),
+        MemberSchema::new("Tags", &TAG_LIST_SHAPE).wire("TagSet", "tagSet"),
+        MemberSchema::new("PublicIpv4Pool", &STRING_SHAPE).wire("PublicIpv4Pool", "publicIpv4Pool"),
+        MemberSchema::new("NetworkBorderGroup", &STRING_SHAPE)
+            .wire("NetworkBorderGroup", "networkBorderGroup"),
+        MemberSchema::new("CustomerOwnedIp", &STRING_SHAPE)
+            .wire("CustomerOwnedIp", "customerOwnedIp"),
+        MemberSchema::new("CustomerOwnedIpv4Pool", &STRING_SHAPE)
+            .wire("CustomerOwnedIpv4Pool", "customerOwnedIpv4Pool"),
+        MemberSchema::new("CarrierIp", &STRING_SHAPE).wire("CarrierIp", "carrierIp"),
+        MemberSchema::new("SubnetId", &STRING_SHAPE).wire("SubnetId", "subnetId"),
+        MemberSchema::new("ServiceManaged", &SERVICE_MANAGED_SHAPE)
+            .wire("ServiceManaged", "serviceManaged"),
+        MemberSchema::new("InstanceId", &STRING_SHAPE).wire("InstanceId", "instanceId"),
+        MemberSchema::new("PublicIp", &STRING_SHAPE).wire("PublicIp", "publicIp"),
+    ],
+};
+static ADDRESS_SHAPE: ShapeSchema =
+    ShapeSchema { name: "Address", sensitive: false, kind: Kind::Struct(&ADDRESS) };
+
+pub static ADDRESS_ATTRIBUTE: StructSchema = StructSchema {
+    name: "AddressAttribute",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("PublicIp", &PUBLIC_IP_ADDRESS_SHAPE).wire("PublicIp", "publicIp"),
+        MemberSchema::new("AllocationId", &ALLOCATION_ID_SHAPE)
+            .wire("AllocationId", "allocationId"),
+        MemberSchema::new("PtrRecord", &STRING_SHAPE).wire("PtrRecord", "ptrRecord"),
+        MemberSchema::new("PtrRecordUpdate", &PTR_UPDATE_STATUS_SHAPE)
+            .wire("PtrRecordUpdate", "ptrRecordUpdate"),
+    ],
+};
+static ADDRESS_ATTRIBUTE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AddressAttribute",
+    sensitive: false,
+    kind: Kind::Struct(&ADDRESS_ATTRIBUTE),
+};
+
+static ADDRESS_ATTRIBUTE_NAME_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AddressAttributeName",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["domain-name"],
+    }),
+};
+
+static ADDRESS_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AddressList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &ADDRESS_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static ADDRESS_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AddressMaxResults",
+    sensitive: false,
+    kind: Kind::Integer(Integer { min: Some(1), max: Some(1000) }),
+};
+
+static ADDRESS_SET_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AddressSet",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &ADDRESS_ATTRIBUTE_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+pub static ALLOCATE_ADDRESS_REQUEST: StructSchema = StructSchema {
+    name: "AllocateAddressRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Domain", &DOMAIN_TYPE_SHAPE),
+        MemberSchema::new("Address", &PUBLIC_IP_ADDRESS_SHAPE),
+        MemberSchema::new("PublicIpv4Pool", &IPV4_POOL_EC2_ID_SHAPE),
+        MemberSchema::new("NetworkBorderGroup", &STRING_SHAPE),
+        MemberSchema::new("CustomerOwnedIpv4Pool", &STRING_SHAPE),
+        MemberSchema::new("TagSpecifications", &TAG_SPECIFICATION_LIST_SHAPE)
+            .wire("TagSpecification", "TagSpecification"),
+        MemberSchema::new("IpamPoolId", &IPAM_POOL_ID_SHAPE),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+    ],
+};
+pub static ALLOCATE_ADDRESS_RESULT: StructSchema = StructSchema {
+    name: "AllocateAddressResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AllocationId", &STRING_SHAPE).wire("AllocationId", "allocationId"),
+        MemberSchema::new("PublicIpv4Pool", &STRING_SHAPE).wire("PublicIpv4Pool", "publicIpv4Pool"),
+        MemberSchema::new("NetworkBorderGroup", &STRING_SHAPE)
+            .wire("NetworkBorderGroup", "networkBorderGroup"),
+        MemberSchema::new("Domain", &DOMAIN_TYPE_SHAPE).wire("Domain", "domain"),
+        MemberSchema::new("CustomerOwnedIp", &STRING_SHAPE)
+            .wire("CustomerOwnedIp", "customerOwnedIp"),
+        MemberSchema::new("CustomerOwnedIpv4Pool", &STRING_SHAPE)
+            .wire("CustomerOwnedIpv4Pool", "customerOwnedIpv4Pool"),
+        MemberSchema::new("CarrierIp", &STRING_SHAPE).wire("CarrierIp", "carrierIp"),
+        MemberSchema::new("PublicIp", &STRING_SHAPE).wire("PublicIp", "publicIp"),
+    ],
+};
+static ALLOCATION_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AllocationId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static ALLOCATION_ID_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AllocationIdList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &ALLOCATION_ID_SHAPE,
+        item_name: "AllocationId",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static ALLOCATION_IDS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AllocationIds",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &ALLOCATION_ID_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+pub static ASSOCIATE_ADDRESS_REQUEST: StructSchema = StructSchema {
+    name: "AssociateAddressRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AllocationId", &ALLOCATION_ID_SHAPE),
+        MemberSchema::new("InstanceId", &INSTANCE_ID_SHAPE),
+        MemberSchema::new("PublicIp", &EIP_ALLOCATION_PUBLIC_IP_SHAPE),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("NetworkInterfaceId", &NETWORK_INTERFACE_ID_SHAPE)
+            .wire("NetworkInterfaceId", "networkInterfaceId"),
+        MemberSchema::new("PrivateIpAddress", &STRING_SHAPE)
+            .wire("PrivateIpAddress", "privateIpAddress"),
+        MemberSchema::new("AllowReassociation", &BOOLEAN_SHAPE)
+            .wire("AllowReassociation", "allowReassociation"),
+    ],
+};
+pub static ASSOCIATE_ADDRESS_RESULT: StructSchema = StructSchema {
+    name: "AssociateAddressResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AssociationId", &STRING_SHAPE).wire("AssociationId", "associationId")
+    ],
+};
+pub static ASSOCIATE_ROUTE_TABLE_REQUEST: StructSchema = StructSchema {
+    name: "AssociateRouteTableRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("GatewayId", &ROUTE_GATEWAY_ID_SHAPE),
+        MemberSchema::new("PublicIpv4Pool", &IPV4_POOL_EC2_ID_SHAPE),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("SubnetId", &SUBNET_ID_SHAPE).wire("SubnetId", "subnetId"),
+        MemberSchema::new("RouteTableId", &ROUTE_TABLE_ID_SHAPE)
+            .wire("RouteTableId", "routeTableId")
+            .required(),
+    ],
+};
+pub static ASSOCIATE_ROUTE_TABLE_RESULT: StructSchema = StructSchema {
+    name: "AssociateRouteTableResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AssociationId", &STRING_SHAPE).wire("AssociationId", "associationId"),
+        MemberSchema::new("AssociationState", &ROUTE_TABLE_ASSOCIATION_STATE_SHAPE)
+            .wire("AssociationState", "associationState"),
+    ],
+};
 static ASSOCIATED_SUBNET_LIST_SHAPE: ShapeSchema = ShapeSchema {
     name: "AssociatedSubnetList",
     sensitive: false,
@@ -1180,6 +1631,18 @@ static ASSOCIATED_SUBNET_LIST_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+pub static ATTACH_INTERNET_GATEWAY_REQUEST: StructSchema = StructSchema {
+    name: "AttachInternetGatewayRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("InternetGatewayId", &INTERNET_GATEWAY_ID_SHAPE)
+            .wire("InternetGatewayId", "internetGatewayId")
+            .required(),
+        MemberSchema::new("VpcId", &VPC_ID_SHAPE).wire("VpcId", "vpcId").required(),
+    ],
+};
 pub static ATTACHMENT_ENA_SRD_SPECIFICATION: StructSchema = StructSchema {
     name: "AttachmentEnaSrdSpecification",
     sensitive: false,
@@ -1215,7 +1678,7 @@ static ATTACHMENT_STATUS_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Text(Text {
         size: Size { min: None, max: None },
         pattern: None,
-        values: &["attaching", "attached", "detaching", "detached"],
+        values: &["attaching", "attached", "detaching", "detached", "available"],
     }),
 };
 
@@ -1302,6 +1765,36 @@ pub static AUTHORIZE_SECURITY_GROUP_INGRESS_RESULT: StructSchema = StructSchema 
             .wire("SecurityGroupRuleSet", "securityGroupRuleSet"),
     ],
 };
+static AUTO_PROVISION_ZONES_STATE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AutoProvisionZonesState",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["enabled", "disabled"],
+    }),
+};
+
+static AUTO_SCALING_IPS_STATE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AutoScalingIpsState",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["enabled", "disabled"],
+    }),
+};
+
+static AVAILABILITY_MODE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AvailabilityMode",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["zonal", "regional"],
+    }),
+};
+
 pub static AVAILABILITY_ZONE: StructSchema = StructSchema {
     name: "AvailabilityZone",
     sensitive: false,
@@ -1334,6 +1827,34 @@ static AVAILABILITY_ZONE_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Struct(&AVAILABILITY_ZONE),
 };
 
+pub static AVAILABILITY_ZONE_ADDRESS: StructSchema = StructSchema {
+    name: "AvailabilityZoneAddress",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AvailabilityZone", &AVAILABILITY_ZONE_NAME_SHAPE),
+        MemberSchema::new("AvailabilityZoneId", &AVAILABILITY_ZONE_ID_SHAPE),
+        MemberSchema::new("AllocationIds", &ALLOCATION_ID_LIST_SHAPE)
+            .wire("AllocationId", "AllocationId"),
+    ],
+};
+static AVAILABILITY_ZONE_ADDRESS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AvailabilityZoneAddress",
+    sensitive: false,
+    kind: Kind::Struct(&AVAILABILITY_ZONE_ADDRESS),
+};
+
+static AVAILABILITY_ZONE_ADDRESSES_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AvailabilityZoneAddresses",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &AVAILABILITY_ZONE_ADDRESS_SHAPE,
+        item_name: "AvailabilityZoneAddress",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 pub static AVAILABILITY_ZONE_GEOGRAPHY: StructSchema = StructSchema {
     name: "AvailabilityZoneGeography",
     sensitive: false,
@@ -1355,6 +1876,12 @@ static AVAILABILITY_ZONE_GEOGRAPHY_LIST_SHAPE: ShapeSchema = ShapeSchema {
         flattened: false,
         size: Size { min: None, max: None },
     }),
+};
+
+static AVAILABILITY_ZONE_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AvailabilityZoneId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
 };
 
 static AVAILABILITY_ZONE_LIST_SHAPE: ShapeSchema = ShapeSchema {
@@ -1389,6 +1916,12 @@ static AVAILABILITY_ZONE_MESSAGE_LIST_SHAPE: ShapeSchema = ShapeSchema {
         flattened: false,
         size: Size { min: None, max: None },
     }),
+};
+
+static AVAILABILITY_ZONE_NAME_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AvailabilityZoneName",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
 };
 
 static AVAILABILITY_ZONE_OPT_IN_STATUS_SHAPE: ShapeSchema = ShapeSchema {
@@ -1460,6 +1993,15 @@ static BLOCK_PUBLIC_ACCESS_STATES_SHAPE: ShapeSchema = ShapeSchema {
 static BOOLEAN_SHAPE: ShapeSchema =
     ShapeSchema { name: "Boolean", sensitive: false, kind: Kind::Boolean };
 
+static BOXED_BOOLEAN_SHAPE: ShapeSchema =
+    ShapeSchema { name: "BoxedBoolean", sensitive: false, kind: Kind::Boolean };
+
+static CARRIER_GATEWAY_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "CarrierGatewayId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
 static COIP_POOL_ID_SHAPE: ShapeSchema = ShapeSchema {
     name: "CoipPoolId",
     sensitive: false,
@@ -1500,6 +2042,116 @@ static CONNECTION_TRACKING_SPECIFICATION_REQUEST_SHAPE: ShapeSchema = ShapeSchem
     kind: Kind::Struct(&CONNECTION_TRACKING_SPECIFICATION_REQUEST),
 };
 
+static CONNECTIVITY_TYPE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "ConnectivityType",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["private", "public"],
+    }),
+};
+
+static CORE_NETWORK_ARN_SHAPE: ShapeSchema = ShapeSchema {
+    name: "CoreNetworkArn",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+pub static CREATE_EGRESS_ONLY_INTERNET_GATEWAY_REQUEST: StructSchema = StructSchema {
+    name: "CreateEgressOnlyInternetGatewayRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("ClientToken", &STRING_SHAPE),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("VpcId", &VPC_ID_SHAPE).required(),
+        MemberSchema::new("TagSpecifications", &TAG_SPECIFICATION_LIST_SHAPE)
+            .wire("TagSpecification", "TagSpecification"),
+    ],
+};
+pub static CREATE_EGRESS_ONLY_INTERNET_GATEWAY_RESULT: StructSchema = StructSchema {
+    name: "CreateEgressOnlyInternetGatewayResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("ClientToken", &STRING_SHAPE).wire("ClientToken", "clientToken"),
+        MemberSchema::new("EgressOnlyInternetGateway", &EGRESS_ONLY_INTERNET_GATEWAY_SHAPE)
+            .wire("EgressOnlyInternetGateway", "egressOnlyInternetGateway"),
+    ],
+};
+pub static CREATE_INTERNET_GATEWAY_REQUEST: StructSchema = StructSchema {
+    name: "CreateInternetGatewayRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("TagSpecifications", &TAG_SPECIFICATION_LIST_SHAPE)
+            .wire("TagSpecification", "TagSpecification"),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+    ],
+};
+pub static CREATE_INTERNET_GATEWAY_RESULT: StructSchema = StructSchema {
+    name: "CreateInternetGatewayResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("InternetGateway", &INTERNET_GATEWAY_SHAPE)
+        .wire("InternetGateway", "internetGateway")],
+};
+pub static CREATE_MANAGED_PREFIX_LIST_REQUEST: StructSchema = StructSchema {
+    name: "CreateManagedPrefixListRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("PrefixListName", &STRING_SHAPE).required(),
+        MemberSchema::new("Entries", &ADD_PREFIX_LIST_ENTRIES_SHAPE).wire("Entry", "Entry"),
+        MemberSchema::new("MaxEntries", &INTEGER_SHAPE).required(),
+        MemberSchema::new("TagSpecifications", &TAG_SPECIFICATION_LIST_SHAPE)
+            .wire("TagSpecification", "TagSpecification"),
+        MemberSchema::new("AddressFamily", &STRING_SHAPE).required(),
+        MemberSchema::new("ClientToken", &STRING_SHAPE).idempotency_token(),
+    ],
+};
+pub static CREATE_MANAGED_PREFIX_LIST_RESULT: StructSchema = StructSchema {
+    name: "CreateManagedPrefixListResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("PrefixList", &MANAGED_PREFIX_LIST_SHAPE)
+        .wire("PrefixList", "prefixList")],
+};
+pub static CREATE_NAT_GATEWAY_REQUEST: StructSchema = StructSchema {
+    name: "CreateNatGatewayRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AvailabilityMode", &AVAILABILITY_MODE_SHAPE),
+        MemberSchema::new("AllocationId", &ALLOCATION_ID_SHAPE),
+        MemberSchema::new("ClientToken", &STRING_SHAPE).idempotency_token(),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("SubnetId", &SUBNET_ID_SHAPE),
+        MemberSchema::new("VpcId", &VPC_ID_SHAPE),
+        MemberSchema::new("AvailabilityZoneAddresses", &AVAILABILITY_ZONE_ADDRESSES_SHAPE)
+            .wire("AvailabilityZoneAddress", "AvailabilityZoneAddress"),
+        MemberSchema::new("TagSpecifications", &TAG_SPECIFICATION_LIST_SHAPE)
+            .wire("TagSpecification", "TagSpecification"),
+        MemberSchema::new("ConnectivityType", &CONNECTIVITY_TYPE_SHAPE),
+        MemberSchema::new("PrivateIpAddress", &STRING_SHAPE),
+        MemberSchema::new("SecondaryAllocationIds", &ALLOCATION_ID_LIST_SHAPE)
+            .wire("SecondaryAllocationId", "SecondaryAllocationId"),
+        MemberSchema::new("SecondaryPrivateIpAddresses", &IP_LIST_SHAPE)
+            .wire("SecondaryPrivateIpAddress", "SecondaryPrivateIpAddress"),
+        MemberSchema::new("SecondaryPrivateIpAddressCount", &PRIVATE_IP_ADDRESS_COUNT_SHAPE),
+    ],
+};
+pub static CREATE_NAT_GATEWAY_RESULT: StructSchema = StructSchema {
+    name: "CreateNatGatewayResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("ClientToken", &STRING_SHAPE).wire("ClientToken", "clientToken"),
+        MemberSchema::new("NatGateway", &NAT_GATEWAY_SHAPE).wire("NatGateway", "natGateway"),
+    ],
+};
 pub static CREATE_NETWORK_INTERFACE_REQUEST: StructSchema = StructSchema {
     name: "CreateNetworkInterfaceRequest",
     sensitive: false,
@@ -1543,6 +2195,65 @@ pub static CREATE_NETWORK_INTERFACE_RESULT: StructSchema = StructSchema {
     members: &[
         MemberSchema::new("NetworkInterface", &NETWORK_INTERFACE_SHAPE)
             .wire("NetworkInterface", "networkInterface"),
+        MemberSchema::new("ClientToken", &STRING_SHAPE).wire("ClientToken", "clientToken"),
+    ],
+};
+pub static CREATE_ROUTE_REQUEST: StructSchema = StructSchema {
+    name: "CreateRouteRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DestinationPrefixListId", &PREFIX_LIST_RESOURCE_ID_SHAPE),
+        MemberSchema::new("VpcEndpointId", &VPC_ENDPOINT_ID_SHAPE),
+        MemberSchema::new("TransitGatewayId", &TRANSIT_GATEWAY_ID_SHAPE),
+        MemberSchema::new("LocalGatewayId", &LOCAL_GATEWAY_ID_SHAPE),
+        MemberSchema::new("CarrierGatewayId", &CARRIER_GATEWAY_ID_SHAPE),
+        MemberSchema::new("CoreNetworkArn", &CORE_NETWORK_ARN_SHAPE),
+        MemberSchema::new("OdbNetworkArn", &ODB_NETWORK_ARN_SHAPE),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("RouteTableId", &ROUTE_TABLE_ID_SHAPE)
+            .wire("RouteTableId", "routeTableId")
+            .required(),
+        MemberSchema::new("DestinationCidrBlock", &STRING_SHAPE)
+            .wire("DestinationCidrBlock", "destinationCidrBlock"),
+        MemberSchema::new("GatewayId", &ROUTE_GATEWAY_ID_SHAPE).wire("GatewayId", "gatewayId"),
+        MemberSchema::new("DestinationIpv6CidrBlock", &STRING_SHAPE)
+            .wire("DestinationIpv6CidrBlock", "destinationIpv6CidrBlock"),
+        MemberSchema::new("EgressOnlyInternetGatewayId", &EGRESS_ONLY_INTERNET_GATEWAY_ID_SHAPE)
+            .wire("EgressOnlyInternetGatewayId", "egressOnlyInternetGatewayId"),
+        MemberSchema::new("InstanceId", &INSTANCE_ID_SHAPE).wire("InstanceId", "instanceId"),
+        MemberSchema::new("NetworkInterfaceId", &NETWORK_INTERFACE_ID_SHAPE)
+            .wire("NetworkInterfaceId", "networkInterfaceId"),
+        MemberSchema::new("VpcPeeringConnectionId", &VPC_PEERING_CONNECTION_ID_SHAPE)
+            .wire("VpcPeeringConnectionId", "vpcPeeringConnectionId"),
+        MemberSchema::new("NatGatewayId", &NAT_GATEWAY_ID_SHAPE)
+            .wire("NatGatewayId", "natGatewayId"),
+    ],
+};
+pub static CREATE_ROUTE_RESULT: StructSchema = StructSchema {
+    name: "CreateRouteResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("Return", &BOOLEAN_SHAPE).wire("Return", "return")],
+};
+pub static CREATE_ROUTE_TABLE_REQUEST: StructSchema = StructSchema {
+    name: "CreateRouteTableRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("TagSpecifications", &TAG_SPECIFICATION_LIST_SHAPE)
+            .wire("TagSpecification", "TagSpecification"),
+        MemberSchema::new("ClientToken", &STRING_SHAPE).idempotency_token(),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("VpcId", &VPC_ID_SHAPE).wire("VpcId", "vpcId").required(),
+    ],
+};
+pub static CREATE_ROUTE_TABLE_RESULT: StructSchema = StructSchema {
+    name: "CreateRouteTableResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("RouteTable", &ROUTE_TABLE_SHAPE).wire("RouteTable", "routeTable"),
         MemberSchema::new("ClientToken", &STRING_SHAPE).wire("ClientToken", "clientToken"),
     ],
 };
@@ -1684,6 +2395,66 @@ static DATE_TIME_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Timestamp(TimestampFormat::Iso8601),
 };
 
+pub static DELETE_EGRESS_ONLY_INTERNET_GATEWAY_REQUEST: StructSchema = StructSchema {
+    name: "DeleteEgressOnlyInternetGatewayRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("EgressOnlyInternetGatewayId", &EGRESS_ONLY_INTERNET_GATEWAY_ID_SHAPE)
+            .required(),
+    ],
+};
+pub static DELETE_EGRESS_ONLY_INTERNET_GATEWAY_RESULT: StructSchema = StructSchema {
+    name: "DeleteEgressOnlyInternetGatewayResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("ReturnCode", &BOOLEAN_SHAPE).wire("ReturnCode", "returnCode")],
+};
+pub static DELETE_INTERNET_GATEWAY_REQUEST: StructSchema = StructSchema {
+    name: "DeleteInternetGatewayRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("InternetGatewayId", &INTERNET_GATEWAY_ID_SHAPE)
+            .wire("InternetGatewayId", "internetGatewayId")
+            .required(),
+    ],
+};
+pub static DELETE_MANAGED_PREFIX_LIST_REQUEST: StructSchema = StructSchema {
+    name: "DeleteManagedPrefixListRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("PrefixListId", &PREFIX_LIST_RESOURCE_ID_SHAPE).required(),
+    ],
+};
+pub static DELETE_MANAGED_PREFIX_LIST_RESULT: StructSchema = StructSchema {
+    name: "DeleteManagedPrefixListResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("PrefixList", &MANAGED_PREFIX_LIST_SHAPE)
+        .wire("PrefixList", "prefixList")],
+};
+pub static DELETE_NAT_GATEWAY_REQUEST: StructSchema = StructSchema {
+    name: "DeleteNatGatewayRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("NatGatewayId", &NAT_GATEWAY_ID_SHAPE).required(),
+    ],
+};
+pub static DELETE_NAT_GATEWAY_RESULT: StructSchema = StructSchema {
+    name: "DeleteNatGatewayResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NatGatewayId", &STRING_SHAPE).wire("NatGatewayId", "natGatewayId")
+    ],
+};
 pub static DELETE_NETWORK_INTERFACE_REQUEST: StructSchema = StructSchema {
     name: "DeleteNetworkInterfaceRequest",
     sensitive: false,
@@ -1692,6 +2463,33 @@ pub static DELETE_NETWORK_INTERFACE_REQUEST: StructSchema = StructSchema {
         MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
         MemberSchema::new("NetworkInterfaceId", &NETWORK_INTERFACE_ID_SHAPE)
             .wire("NetworkInterfaceId", "networkInterfaceId")
+            .required(),
+    ],
+};
+pub static DELETE_ROUTE_REQUEST: StructSchema = StructSchema {
+    name: "DeleteRouteRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DestinationPrefixListId", &PREFIX_LIST_RESOURCE_ID_SHAPE),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("RouteTableId", &ROUTE_TABLE_ID_SHAPE)
+            .wire("RouteTableId", "routeTableId")
+            .required(),
+        MemberSchema::new("DestinationCidrBlock", &STRING_SHAPE)
+            .wire("DestinationCidrBlock", "destinationCidrBlock"),
+        MemberSchema::new("DestinationIpv6CidrBlock", &STRING_SHAPE)
+            .wire("DestinationIpv6CidrBlock", "destinationIpv6CidrBlock"),
+    ],
+};
+pub static DELETE_ROUTE_TABLE_REQUEST: StructSchema = StructSchema {
+    name: "DeleteRouteTableRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("RouteTableId", &ROUTE_TABLE_ID_SHAPE)
+            .wire("RouteTableId", "routeTableId")
             .required(),
     ],
 };
@@ -1779,6 +2577,48 @@ pub static DESCRIBE_ACCOUNT_ATTRIBUTES_RESULT: StructSchema = StructSchema {
     members: &[MemberSchema::new("AccountAttributes", &ACCOUNT_ATTRIBUTE_LIST_SHAPE)
         .wire("AccountAttributeSet", "accountAttributeSet")],
 };
+pub static DESCRIBE_ADDRESSES_ATTRIBUTE_REQUEST: StructSchema = StructSchema {
+    name: "DescribeAddressesAttributeRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AllocationIds", &ALLOCATION_IDS_SHAPE)
+            .wire("AllocationId", "AllocationId"),
+        MemberSchema::new("Attribute", &ADDRESS_ATTRIBUTE_NAME_SHAPE),
+        MemberSchema::new("NextToken", &NEXT_TOKEN_SHAPE),
+        MemberSchema::new("MaxResults", &ADDRESS_MAX_RESULTS_SHAPE),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+    ],
+};
+pub static DESCRIBE_ADDRESSES_ATTRIBUTE_RESULT: StructSchema = StructSchema {
+    name: "DescribeAddressesAttributeResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Addresses", &ADDRESS_SET_SHAPE).wire("AddressSet", "addressSet"),
+        MemberSchema::new("NextToken", &NEXT_TOKEN_SHAPE).wire("NextToken", "nextToken"),
+    ],
+};
+pub static DESCRIBE_ADDRESSES_REQUEST: StructSchema = StructSchema {
+    name: "DescribeAddressesRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("PublicIps", &PUBLIC_IP_STRING_LIST_SHAPE).wire("PublicIp", "PublicIp"),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("Filters", &FILTER_LIST_SHAPE).wire("Filter", "Filter"),
+        MemberSchema::new("AllocationIds", &ALLOCATION_ID_LIST_SHAPE)
+            .wire("AllocationId", "AllocationId"),
+    ],
+};
+pub static DESCRIBE_ADDRESSES_RESULT: StructSchema = StructSchema {
+    name: "DescribeAddressesResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Addresses", &ADDRESS_LIST_SHAPE).wire("AddressesSet", "addressesSet")
+    ],
+};
 pub static DESCRIBE_AVAILABILITY_ZONES_REQUEST: StructSchema = StructSchema {
     name: "DescribeAvailabilityZonesRequest",
     sensitive: false,
@@ -1797,6 +2637,119 @@ pub static DESCRIBE_AVAILABILITY_ZONES_RESULT: StructSchema = StructSchema {
     union: false,
     members: &[MemberSchema::new("AvailabilityZones", &AVAILABILITY_ZONE_LIST_SHAPE)
         .wire("AvailabilityZoneInfo", "availabilityZoneInfo")],
+};
+static DESCRIBE_EGRESS_ONLY_INTERNET_GATEWAYS_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DescribeEgressOnlyInternetGatewaysMaxResults",
+    sensitive: false,
+    kind: Kind::Integer(Integer { min: Some(5), max: Some(255) }),
+};
+
+pub static DESCRIBE_EGRESS_ONLY_INTERNET_GATEWAYS_REQUEST: StructSchema = StructSchema {
+    name: "DescribeEgressOnlyInternetGatewaysRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new(
+            "EgressOnlyInternetGatewayIds",
+            &EGRESS_ONLY_INTERNET_GATEWAY_ID_LIST_SHAPE,
+        )
+        .wire("EgressOnlyInternetGatewayId", "EgressOnlyInternetGatewayId"),
+        MemberSchema::new("MaxResults", &DESCRIBE_EGRESS_ONLY_INTERNET_GATEWAYS_MAX_RESULTS_SHAPE),
+        MemberSchema::new("NextToken", &STRING_SHAPE),
+        MemberSchema::new("Filters", &FILTER_LIST_SHAPE).wire("Filter", "Filter"),
+    ],
+};
+pub static DESCRIBE_EGRESS_ONLY_INTERNET_GATEWAYS_RESULT: StructSchema = StructSchema {
+    name: "DescribeEgressOnlyInternetGatewaysResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("EgressOnlyInternetGateways", &EGRESS_ONLY_INTERNET_GATEWAY_LIST_SHAPE)
+            .wire("EgressOnlyInternetGatewaySet", "egressOnlyInternetGatewaySet"),
+        MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
+    ],
+};
+static DESCRIBE_INTERNET_GATEWAYS_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DescribeInternetGatewaysMaxResults",
+    sensitive: false,
+    kind: Kind::Integer(Integer { min: Some(5), max: Some(1000) }),
+};
+
+pub static DESCRIBE_INTERNET_GATEWAYS_REQUEST: StructSchema = StructSchema {
+    name: "DescribeInternetGatewaysRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NextToken", &STRING_SHAPE),
+        MemberSchema::new("MaxResults", &DESCRIBE_INTERNET_GATEWAYS_MAX_RESULTS_SHAPE),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("InternetGatewayIds", &INTERNET_GATEWAY_ID_LIST_SHAPE)
+            .wire("InternetGatewayId", "internetGatewayId"),
+        MemberSchema::new("Filters", &FILTER_LIST_SHAPE).wire("Filter", "Filter"),
+    ],
+};
+pub static DESCRIBE_INTERNET_GATEWAYS_RESULT: StructSchema = StructSchema {
+    name: "DescribeInternetGatewaysResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("InternetGateways", &INTERNET_GATEWAY_LIST_SHAPE)
+            .wire("InternetGatewaySet", "internetGatewaySet"),
+        MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
+    ],
+};
+pub static DESCRIBE_MANAGED_PREFIX_LISTS_REQUEST: StructSchema = StructSchema {
+    name: "DescribeManagedPrefixListsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("Filters", &FILTER_LIST_SHAPE).wire("Filter", "Filter"),
+        MemberSchema::new("MaxResults", &PREFIX_LIST_MAX_RESULTS_SHAPE),
+        MemberSchema::new("NextToken", &NEXT_TOKEN_SHAPE),
+        MemberSchema::new("PrefixListIds", &VALUE_STRING_LIST_SHAPE)
+            .wire("PrefixListId", "PrefixListId"),
+    ],
+};
+pub static DESCRIBE_MANAGED_PREFIX_LISTS_RESULT: StructSchema = StructSchema {
+    name: "DescribeManagedPrefixListsResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NextToken", &NEXT_TOKEN_SHAPE).wire("NextToken", "nextToken"),
+        MemberSchema::new("PrefixLists", &MANAGED_PREFIX_LIST_SET_SHAPE)
+            .wire("PrefixListSet", "prefixListSet"),
+    ],
+};
+static DESCRIBE_NAT_GATEWAYS_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DescribeNatGatewaysMaxResults",
+    sensitive: false,
+    kind: Kind::Integer(Integer { min: Some(5), max: Some(1000) }),
+};
+
+pub static DESCRIBE_NAT_GATEWAYS_REQUEST: StructSchema = StructSchema {
+    name: "DescribeNatGatewaysRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("Filter", &FILTER_LIST_SHAPE),
+        MemberSchema::new("MaxResults", &DESCRIBE_NAT_GATEWAYS_MAX_RESULTS_SHAPE),
+        MemberSchema::new("NatGatewayIds", &NAT_GATEWAY_ID_STRING_LIST_SHAPE)
+            .wire("NatGatewayId", "NatGatewayId"),
+        MemberSchema::new("NextToken", &STRING_SHAPE),
+    ],
+};
+pub static DESCRIBE_NAT_GATEWAYS_RESULT: StructSchema = StructSchema {
+    name: "DescribeNatGatewaysResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NatGateways", &NAT_GATEWAY_LIST_SHAPE)
+            .wire("NatGatewaySet", "natGatewaySet"),
+        MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
+    ],
 };
 static DESCRIBE_NETWORK_INTERFACES_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
     name: "DescribeNetworkInterfacesMaxResults",
@@ -1868,6 +2821,35 @@ pub static DESCRIBE_REGIONS_RESULT: StructSchema = StructSchema {
     sensitive: false,
     union: false,
     members: &[MemberSchema::new("Regions", &REGION_LIST_SHAPE).wire("RegionInfo", "regionInfo")],
+};
+static DESCRIBE_ROUTE_TABLES_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DescribeRouteTablesMaxResults",
+    sensitive: false,
+    kind: Kind::Integer(Integer { min: Some(5), max: Some(100) }),
+};
+
+pub static DESCRIBE_ROUTE_TABLES_REQUEST: StructSchema = StructSchema {
+    name: "DescribeRouteTablesRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NextToken", &STRING_SHAPE),
+        MemberSchema::new("MaxResults", &DESCRIBE_ROUTE_TABLES_MAX_RESULTS_SHAPE),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("RouteTableIds", &ROUTE_TABLE_ID_STRING_LIST_SHAPE)
+            .wire("RouteTableId", "RouteTableId"),
+        MemberSchema::new("Filters", &FILTER_LIST_SHAPE).wire("Filter", "Filter"),
+    ],
+};
+pub static DESCRIBE_ROUTE_TABLES_RESULT: StructSchema = StructSchema {
+    name: "DescribeRouteTablesResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("RouteTables", &ROUTE_TABLE_LIST_SHAPE)
+            .wire("RouteTableSet", "routeTableSet"),
+        MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
+    ],
 };
 static DESCRIBE_SECURITY_GROUP_RULES_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
     name: "DescribeSecurityGroupRulesMaxResults",
@@ -2076,6 +3058,39 @@ pub static DESCRIBE_VPCS_RESULT: StructSchema = StructSchema {
         MemberSchema::new("Vpcs", &VPC_LIST_SHAPE).wire("VpcSet", "vpcSet"),
     ],
 };
+pub static DETACH_INTERNET_GATEWAY_REQUEST: StructSchema = StructSchema {
+    name: "DetachInternetGatewayRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("InternetGatewayId", &INTERNET_GATEWAY_ID_SHAPE)
+            .wire("InternetGatewayId", "internetGatewayId")
+            .required(),
+        MemberSchema::new("VpcId", &VPC_ID_SHAPE).wire("VpcId", "vpcId").required(),
+    ],
+};
+pub static DISASSOCIATE_ADDRESS_REQUEST: StructSchema = StructSchema {
+    name: "DisassociateAddressRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AssociationId", &ELASTIC_IP_ASSOCIATION_ID_SHAPE),
+        MemberSchema::new("PublicIp", &EIP_ALLOCATION_PUBLIC_IP_SHAPE),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+    ],
+};
+pub static DISASSOCIATE_ROUTE_TABLE_REQUEST: StructSchema = StructSchema {
+    name: "DisassociateRouteTableRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("AssociationId", &ROUTE_TABLE_ASSOCIATION_ID_SHAPE)
+            .wire("AssociationId", "associationId")
+            .required(),
+    ],
+};
 pub static DNS_ENTRY: StructSchema = StructSchema {
     name: "DnsEntry",
     sensitive: false,
@@ -2157,6 +3172,74 @@ static DNS_RECORD_IP_TYPE_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+static DOMAIN_TYPE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DomainType",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["vpc", "standard"],
+    }),
+};
+
+pub static EGRESS_ONLY_INTERNET_GATEWAY: StructSchema = StructSchema {
+    name: "EgressOnlyInternetGateway",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Attachments", &INTERNET_GATEWAY_ATTACHMENT_LIST_SHAPE)
+            .wire("AttachmentSet", "attachmentSet"),
+        MemberSchema::new("EgressOnlyInternetGatewayId", &EGRESS_ONLY_INTERNET_GATEWAY_ID_SHAPE)
+            .wire("EgressOnlyInternetGatewayId", "egressOnlyInternetGatewayId"),
+        MemberSchema::new("Tags", &TAG_LIST_SHAPE).wire("TagSet", "tagSet"),
+    ],
+};
+static EGRESS_ONLY_INTERNET_GATEWAY_SHAPE: ShapeSchema = ShapeSchema {
+    name: "EgressOnlyInternetGateway",
+    sensitive: false,
+    kind: Kind::Struct(&EGRESS_ONLY_INTERNET_GATEWAY),
+};
+
+static EGRESS_ONLY_INTERNET_GATEWAY_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "EgressOnlyInternetGatewayId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static EGRESS_ONLY_INTERNET_GATEWAY_ID_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "EgressOnlyInternetGatewayIdList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &EGRESS_ONLY_INTERNET_GATEWAY_ID_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static EGRESS_ONLY_INTERNET_GATEWAY_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "EgressOnlyInternetGatewayList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &EGRESS_ONLY_INTERNET_GATEWAY_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static EIP_ALLOCATION_PUBLIC_IP_SHAPE: ShapeSchema = ShapeSchema {
+    name: "EipAllocationPublicIp",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static ELASTIC_IP_ASSOCIATION_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "ElasticIpAssociationId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
 pub static ENA_SRD_SPECIFICATION: StructSchema = StructSchema {
     name: "EnaSrdSpecification",
     sensitive: false,
@@ -2207,6 +3290,54 @@ static FILTER_LIST_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+static GET_MANAGED_PREFIX_LIST_ASSOCIATIONS_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "GetManagedPrefixListAssociationsMaxResults",
+    sensitive: false,
+    kind: Kind::Integer(Integer { min: Some(5), max: Some(255) }),
+};
+
+pub static GET_MANAGED_PREFIX_LIST_ASSOCIATIONS_REQUEST: StructSchema = StructSchema {
+    name: "GetManagedPrefixListAssociationsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("PrefixListId", &PREFIX_LIST_RESOURCE_ID_SHAPE).required(),
+        MemberSchema::new("MaxResults", &GET_MANAGED_PREFIX_LIST_ASSOCIATIONS_MAX_RESULTS_SHAPE),
+        MemberSchema::new("NextToken", &NEXT_TOKEN_SHAPE),
+    ],
+};
+pub static GET_MANAGED_PREFIX_LIST_ASSOCIATIONS_RESULT: StructSchema = StructSchema {
+    name: "GetManagedPrefixListAssociationsResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("PrefixListAssociations", &PREFIX_LIST_ASSOCIATION_SET_SHAPE)
+            .wire("PrefixListAssociationSet", "prefixListAssociationSet"),
+        MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
+    ],
+};
+pub static GET_MANAGED_PREFIX_LIST_ENTRIES_REQUEST: StructSchema = StructSchema {
+    name: "GetManagedPrefixListEntriesRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("PrefixListId", &PREFIX_LIST_RESOURCE_ID_SHAPE).required(),
+        MemberSchema::new("TargetVersion", &LONG_SHAPE),
+        MemberSchema::new("MaxResults", &PREFIX_LIST_MAX_RESULTS_SHAPE),
+        MemberSchema::new("NextToken", &NEXT_TOKEN_SHAPE),
+    ],
+};
+pub static GET_MANAGED_PREFIX_LIST_ENTRIES_RESULT: StructSchema = StructSchema {
+    name: "GetManagedPrefixListEntriesResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Entries", &PREFIX_LIST_ENTRY_SET_SHAPE).wire("EntrySet", "entrySet"),
+        MemberSchema::new("NextToken", &NEXT_TOKEN_SHAPE).wire("NextToken", "nextToken"),
+    ],
+};
 static GROUP_ID_STRING_LIST_SHAPE: ShapeSchema = ShapeSchema {
     name: "GroupIdStringList",
     sensitive: false,
@@ -2276,6 +3407,12 @@ static HOSTNAME_TYPE_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+static INSTANCE_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "InstanceId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
 pub static INSTANCE_IPV6_ADDRESS: StructSchema = StructSchema {
     name: "InstanceIpv6Address",
     sensitive: false,
@@ -2308,6 +3445,79 @@ static INTEGER_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Integer(Integer { min: None, max: None }),
 };
 
+pub static INTERNET_GATEWAY: StructSchema = StructSchema {
+    name: "InternetGateway",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Attachments", &INTERNET_GATEWAY_ATTACHMENT_LIST_SHAPE)
+            .wire("AttachmentSet", "attachmentSet"),
+        MemberSchema::new("InternetGatewayId", &STRING_SHAPE)
+            .wire("InternetGatewayId", "internetGatewayId"),
+        MemberSchema::new("OwnerId", &STRING_SHAPE).wire("OwnerId", "ownerId"),
+        MemberSchema::new("Tags", &TAG_LIST_SHAPE).wire("TagSet", "tagSet"),
+    ],
+};
+static INTERNET_GATEWAY_SHAPE: ShapeSchema = ShapeSchema {
+    name: "InternetGateway",
+    sensitive: false,
+    kind: Kind::Struct(&INTERNET_GATEWAY),
+};
+
+pub static INTERNET_GATEWAY_ATTACHMENT: StructSchema = StructSchema {
+    name: "InternetGatewayAttachment",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("State", &ATTACHMENT_STATUS_SHAPE).wire("State", "state"),
+        MemberSchema::new("VpcId", &STRING_SHAPE).wire("VpcId", "vpcId"),
+    ],
+};
+static INTERNET_GATEWAY_ATTACHMENT_SHAPE: ShapeSchema = ShapeSchema {
+    name: "InternetGatewayAttachment",
+    sensitive: false,
+    kind: Kind::Struct(&INTERNET_GATEWAY_ATTACHMENT),
+};
+
+static INTERNET_GATEWAY_ATTACHMENT_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "InternetGatewayAttachmentList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &INTERNET_GATEWAY_ATTACHMENT_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static INTERNET_GATEWAY_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "InternetGatewayId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static INTERNET_GATEWAY_ID_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "InternetGatewayIdList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &INTERNET_GATEWAY_ID_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static INTERNET_GATEWAY_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "InternetGatewayList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &INTERNET_GATEWAY_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 static IP_ADDRESS_TYPE_SHAPE: ShapeSchema = ShapeSchema {
     name: "IpAddressType",
     sensitive: false,
@@ -2315,6 +3525,17 @@ static IP_ADDRESS_TYPE_SHAPE: ShapeSchema = ShapeSchema {
         size: Size { min: None, max: None },
         pattern: None,
         values: &["ipv4", "dualstack", "ipv6"],
+    }),
+};
+
+static IP_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "IpList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &STRING_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
     }),
 };
 
@@ -2383,6 +3604,12 @@ static IP_SOURCE_SHAPE: ShapeSchema = ShapeSchema {
 
 static IPAM_POOL_ID_SHAPE: ShapeSchema = ShapeSchema {
     name: "IpamPoolId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static IPV4_POOL_EC2_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "Ipv4PoolEc2Id",
     sensitive: false,
     kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
 };
@@ -2530,12 +3757,88 @@ pub static LAST_ERROR: StructSchema = StructSchema {
 static LAST_ERROR_SHAPE: ShapeSchema =
     ShapeSchema { name: "LastError", sensitive: false, kind: Kind::Struct(&LAST_ERROR) };
 
+static LOCAL_GATEWAY_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "LocalGatewayId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static LONG_SHAPE: ShapeSchema = ShapeSchema {
+    name: "Long",
+    sensitive: false,
+    kind: Kind::Long(Integer { min: None, max: None }),
+};
+
+pub static MANAGED_PREFIX_LIST: StructSchema = StructSchema {
+    name: "ManagedPrefixList",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("PrefixListId", &PREFIX_LIST_RESOURCE_ID_SHAPE)
+            .wire("PrefixListId", "prefixListId"),
+        MemberSchema::new("AddressFamily", &STRING_SHAPE).wire("AddressFamily", "addressFamily"),
+        MemberSchema::new("State", &PREFIX_LIST_STATE_SHAPE).wire("State", "state"),
+        MemberSchema::new("StateMessage", &STRING_SHAPE).wire("StateMessage", "stateMessage"),
+        MemberSchema::new("PrefixListArn", &RESOURCE_ARN_SHAPE)
+            .wire("PrefixListArn", "prefixListArn"),
+        MemberSchema::new("PrefixListName", &STRING_SHAPE).wire("PrefixListName", "prefixListName"),
+        MemberSchema::new("MaxEntries", &INTEGER_SHAPE).wire("MaxEntries", "maxEntries"),
+        MemberSchema::new("Version", &LONG_SHAPE).wire("Version", "version"),
+        MemberSchema::new("Tags", &TAG_LIST_SHAPE).wire("TagSet", "tagSet"),
+        MemberSchema::new("OwnerId", &STRING_SHAPE).wire("OwnerId", "ownerId"),
+        MemberSchema::new("IpamPrefixListResolverTargetId", &STRING_SHAPE)
+            .wire("IpamPrefixListResolverTargetId", "ipamPrefixListResolverTargetId"),
+        MemberSchema::new("IpamPrefixListResolverSyncEnabled", &BOOLEAN_SHAPE)
+            .wire("IpamPrefixListResolverSyncEnabled", "ipamPrefixListResolverSyncEnabled"),
+    ],
+};
+static MANAGED_PREFIX_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "ManagedPrefixList",
+    sensitive: false,
+    kind: Kind::Struct(&MANAGED_PREFIX_LIST),
+};
+
+static MANAGED_PREFIX_LIST_SET_SHAPE: ShapeSchema = ShapeSchema {
+    name: "ManagedPrefixListSet",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &MANAGED_PREFIX_LIST_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 static MILLISECOND_DATE_TIME_SHAPE: ShapeSchema = ShapeSchema {
     name: "MillisecondDateTime",
     sensitive: false,
     kind: Kind::Timestamp(TimestampFormat::Iso8601),
 };
 
+pub static MODIFY_MANAGED_PREFIX_LIST_REQUEST: StructSchema = StructSchema {
+    name: "ModifyManagedPrefixListRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("PrefixListId", &PREFIX_LIST_RESOURCE_ID_SHAPE).required(),
+        MemberSchema::new("CurrentVersion", &LONG_SHAPE),
+        MemberSchema::new("PrefixListName", &STRING_SHAPE),
+        MemberSchema::new("AddEntries", &ADD_PREFIX_LIST_ENTRIES_SHAPE)
+            .wire("AddEntry", "AddEntry"),
+        MemberSchema::new("RemoveEntries", &REMOVE_PREFIX_LIST_ENTRIES_SHAPE)
+            .wire("RemoveEntry", "RemoveEntry"),
+        MemberSchema::new("MaxEntries", &INTEGER_SHAPE),
+        MemberSchema::new("IpamPrefixListResolverSyncEnabled", &BOXED_BOOLEAN_SHAPE),
+    ],
+};
+pub static MODIFY_MANAGED_PREFIX_LIST_RESULT: StructSchema = StructSchema {
+    name: "ModifyManagedPrefixListResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("PrefixList", &MANAGED_PREFIX_LIST_SHAPE)
+        .wire("PrefixList", "prefixList")],
+};
 pub static MODIFY_NETWORK_INTERFACE_ATTRIBUTE_REQUEST: StructSchema = StructSchema {
     name: "ModifyNetworkInterfaceAttributeRequest",
     sensitive: false,
@@ -2629,6 +3932,202 @@ pub static MODIFY_VPC_ENDPOINT_RESULT: StructSchema = StructSchema {
     union: false,
     members: &[MemberSchema::new("Return", &BOOLEAN_SHAPE).wire("Return", "return")],
 };
+pub static NAT_GATEWAY: StructSchema = StructSchema {
+    name: "NatGateway",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("CreateTime", &DATE_TIME_SHAPE).wire("CreateTime", "createTime"),
+        MemberSchema::new("DeleteTime", &DATE_TIME_SHAPE).wire("DeleteTime", "deleteTime"),
+        MemberSchema::new("FailureCode", &STRING_SHAPE).wire("FailureCode", "failureCode"),
+        MemberSchema::new("FailureMessage", &STRING_SHAPE).wire("FailureMessage", "failureMessage"),
+        MemberSchema::new("NatGatewayAddresses", &NAT_GATEWAY_ADDRESS_LIST_SHAPE)
+            .wire("NatGatewayAddressSet", "natGatewayAddressSet"),
+        MemberSchema::new("NatGatewayId", &STRING_SHAPE).wire("NatGatewayId", "natGatewayId"),
+        MemberSchema::new("ProvisionedBandwidth", &PROVISIONED_BANDWIDTH_SHAPE)
+            .wire("ProvisionedBandwidth", "provisionedBandwidth"),
+        MemberSchema::new("State", &NAT_GATEWAY_STATE_SHAPE).wire("State", "state"),
+        MemberSchema::new("SubnetId", &STRING_SHAPE).wire("SubnetId", "subnetId"),
+        MemberSchema::new("VpcId", &STRING_SHAPE).wire("VpcId", "vpcId"),
+        MemberSchema::new("Tags", &TAG_LIST_SHAPE).wire("TagSet", "tagSet"),
+        MemberSchema::new("ConnectivityType", &CONNECTIVITY_TYPE_SHAPE)
+            .wire("ConnectivityType", "connectivityType"),
+        MemberSchema::new("AvailabilityMode", &AVAILABILITY_MODE_SHAPE)
+            .wire("AvailabilityMode", "availabilityMode"),
+        MemberSchema::new("AutoScalingIps", &AUTO_SCALING_IPS_STATE_SHAPE)
+            .wire("AutoScalingIps", "autoScalingIps"),
+        MemberSchema::new("AutoProvisionZones", &AUTO_PROVISION_ZONES_STATE_SHAPE)
+            .wire("AutoProvisionZones", "autoProvisionZones"),
+        MemberSchema::new("AttachedAppliances", &NAT_GATEWAY_ATTACHED_APPLIANCE_LIST_SHAPE)
+            .wire("AttachedApplianceSet", "attachedApplianceSet"),
+        MemberSchema::new("RouteTableId", &STRING_SHAPE).wire("RouteTableId", "routeTableId"),
+    ],
+};
+static NAT_GATEWAY_SHAPE: ShapeSchema =
+    ShapeSchema { name: "NatGateway", sensitive: false, kind: Kind::Struct(&NAT_GATEWAY) };
+
+pub static NAT_GATEWAY_ADDRESS: StructSchema = StructSchema {
+    name: "NatGatewayAddress",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AllocationId", &STRING_SHAPE).wire("AllocationId", "allocationId"),
+        MemberSchema::new("NetworkInterfaceId", &STRING_SHAPE)
+            .wire("NetworkInterfaceId", "networkInterfaceId"),
+        MemberSchema::new("PrivateIp", &STRING_SHAPE).wire("PrivateIp", "privateIp"),
+        MemberSchema::new("PublicIp", &STRING_SHAPE).wire("PublicIp", "publicIp"),
+        MemberSchema::new("AssociationId", &STRING_SHAPE).wire("AssociationId", "associationId"),
+        MemberSchema::new("IsPrimary", &BOOLEAN_SHAPE).wire("IsPrimary", "isPrimary"),
+        MemberSchema::new("FailureMessage", &STRING_SHAPE).wire("FailureMessage", "failureMessage"),
+        MemberSchema::new("Status", &NAT_GATEWAY_ADDRESS_STATUS_SHAPE).wire("Status", "status"),
+        MemberSchema::new("AvailabilityZone", &AVAILABILITY_ZONE_NAME_SHAPE)
+            .wire("AvailabilityZone", "availabilityZone"),
+        MemberSchema::new("AvailabilityZoneId", &AVAILABILITY_ZONE_ID_SHAPE)
+            .wire("AvailabilityZoneId", "availabilityZoneId"),
+    ],
+};
+static NAT_GATEWAY_ADDRESS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NatGatewayAddress",
+    sensitive: false,
+    kind: Kind::Struct(&NAT_GATEWAY_ADDRESS),
+};
+
+static NAT_GATEWAY_ADDRESS_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NatGatewayAddressList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &NAT_GATEWAY_ADDRESS_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static NAT_GATEWAY_ADDRESS_STATUS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NatGatewayAddressStatus",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &[
+            "assigning",
+            "unassigning",
+            "associating",
+            "disassociating",
+            "succeeded",
+            "failed",
+        ],
+    }),
+};
+
+static NAT_GATEWAY_APPLIANCE_MODIFY_STATE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NatGatewayApplianceModifyState",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["modifying", "completed", "failed"],
+    }),
+};
+
+static NAT_GATEWAY_APPLIANCE_STATE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NatGatewayApplianceState",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &[
+            "attaching",
+            "attached",
+            "detaching",
+            "detached",
+            "attach-failed",
+            "detach-failed",
+        ],
+    }),
+};
+
+static NAT_GATEWAY_APPLIANCE_TYPE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NatGatewayApplianceType",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["network-firewall-proxy"],
+    }),
+};
+
+pub static NAT_GATEWAY_ATTACHED_APPLIANCE: StructSchema = StructSchema {
+    name: "NatGatewayAttachedAppliance",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Type", &NAT_GATEWAY_APPLIANCE_TYPE_SHAPE).wire("Type", "type"),
+        MemberSchema::new("ApplianceArn", &STRING_SHAPE).wire("ApplianceArn", "applianceArn"),
+        MemberSchema::new("VpcEndpointId", &STRING_SHAPE).wire("VpcEndpointId", "vpcEndpointId"),
+        MemberSchema::new("AttachmentState", &NAT_GATEWAY_APPLIANCE_STATE_SHAPE)
+            .wire("AttachmentState", "attachmentState"),
+        MemberSchema::new("ModificationState", &NAT_GATEWAY_APPLIANCE_MODIFY_STATE_SHAPE)
+            .wire("ModificationState", "modificationState"),
+        MemberSchema::new("FailureCode", &STRING_SHAPE).wire("FailureCode", "failureCode"),
+        MemberSchema::new("FailureMessage", &STRING_SHAPE).wire("FailureMessage", "failureMessage"),
+    ],
+};
+static NAT_GATEWAY_ATTACHED_APPLIANCE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NatGatewayAttachedAppliance",
+    sensitive: false,
+    kind: Kind::Struct(&NAT_GATEWAY_ATTACHED_APPLIANCE),
+};
+
+static NAT_GATEWAY_ATTACHED_APPLIANCE_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NatGatewayAttachedApplianceList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &NAT_GATEWAY_ATTACHED_APPLIANCE_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static NAT_GATEWAY_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NatGatewayId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static NAT_GATEWAY_ID_STRING_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NatGatewayIdStringList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &NAT_GATEWAY_ID_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static NAT_GATEWAY_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NatGatewayList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &NAT_GATEWAY_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static NAT_GATEWAY_STATE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NatGatewayState",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["pending", "failed", "available", "deleting", "deleted"],
+    }),
+};
+
 static NETMASK_LENGTH_SHAPE: ShapeSchema = ShapeSchema {
     name: "NetmaskLength",
     sensitive: false,
@@ -2908,6 +4407,18 @@ static NETWORK_INTERFACE_TYPE_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+static NEXT_TOKEN_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NextToken",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static ODB_NETWORK_ARN_SHAPE: ShapeSchema = ShapeSchema {
+    name: "OdbNetworkArn",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
 pub static OPERATOR_REQUEST: StructSchema = StructSchema {
     name: "OperatorRequest",
     sensitive: false,
@@ -3011,6 +4522,58 @@ pub static PREFIX_LIST: StructSchema = StructSchema {
 static PREFIX_LIST_SHAPE: ShapeSchema =
     ShapeSchema { name: "PrefixList", sensitive: false, kind: Kind::Struct(&PREFIX_LIST) };
 
+pub static PREFIX_LIST_ASSOCIATION: StructSchema = StructSchema {
+    name: "PrefixListAssociation",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("ResourceId", &STRING_SHAPE).wire("ResourceId", "resourceId"),
+        MemberSchema::new("ResourceOwner", &STRING_SHAPE).wire("ResourceOwner", "resourceOwner"),
+    ],
+};
+static PREFIX_LIST_ASSOCIATION_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PrefixListAssociation",
+    sensitive: false,
+    kind: Kind::Struct(&PREFIX_LIST_ASSOCIATION),
+};
+
+static PREFIX_LIST_ASSOCIATION_SET_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PrefixListAssociationSet",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &PREFIX_LIST_ASSOCIATION_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+pub static PREFIX_LIST_ENTRY: StructSchema = StructSchema {
+    name: "PrefixListEntry",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Cidr", &STRING_SHAPE).wire("Cidr", "cidr"),
+        MemberSchema::new("Description", &STRING_SHAPE).wire("Description", "description"),
+    ],
+};
+static PREFIX_LIST_ENTRY_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PrefixListEntry",
+    sensitive: false,
+    kind: Kind::Struct(&PREFIX_LIST_ENTRY),
+};
+
+static PREFIX_LIST_ENTRY_SET_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PrefixListEntrySet",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &PREFIX_LIST_ENTRY_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 pub static PREFIX_LIST_ID: StructSchema = StructSchema {
     name: "PrefixListId",
     sensitive: false,
@@ -3032,6 +4595,12 @@ static PREFIX_LIST_ID_LIST_SHAPE: ShapeSchema = ShapeSchema {
         flattened: false,
         size: Size { min: None, max: None },
     }),
+};
+
+static PREFIX_LIST_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PrefixListMaxResults",
+    sensitive: false,
+    kind: Kind::Integer(Integer { min: Some(1), max: Some(100) }),
 };
 
 static PREFIX_LIST_RESOURCE_ID_SHAPE: ShapeSchema = ShapeSchema {
@@ -3059,6 +4628,29 @@ static PREFIX_LIST_SET_SHAPE: ShapeSchema = ShapeSchema {
         item_name: "item",
         flattened: false,
         size: Size { min: None, max: None },
+    }),
+};
+
+static PREFIX_LIST_STATE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PrefixListState",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &[
+            "create-in-progress",
+            "create-complete",
+            "create-failed",
+            "modify-in-progress",
+            "modify-complete",
+            "modify-failed",
+            "restore-in-progress",
+            "restore-complete",
+            "restore-failed",
+            "delete-in-progress",
+            "delete-complete",
+            "delete-failed",
+        ],
     }),
 };
 
@@ -3117,6 +4709,12 @@ static PRIVATE_DNS_SPECIFIED_DOMAIN_SET_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+static PRIVATE_IP_ADDRESS_COUNT_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PrivateIpAddressCount",
+    sensitive: false,
+    kind: Kind::Integer(Integer { min: Some(1), max: Some(31) }),
+};
+
 pub static PRIVATE_IP_ADDRESS_SPECIFICATION: StructSchema = StructSchema {
     name: "PrivateIpAddressSpecification",
     sensitive: false,
@@ -3144,6 +4742,66 @@ static PRIVATE_IP_ADDRESS_SPECIFICATION_LIST_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+pub static PROPAGATING_VGW: StructSchema = StructSchema {
+    name: "PropagatingVgw",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("GatewayId", &STRING_SHAPE).wire("GatewayId", "gatewayId")],
+};
+static PROPAGATING_VGW_SHAPE: ShapeSchema =
+    ShapeSchema { name: "PropagatingVgw", sensitive: false, kind: Kind::Struct(&PROPAGATING_VGW) };
+
+static PROPAGATING_VGW_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PropagatingVgwList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &PROPAGATING_VGW_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+pub static PROVISIONED_BANDWIDTH: StructSchema = StructSchema {
+    name: "ProvisionedBandwidth",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("ProvisionTime", &DATE_TIME_SHAPE).wire("ProvisionTime", "provisionTime"),
+        MemberSchema::new("Provisioned", &STRING_SHAPE).wire("Provisioned", "provisioned"),
+        MemberSchema::new("RequestTime", &DATE_TIME_SHAPE).wire("RequestTime", "requestTime"),
+        MemberSchema::new("Requested", &STRING_SHAPE).wire("Requested", "requested"),
+        MemberSchema::new("Status", &STRING_SHAPE).wire("Status", "status"),
+    ],
+};
+static PROVISIONED_BANDWIDTH_SHAPE: ShapeSchema = ShapeSchema {
+    name: "ProvisionedBandwidth",
+    sensitive: false,
+    kind: Kind::Struct(&PROVISIONED_BANDWIDTH),
+};
+
+pub static PTR_UPDATE_STATUS: StructSchema = StructSchema {
+    name: "PtrUpdateStatus",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Value", &STRING_SHAPE).wire("Value", "value"),
+        MemberSchema::new("Status", &STRING_SHAPE).wire("Status", "status"),
+        MemberSchema::new("Reason", &STRING_SHAPE).wire("Reason", "reason"),
+    ],
+};
+static PTR_UPDATE_STATUS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PtrUpdateStatus",
+    sensitive: false,
+    kind: Kind::Struct(&PTR_UPDATE_STATUS),
+};
+
+static PUBLIC_IP_ADDRESS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PublicIpAddress",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
 pub static PUBLIC_IP_DNS_NAME_OPTIONS: StructSchema = StructSchema {
     name: "PublicIpDnsNameOptions",
     sensitive: false,
@@ -3163,6 +4821,17 @@ static PUBLIC_IP_DNS_NAME_OPTIONS_SHAPE: ShapeSchema = ShapeSchema {
     name: "PublicIpDnsNameOptions",
     sensitive: false,
     kind: Kind::Struct(&PUBLIC_IP_DNS_NAME_OPTIONS),
+};
+
+static PUBLIC_IP_STRING_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PublicIpStringList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &STRING_SHAPE,
+        item_name: "PublicIp",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
 };
 
 pub static REFERENCED_SECURITY_GROUP: StructSchema = StructSchema {
@@ -3241,6 +4910,108 @@ static REGION_NAME_STRING_LIST_SHAPE: ShapeSchema = ShapeSchema {
         item_name: "RegionName",
         flattened: false,
         size: Size { min: None, max: None },
+    }),
+};
+
+pub static RELEASE_ADDRESS_REQUEST: StructSchema = StructSchema {
+    name: "ReleaseAddressRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AllocationId", &ALLOCATION_ID_SHAPE),
+        MemberSchema::new("PublicIp", &STRING_SHAPE),
+        MemberSchema::new("NetworkBorderGroup", &STRING_SHAPE),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+    ],
+};
+static REMOVE_PREFIX_LIST_ENTRIES_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RemovePrefixListEntries",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &REMOVE_PREFIX_LIST_ENTRY_SHAPE,
+        item_name: "member",
+        flattened: false,
+        size: Size { min: Some(0), max: Some(100) },
+    }),
+};
+
+pub static REMOVE_PREFIX_LIST_ENTRY: StructSchema = StructSchema {
+    name: "RemovePrefixListEntry",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("Cidr", &STRING_SHAPE).required()],
+};
+static REMOVE_PREFIX_LIST_ENTRY_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RemovePrefixListEntry",
+    sensitive: false,
+    kind: Kind::Struct(&REMOVE_PREFIX_LIST_ENTRY),
+};
+
+pub static REPLACE_ROUTE_REQUEST: StructSchema = StructSchema {
+    name: "ReplaceRouteRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DestinationPrefixListId", &PREFIX_LIST_RESOURCE_ID_SHAPE),
+        MemberSchema::new("VpcEndpointId", &VPC_ENDPOINT_ID_SHAPE),
+        MemberSchema::new("LocalTarget", &BOOLEAN_SHAPE),
+        MemberSchema::new("TransitGatewayId", &TRANSIT_GATEWAY_ID_SHAPE),
+        MemberSchema::new("LocalGatewayId", &LOCAL_GATEWAY_ID_SHAPE),
+        MemberSchema::new("CarrierGatewayId", &CARRIER_GATEWAY_ID_SHAPE),
+        MemberSchema::new("CoreNetworkArn", &CORE_NETWORK_ARN_SHAPE),
+        MemberSchema::new("OdbNetworkArn", &ODB_NETWORK_ARN_SHAPE),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("RouteTableId", &ROUTE_TABLE_ID_SHAPE)
+            .wire("RouteTableId", "routeTableId")
+            .required(),
+        MemberSchema::new("DestinationCidrBlock", &STRING_SHAPE)
+            .wire("DestinationCidrBlock", "destinationCidrBlock"),
+        MemberSchema::new("GatewayId", &ROUTE_GATEWAY_ID_SHAPE).wire("GatewayId", "gatewayId"),
+        MemberSchema::new("DestinationIpv6CidrBlock", &STRING_SHAPE)
+            .wire("DestinationIpv6CidrBlock", "destinationIpv6CidrBlock"),
+        MemberSchema::new("EgressOnlyInternetGatewayId", &EGRESS_ONLY_INTERNET_GATEWAY_ID_SHAPE)
+            .wire("EgressOnlyInternetGatewayId", "egressOnlyInternetGatewayId"),
+        MemberSchema::new("InstanceId", &INSTANCE_ID_SHAPE).wire("InstanceId", "instanceId"),
+        MemberSchema::new("NetworkInterfaceId", &NETWORK_INTERFACE_ID_SHAPE)
+            .wire("NetworkInterfaceId", "networkInterfaceId"),
+        MemberSchema::new("VpcPeeringConnectionId", &VPC_PEERING_CONNECTION_ID_SHAPE)
+            .wire("VpcPeeringConnectionId", "vpcPeeringConnectionId"),
+        MemberSchema::new("NatGatewayId", &NAT_GATEWAY_ID_SHAPE)
+            .wire("NatGatewayId", "natGatewayId"),
+    ],
+};
+pub static REPLACE_ROUTE_TABLE_ASSOCIATION_REQUEST: StructSchema = StructSchema {
+    name: "ReplaceRouteTableAssociationRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("AssociationId", &ROUTE_TABLE_ASSOCIATION_ID_SHAPE)
+            .wire("AssociationId", "associationId")
+            .required(),
+        MemberSchema::new("RouteTableId", &ROUTE_TABLE_ID_SHAPE)
+            .wire("RouteTableId", "routeTableId")
+            .required(),
+    ],
+};
+pub static REPLACE_ROUTE_TABLE_ASSOCIATION_RESULT: StructSchema = StructSchema {
+    name: "ReplaceRouteTableAssociationResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NewAssociationId", &STRING_SHAPE)
+            .wire("NewAssociationId", "newAssociationId"),
+        MemberSchema::new("AssociationState", &ROUTE_TABLE_ASSOCIATION_STATE_SHAPE)
+            .wire("AssociationState", "associationState"),
+    ],
+};
+static RESOURCE_ARN_SHAPE: ShapeSchema = ShapeSchema {
+    name: "ResourceArn",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: Some(1), max: Some(1283) },
+        pattern: None,
+        values: &[],
     }),
 };
 
@@ -3490,10 +5261,192 @@ static REVOKED_SECURITY_GROUP_RULE_LIST_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+pub static ROUTE: StructSchema = StructSchema {
+    name: "Route",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DestinationCidrBlock", &STRING_SHAPE)
+            .wire("DestinationCidrBlock", "destinationCidrBlock"),
+        MemberSchema::new("DestinationIpv6CidrBlock", &STRING_SHAPE)
+            .wire("DestinationIpv6CidrBlock", "destinationIpv6CidrBlock"),
+        MemberSchema::new("DestinationPrefixListId", &STRING_SHAPE)
+            .wire("DestinationPrefixListId", "destinationPrefixListId"),
+        MemberSchema::new("EgressOnlyInternetGatewayId", &STRING_SHAPE)
+            .wire("EgressOnlyInternetGatewayId", "egressOnlyInternetGatewayId"),
+        MemberSchema::new("GatewayId", &STRING_SHAPE).wire("GatewayId", "gatewayId"),
+        MemberSchema::new("InstanceId", &STRING_SHAPE).wire("InstanceId", "instanceId"),
+        MemberSchema::new("InstanceOwnerId", &STRING_SHAPE)
+            .wire("InstanceOwnerId", "instanceOwnerId"),
+        MemberSchema::new("NatGatewayId", &STRING_SHAPE).wire("NatGatewayId", "natGatewayId"),
+        MemberSchema::new("TransitGatewayId", &STRING_SHAPE)
+            .wire("TransitGatewayId", "transitGatewayId"),
+        MemberSchema::new("LocalGatewayId", &STRING_SHAPE).wire("LocalGatewayId", "localGatewayId"),
+        MemberSchema::new("CarrierGatewayId", &CARRIER_GATEWAY_ID_SHAPE)
+            .wire("CarrierGatewayId", "carrierGatewayId"),
+        MemberSchema::new("NetworkInterfaceId", &STRING_SHAPE)
+            .wire("NetworkInterfaceId", "networkInterfaceId"),
+        MemberSchema::new("Origin", &ROUTE_ORIGIN_SHAPE).wire("Origin", "origin"),
+        MemberSchema::new("State", &ROUTE_STATE_SHAPE).wire("State", "state"),
+        MemberSchema::new("VpcPeeringConnectionId", &STRING_SHAPE)
+            .wire("VpcPeeringConnectionId", "vpcPeeringConnectionId"),
+        MemberSchema::new("CoreNetworkArn", &CORE_NETWORK_ARN_SHAPE)
+            .wire("CoreNetworkArn", "coreNetworkArn"),
+        MemberSchema::new("OdbNetworkArn", &ODB_NETWORK_ARN_SHAPE)
+            .wire("OdbNetworkArn", "odbNetworkArn"),
+        MemberSchema::new("IpAddress", &STRING_SHAPE).wire("IpAddress", "ipAddress"),
+    ],
+};
+static ROUTE_SHAPE: ShapeSchema =
+    ShapeSchema { name: "Route", sensitive: false, kind: Kind::Struct(&ROUTE) };
+
+static ROUTE_GATEWAY_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RouteGatewayId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static ROUTE_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RouteList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &ROUTE_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static ROUTE_ORIGIN_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RouteOrigin",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["CreateRouteTable", "CreateRoute", "EnableVgwRoutePropagation", "Advertisement"],
+    }),
+};
+
+static ROUTE_STATE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RouteState",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["active", "blackhole", "filtered"],
+    }),
+};
+
+pub static ROUTE_TABLE: StructSchema = StructSchema {
+    name: "RouteTable",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Associations", &ROUTE_TABLE_ASSOCIATION_LIST_SHAPE)
+            .wire("AssociationSet", "associationSet"),
+        MemberSchema::new("PropagatingVgws", &PROPAGATING_VGW_LIST_SHAPE)
+            .wire("PropagatingVgwSet", "propagatingVgwSet"),
+        MemberSchema::new("RouteTableId", &STRING_SHAPE).wire("RouteTableId", "routeTableId"),
+        MemberSchema::new("Routes", &ROUTE_LIST_SHAPE).wire("RouteSet", "routeSet"),
+        MemberSchema::new("Tags", &TAG_LIST_SHAPE).wire("TagSet", "tagSet"),
+        MemberSchema::new("VpcId", &STRING_SHAPE).wire("VpcId", "vpcId"),
+        MemberSchema::new("OwnerId", &STRING_SHAPE).wire("OwnerId", "ownerId"),
+    ],
+};
+static ROUTE_TABLE_SHAPE: ShapeSchema =
+    ShapeSchema { name: "RouteTable", sensitive: false, kind: Kind::Struct(&ROUTE_TABLE) };
+
+pub static ROUTE_TABLE_ASSOCIATION: StructSchema = StructSchema {
+    name: "RouteTableAssociation",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Main", &BOOLEAN_SHAPE).wire("Main", "main"),
+        MemberSchema::new("RouteTableAssociationId", &STRING_SHAPE)
+            .wire("RouteTableAssociationId", "routeTableAssociationId"),
+        MemberSchema::new("RouteTableId", &STRING_SHAPE).wire("RouteTableId", "routeTableId"),
+        MemberSchema::new("SubnetId", &STRING_SHAPE).wire("SubnetId", "subnetId"),
+        MemberSchema::new("GatewayId", &STRING_SHAPE).wire("GatewayId", "gatewayId"),
+        MemberSchema::new("PublicIpv4Pool", &STRING_SHAPE).wire("PublicIpv4Pool", "publicIpv4Pool"),
+        MemberSchema::new("AssociationState", &ROUTE_TABLE_ASSOCIATION_STATE_SHAPE)
+            .wire("AssociationState", "associationState"),
+    ],
+};
+static ROUTE_TABLE_ASSOCIATION_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RouteTableAssociation",
+    sensitive: false,
+    kind: Kind::Struct(&ROUTE_TABLE_ASSOCIATION),
+};
+
+static ROUTE_TABLE_ASSOCIATION_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RouteTableAssociationId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static ROUTE_TABLE_ASSOCIATION_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RouteTableAssociationList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &ROUTE_TABLE_ASSOCIATION_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+pub static ROUTE_TABLE_ASSOCIATION_STATE: StructSchema = StructSchema {
+    name: "RouteTableAssociationState",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("State", &ROUTE_TABLE_ASSOCIATION_STATE_CODE_SHAPE)
+            .wire("State", "state"),
+        MemberSchema::new("StatusMessage", &STRING_SHAPE).wire("StatusMessage", "statusMessage"),
+    ],
+};
+static ROUTE_TABLE_ASSOCIATION_STATE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RouteTableAssociationState",
+    sensitive: false,
+    kind: Kind::Struct(&ROUTE_TABLE_ASSOCIATION_STATE),
+};
+
+static ROUTE_TABLE_ASSOCIATION_STATE_CODE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RouteTableAssociationStateCode",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["associating", "associated", "disassociating", "disassociated", "failed"],
+    }),
+};
+
 static ROUTE_TABLE_ID_SHAPE: ShapeSchema = ShapeSchema {
     name: "RouteTableId",
     sensitive: false,
     kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static ROUTE_TABLE_ID_STRING_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RouteTableIdStringList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &ROUTE_TABLE_ID_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static ROUTE_TABLE_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RouteTableList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &ROUTE_TABLE_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
 };
 
 pub static SECURITY_GROUP: StructSchema = StructSchema {
@@ -3683,6 +5636,16 @@ static SERVICE_DETAIL_SET_SHAPE: ShapeSchema = ShapeSchema {
         item_name: "item",
         flattened: false,
         size: Size { min: None, max: None },
+    }),
+};
+
+static SERVICE_MANAGED_SHAPE: ShapeSchema = ShapeSchema {
+    name: "ServiceManaged",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["alb", "nlb", "rnat", "rds"],
     }),
 };
 
@@ -4077,6 +6040,12 @@ static TENANCY_SHAPE: ShapeSchema = ShapeSchema {
         pattern: None,
         values: &["default", "dedicated", "host"],
     }),
+};
+
+static TRANSIT_GATEWAY_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "TransitGatewayId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
 };
 
 pub static UNSUCCESSFUL_ITEM: StructSchema = StructSchema {
@@ -4627,6 +6596,12 @@ static VPC_LIST_SHAPE: ShapeSchema = ShapeSchema {
         flattened: false,
         size: Size { min: None, max: None },
     }),
+};
+
+static VPC_PEERING_CONNECTION_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "VpcPeeringConnectionId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
 };
 
 static VPC_STATE_SHAPE: ShapeSchema = ShapeSchema {

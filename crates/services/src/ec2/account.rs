@@ -4,29 +4,33 @@ use sagegate_api::ec2::{
     AccountAttribute, AccountAttributeName, AccountAttributeValue,
     DescribeAccountAttributesRequest, DescribeAccountAttributesResult,
 };
-use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation, Scope};
+use sagegate_gate::{Access, AccountId, Authorized, Call, Fault, Needs, Operation, Region, Scope};
 use sagegate_store::{Read, Tx};
 
 use super::fault::dry_run;
-use super::kind::Kind;
-use super::records::{self, ACCOUNTS, Account, Subnet, Vpc};
-use super::{needs, security_group, zones};
+use super::kind::{self, Kind};
+use super::records::{self, ACCOUNTS, Account, Subnet, VPCS, Vpc};
+use super::{internet_gateway, needs, route_table, security_group, zones};
 
 /// The block of default VPCs and those of their subnets, one for each zone (Amazon VPC User Guide,
 /// "Default VPC components").
 const DEFAULT_VPC: &str = "172.31.0.0/16";
 const DEFAULT_SUBNETS: [&str; 3] = ["172.31.0.0/20", "172.31.16.0/20", "172.31.32.0/20"];
 
-/// Gives an account its default VPC in a region: a /16 with a /20 subnet in each zone and the
-/// default security group. Does nothing where the account has had it before, even if it was
-/// deleted since. The ids follow from account and region.
+/// Gives an account its default VPC in a region: a /16 with a /20 subnet in each zone, the default
+/// security group, and an internet gateway to which the main route table leads. Does nothing where
+/// the account has had it before, even if it was deleted since. The ids follow from account and
+/// region.
+///
+/// VPCs of data directories that are older than route tables get their main table here, as they
+/// would have got it when they were made.
 ///
 /// # Errors
 /// An internal [`Fault`] if the store cannot be read or written.
 pub fn bootstrap(tx: &mut Tx, scope: &Scope) -> Result<(), Fault> {
     let place = (scope.account.as_str(), scope.region.as_str());
     if ACCOUNTS.contains(tx, &place)? {
-        return Ok(());
+        return complete(tx);
     }
     let net = |text: &str| {
         text.parse().map_err(|error| Fault::internal(format!("{text} is no block: {error}")))
@@ -66,6 +70,29 @@ pub fn bootstrap(tx: &mut Tx, scope: &Scope) -> Result<(), Fault> {
     }
     records::put(tx, scope, &group)?;
     ACCOUNTS.put(tx, &place, &Account { default_vpc: vpc.id })?;
+    complete(tx)
+}
+
+/// Gives each VPC that has no main route table its own, and a default VPC the internet gateway too.
+fn complete(tx: &mut Tx) -> Result<(), Fault> {
+    for ((account, region, _), vpc) in VPCS.scan(tx, &(), None, usize::MAX)? {
+        let (Ok(account), Ok(region)) = (AccountId::parse(&account), Region::parse(&region)) else {
+            // Keys are written from these types only.
+            continue;
+        };
+        let scope = Scope { account, region };
+        if route_table::main_of(tx, &scope, &vpc.id)?.is_some() {
+            continue;
+        }
+        let id = |prefix: &str| kind::derived(prefix, &scope, &format!("{} main table", vpc.id));
+        let mut table = route_table::main_table(&vpc.id, id);
+        if vpc.is_default {
+            let gateway = internet_gateway::default_gateway(&scope, &vpc.id);
+            table.routes.push(route_table::default_route(&gateway.id));
+            records::put(tx, &scope, &gateway)?;
+        }
+        records::put(tx, &scope, &table)?;
+    }
     Ok(())
 }
 

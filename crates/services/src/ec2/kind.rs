@@ -12,16 +12,20 @@ pub(crate) enum Kind {
     SecurityGroupRule,
     NetworkInterface,
     VpcEndpoint,
+    RouteTable,
+    InternetGateway,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Vpc,
         Self::Subnet,
         Self::SecurityGroup,
         Self::SecurityGroupRule,
         Self::NetworkInterface,
         Self::VpcEndpoint,
+        Self::RouteTable,
+        Self::InternetGateway,
     ];
 
     /// What ids begin with, the dash included.
@@ -33,6 +37,8 @@ impl Kind {
             Self::SecurityGroupRule => "sgr-",
             Self::NetworkInterface => "eni-",
             Self::VpcEndpoint => "vpce-",
+            Self::RouteTable => "rtb-",
+            Self::InternetGateway => "igw-",
         }
     }
 
@@ -45,6 +51,8 @@ impl Kind {
             Self::SecurityGroupRule => "security-group-rule",
             Self::NetworkInterface => "network-interface",
             Self::VpcEndpoint => "vpc-endpoint",
+            Self::RouteTable => "route-table",
+            Self::InternetGateway => "internet-gateway",
         }
     }
 
@@ -61,9 +69,7 @@ impl Kind {
     /// An id that follows from what the resource is for, so that the defaults of an account have
     /// the same ids whenever they are made anew.
     pub(crate) fn derived_id(self, scope: &Scope, purpose: &str) -> String {
-        let text = format!("{}/{}/{purpose}", scope.account, scope.region);
-        let digits = hex::encode(Sha256::digest(text.as_bytes()));
-        format!("{}0{}", self.prefix(), digits.get(..16).unwrap_or_default())
+        derived(self.prefix(), scope, purpose)
     }
 
     pub(crate) fn arn(self, scope: &Scope, id: &str) -> String {
@@ -90,6 +96,8 @@ impl Kind {
             Self::SecurityGroupRule => "InvalidSecurityGroupRuleId.Malformed",
             Self::NetworkInterface => "InvalidNetworkInterfaceID.Malformed",
             Self::VpcEndpoint => "InvalidVpcEndpointId.Malformed",
+            Self::RouteTable => "InvalidRouteTableId.Malformed",
+            Self::InternetGateway => "InvalidInternetGatewayId.Malformed",
         };
         Fault::client(
             code,
@@ -119,9 +127,23 @@ impl Kind {
                 "InvalidVpcEndpointId.NotFound",
                 format!("The Vpc Endpoint Id '{id}' does not exist"),
             ),
+            Self::RouteTable => {
+                ("InvalidRouteTableID.NotFound", format!("The routeTable ID '{id}' does not exist"))
+            }
+            Self::InternetGateway => (
+                "InvalidInternetGatewayID.NotFound",
+                format!("The internetGateway ID '{id}' does not exist"),
+            ),
         };
         Fault::client(code, 400, text)
     }
+}
+
+/// An id with this prefix that follows from what it is for.
+pub(crate) fn derived(prefix: &str, scope: &Scope, purpose: &str) -> String {
+    let text = format!("{}/{}/{purpose}", scope.account, scope.region);
+    let digits = hex::encode(Sha256::digest(text.as_bytes()));
+    format!("{prefix}0{}", digits.get(..16).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -1,20 +1,23 @@
-//! EC2: the VPC with its subnets, security groups, network interfaces and interface endpoints.
+//! EC2: the VPC with its subnets, route tables, gateways, security groups, network interfaces and
+//! endpoints.
 //!
 //! What is stored lies in `records`; the rules of addresses and security groups are those of
-//! `sagegate_network`. Invariants: every VPC has its default security group; an address of a
-//! subnet has one holder; an endpoint has one interface, one address and one loopback address for
+//! `sagegate_network`. Invariants: every VPC has its default security group and one main route
+//! table; a subnet is associated with one route table at most; an address of a subnet has one holder; an endpoint has one interface, one address and one loopback address for
 //! each of its subnets, and no two of them in one Availability Zone.
 
 mod account;
 pub mod endpoint;
 pub mod endpoint_services;
 mod fault;
+mod internet_gateway;
 pub(crate) mod kind;
 mod needs;
 pub(crate) mod network_interface;
 mod permission;
 mod prefix_lists;
 pub(crate) mod records;
+mod route_table;
 pub(crate) mod security_group;
 pub(crate) mod security_group_rules;
 mod select;
@@ -45,11 +48,25 @@ pub(crate) fn register(registry: &mut Registry) {
         .add::<endpoint::describe::DescribeVpcEndpoints>()
         .add::<endpoint::modify::ModifyVpcEndpoint>()
         .add::<endpoint_services::DescribeVpcEndpointServices>()
+        .add::<internet_gateway::AttachInternetGateway>()
+        .add::<internet_gateway::CreateInternetGateway>()
+        .add::<internet_gateway::DeleteInternetGateway>()
+        .add::<internet_gateway::DescribeInternetGateways>()
+        .add::<internet_gateway::DetachInternetGateway>()
         .add::<network_interface::CreateNetworkInterface>()
         .add::<network_interface::DeleteNetworkInterface>()
         .add::<network_interface::DescribeNetworkInterfaces>()
         .add::<network_interface::ModifyNetworkInterfaceAttribute>()
         .add::<prefix_lists::DescribePrefixLists>()
+        .add::<route_table::associations::AssociateRouteTable>()
+        .add::<route_table::associations::DisassociateRouteTable>()
+        .add::<route_table::associations::ReplaceRouteTableAssociation>()
+        .add::<route_table::routes::CreateRoute>()
+        .add::<route_table::routes::DeleteRoute>()
+        .add::<route_table::routes::ReplaceRoute>()
+        .add::<route_table::tables::CreateRouteTable>()
+        .add::<route_table::tables::DeleteRouteTable>()
+        .add::<route_table::tables::DescribeRouteTables>()
         .add::<security_group::CreateSecurityGroup>()
         .add::<security_group::DeleteSecurityGroup>()
         .add::<security_group::DescribeSecurityGroups>()

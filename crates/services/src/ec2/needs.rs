@@ -5,7 +5,7 @@ use sagegate_gate::{Fault, Need, Needs, Scope};
 use sagegate_store::Read;
 
 use super::kind::Kind;
-use super::records::{self, Endpoint, Interface, SecurityGroup, Subnet, Vpc};
+use super::records::{self, Endpoint, Interface, RouteTable, SecurityGroup, Subnet, Vpc};
 use super::tags::{self, Tags};
 use super::zones;
 
@@ -22,6 +22,9 @@ fn listed(action: &str, kind: Kind, key: &str) -> bool {
         ("ec2:CreateVpcEndpoint", Kind::Vpc) => key != "ec2:Tenancy",
         ("ec2:CreateVpcEndpoint", Kind::Subnet) => key == "ec2:SubnetID",
         ("ec2:CreateVpcEndpoint", Kind::SecurityGroup) => key == "ec2:SecurityGroupID",
+        ("ec2:CreateVpcEndpoint" | "ec2:ModifyVpcEndpoint", Kind::RouteTable) => {
+            key == "ec2:RouteTableID"
+        }
         ("ec2:ModifyVpcEndpoint", Kind::VpcEndpoint) => key != "ec2:VpceServiceName",
         ("ec2:CreateTags", Kind::VpcEndpoint) | ("ec2:DeleteTags", _) => false,
         _ => true,
@@ -77,6 +80,13 @@ fn stored_keys(
             ],
             None => Vec::new(),
         },
+        Kind::RouteTable => {
+            let mut keys = own("ec2:RouteTableID");
+            let table = records::get::<RouteTable>(state, scope, id)?;
+            keys.extend(table.map(|table| vpc_key(&table.vpc)));
+            keys
+        }
+        Kind::InternetGateway => own("ec2:InternetGatewayID"),
         Kind::SecurityGroupRule => Vec::new(),
     })
 }

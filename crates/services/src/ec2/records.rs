@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use sagegate_gate::env::Time;
 use sagegate_gate::{Fault, Scope};
 use sagegate_network::security_group::Rule;
@@ -23,6 +23,9 @@ pub(crate) const SUBNETS: Table<Key, Subnet> = Table::new("ec2.subnet");
 pub(crate) const GROUPS: Table<Key, SecurityGroup> = Table::new("ec2.security-group");
 pub(crate) const INTERFACES: Table<Key, Interface> = Table::new("ec2.network-interface");
 pub(crate) const ENDPOINTS: Table<Key, Endpoint> = Table::new("ec2.vpc-endpoint");
+pub(crate) const ROUTE_TABLES: Table<Key, RouteTable> = Table::new("ec2.route-table");
+pub(crate) const INTERNET_GATEWAYS: Table<Key, InternetGateway> =
+    Table::new("ec2.internet-gateway");
 /// Account, region, subnet and address, to who holds it: an interface's id, or [`CLIENT`].
 pub(crate) const ADDRESSES: Table<(String, String, String, [u8; 4]), String> =
     Table::new("ec2.address");
@@ -187,6 +190,59 @@ pub(crate) struct Place {
     pub(crate) binding: Binding,
 }
 
+/// A route table. The routes to the VPC itself are not stored: they follow from its blocks, unless
+/// a stored route to the same block has taken their place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RouteTable {
+    pub(crate) id: String,
+    pub(crate) vpc: String,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) associations: Vec<RouteAssociation>,
+    /// The key of its row in [`TOKENS`].
+    pub(crate) token: Option<String>,
+}
+
+/// A route that was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Route {
+    pub(crate) destination: RouteDestination,
+    pub(crate) target: RouteTarget,
+}
+
+/// Where a route leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RouteDestination {
+    Block(IpNet),
+    /// `pl-…`.
+    PrefixList(String),
+}
+
+/// By which way a route leads there, with the way's id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RouteTarget {
+    InternetGateway(String),
+    Interface(String),
+}
+
+/// What a route table counts for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RouteAssociation {
+    /// `rtbassoc-…`.
+    pub(crate) id: String,
+    /// The subnet, or none for the VPC's main table: it counts for all subnets without one.
+    pub(crate) subnet: Option<String>,
+}
+
+/// An internet gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct InternetGateway {
+    pub(crate) id: String,
+    /// The VPC that it is attached to.
+    pub(crate) vpc: Option<String>,
+}
+
 /// A loopback address in use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Loopback {
@@ -242,6 +298,8 @@ resource! {
     SecurityGroup SecurityGroup GROUPS,
     Interface NetworkInterface INTERFACES,
     Endpoint VpcEndpoint ENDPOINTS,
+    RouteTable RouteTable ROUTE_TABLES,
+    InternetGateway InternetGateway INTERNET_GATEWAYS,
 }
 
 fn key<'a>(scope: &'a Scope, id: &'a str) -> (&'a str, &'a str, &'a str) {

@@ -21,7 +21,7 @@ use super::records::{self, ADDRESSES, CLIENT, Interface, Subnet, Vpc};
 use super::select::{self, Filters, flag};
 use super::tags::{self, Tags};
 use super::vpc::block_fault;
-use super::{needs, zones};
+use super::{needs, route_table, zones};
 
 /// Subnets of a VPC (Amazon VPC User Guide, "Amazon VPC quotas").
 const MAX_SUBNETS: usize = 200;
@@ -241,6 +241,7 @@ impl Operation for DeleteSubnet {
         if let Some(address) = subnet.client_address {
             free_address(tx, scope, &subnet.id, address);
         }
+        route_table::forget_subnet(tx, scope, &subnet.id)?;
         records::delete::<Subnet>(tx, scope, &subnet.id)?;
         Ok(Unit)
     }

@@ -15,7 +15,9 @@ use sagegate_store::{Read, StoreError, Table, Tx};
 use super::fault::{bad, dry_run, invalid_value};
 use super::kind::Kind;
 use super::needs;
-use super::records::{self, Endpoint, Interface, SecurityGroup, Subnet, Vpc};
+use super::records::{
+    self, Endpoint, Interface, InternetGateway, RouteTable, SecurityGroup, Subnet, Vpc,
+};
 use super::select::{self, Filters};
 
 /// Tags by key.
@@ -141,6 +143,8 @@ fn exists(state: &dyn Read, scope: &Scope, kind: Kind, id: &str) -> Result<bool,
         Kind::SecurityGroup => records::get::<SecurityGroup>(state, scope, id)?.is_some(),
         Kind::NetworkInterface => records::get::<Interface>(state, scope, id)?.is_some(),
         Kind::VpcEndpoint => records::get::<Endpoint>(state, scope, id)?.is_some(),
+        Kind::RouteTable => records::get::<RouteTable>(state, scope, id)?.is_some(),
+        Kind::InternetGateway => records::get::<InternetGateway>(state, scope, id)?.is_some(),
         Kind::SecurityGroupRule => records::all::<SecurityGroup>(state, scope)?
             .iter()
             .any(|group| group.rules.iter().any(|rule| rule.id == id)),

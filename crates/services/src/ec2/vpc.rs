@@ -12,13 +12,15 @@ use sagegate_store::{Read, Tx};
 
 use super::fault::{bad, dry_run, in_use, invalid_value, missing, refuse};
 use super::kind::Kind;
-use super::records::{self, Endpoint, Interface, SecurityGroup, Subnet, Vpc};
+use super::records::{
+    self, Endpoint, Interface, InternetGateway, RouteTable, SecurityGroup, Subnet, Vpc,
+};
 use super::select::{self, Filters, flag};
 use super::tags::{self, Tags};
-use super::{needs, security_group};
+use super::{needs, route_table, security_group};
 
 /// VPCs in a region (Amazon VPC User Guide, "Amazon VPC quotas").
-const MAX_VPCS: usize = 5;
+pub(crate) const MAX_VPCS: usize = 5;
 
 /// The error for a block that cannot be used.
 pub(crate) fn block_fault(error: BlockError, text: &str, range_code: &'static str) -> Fault {
@@ -114,12 +116,16 @@ impl Operation for CreateVpc {
         };
         records::put(tx, call.scope, &vpc)?;
         records::put(tx, call.scope, &group)?;
+        let table =
+            route_table::main_table(&vpc.id, |prefix| format!("{prefix}0{}", call.env.hex(16)));
+        records::put(tx, call.scope, &table)?;
         tags::put(tx, call.scope, &vpc.id, &tags)?;
         Ok(CreateVpcResult { vpc: Some(shape(call.scope, &vpc, &tags)) })
     }
 }
 
-/// DeleteVpc. The default security group goes with it; everything else must be gone before.
+/// DeleteVpc. The default security group and the main route table go with it; everything else must
+/// be gone before.
 pub(crate) struct DeleteVpc;
 
 impl Operation for DeleteVpc {
@@ -142,15 +148,26 @@ impl Operation for DeleteVpc {
             .into_iter()
             .filter(|group| group.vpc == vpc.id)
             .collect();
+        let tables: Vec<RouteTable> = records::all::<RouteTable>(tx, scope)?
+            .into_iter()
+            .filter(|table| table.vpc == vpc.id)
+            .collect();
         let used = records::all::<Subnet>(tx, scope)?.iter().any(|subnet| subnet.vpc == vpc.id)
             || records::all::<Endpoint>(tx, scope)?.iter().any(|endpoint| endpoint.vpc == vpc.id)
             || records::all::<Interface>(tx, scope)?.iter().any(|other| other.vpc == vpc.id)
+            || records::all::<InternetGateway>(tx, scope)?
+                .iter()
+                .any(|gateway| gateway.vpc.as_ref() == Some(&vpc.id))
+            || tables.iter().any(|table| !route_table::is_main(table))
             || groups.iter().any(|group| group.name != "default");
         if used {
             return Err(in_use("vpc", &vpc.id));
         }
         for group in groups {
             security_group::delete(tx, scope, &group)?;
+        }
+        for table in tables {
+            records::delete::<RouteTable>(tx, scope, &table.id)?;
         }
         records::delete::<Vpc>(tx, scope, &vpc.id)?;
         Ok(Unit)

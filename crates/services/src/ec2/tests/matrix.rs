@@ -34,13 +34,13 @@ use crate::testing::House;
 type Attempt<'a> = Box<dyn Fn(&Caller) -> Result<(), Fault> + 'a>;
 
 /// An operation, the statements (action, resource, condition) that allow it, and the call.
-struct Case<'a> {
+pub(super) struct Case<'a> {
     name: &'static str,
     statements: Vec<(&'a str, String, &'a str)>,
     attempt: Attempt<'a>,
 }
 
-fn case<'a, O: Operation>(
+pub(super) fn case<'a, O: Operation>(
     house: &'a House,
     statements: Vec<(&'a str, String, &'a str)>,
     input: O::Input,
@@ -53,7 +53,7 @@ where
 }
 
 /// An operation that lists: its action on everything.
-fn listing<'a, O: Operation>(house: &'a House, action: &'a str) -> Case<'a>
+pub(super) fn listing<'a, O: Operation>(house: &'a House, action: &'a str) -> Case<'a>
 where
     O::Input: Clone + Default,
 {
@@ -61,7 +61,7 @@ where
 }
 
 /// Proves a case: refused without any one of its statements, done with all of them.
-fn prove(house: &House, case: &Case<'_>) {
+pub(super) fn prove(house: &House, case: &Case<'_>) {
     for at in 0..case.statements.len() {
         let mut fewer = case.statements.clone();
         let (action, ..) = fewer.remove(at);
@@ -111,7 +111,7 @@ fn every_operation_needs_what_the_reference_says() {
         (made_by("AuthorizeSecurityGroupIngress"), made_by("AuthorizeSecurityGroupEgress"));
     let permission = |port| Some(vec![range("tcp", port, port, "10.0.0.0/8")]);
     let value = |value| Some(api::AttributeBooleanValue { value: Some(value) });
-    let cases = vec![
+    let mut cases = vec![
         listing::<DescribeAccountAttributes>(&house, "ec2:DescribeAccountAttributes"),
         listing::<DescribeAvailabilityZones>(&house, "ec2:DescribeAvailabilityZones"),
         listing::<DescribeNetworkInterfaces>(&house, "ec2:DescribeNetworkInterfaces"),
@@ -354,6 +354,7 @@ fn every_operation_needs_what_the_reference_says() {
             api::DeleteVpcRequest { vpc_id: doomed_vpc.clone(), dry_run: None },
         ),
     ];
+    cases.extend(super::matrix_routes::cases(&house));
     let registry = crate::registry();
     for (_, name) in registry.operations().into_iter().filter(|(service, _)| *service == "ec2") {
         assert!(cases.iter().any(|case| case.name == name), "{name} has no entry");

@@ -5,7 +5,9 @@ mod endpoints;
 mod groups;
 mod laws;
 mod matrix;
+mod matrix_routes;
 mod permissions;
+mod routes;
 mod vpcs;
 
 use std::sync::Arc;

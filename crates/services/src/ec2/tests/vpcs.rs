@@ -2,6 +2,7 @@ use expect_test::expect;
 use sagegate_api::ec2 as api;
 
 use super::{default_group, filter, house, named, subnet, subnet_input, tag, vpc};
+use crate::ec2::internet_gateway::{DescribeInternetGateways, DetachInternetGateway};
 use crate::ec2::network_interface::{
     CreateNetworkInterface, DeleteNetworkInterface, DescribeNetworkInterfaces,
 };
@@ -46,6 +47,13 @@ fn an_account_starts_with_the_default_vpc() {
         });
     }
     let vpc_id = vpcs[0].vpc_id.clone().unwrap();
+    let gateways = house.ok::<DescribeInternetGateways>(Default::default());
+    let gateway = gateways.internet_gateways.unwrap().remove(0).internet_gateway_id.unwrap();
+    house.ok::<DetachInternetGateway>(api::DetachInternetGatewayRequest {
+        internet_gateway_id: gateway,
+        vpc_id: vpc_id.clone(),
+        dry_run: None,
+    });
     house.ok::<DeleteVpc>(api::DeleteVpcRequest { vpc_id, ..Default::default() });
     house.transact(|tx| crate::ec2::bootstrap(tx, &house.scope()));
     assert!(house.ok::<DescribeVpcs>(Default::default()).vpcs.unwrap().is_empty());
