@@ -115,6 +115,9 @@ class World:
         for vpc in self.ec2.describe_vpcs(Filters=own)["Vpcs"]:
             if vpc["VpcId"] != self.kept.get("vpc"):
                 self.clear_vpc(vpc["VpcId"])
+        for gateway in self.ec2.describe_internet_gateways()["InternetGateways"]:
+            if not gateway["Attachments"]:
+                self.ec2.delete_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"])
 
     def clear_profiles(self, domain):
         of_domain = {"DomainIdEquals": domain}
@@ -134,6 +137,16 @@ class World:
             self.ec2.delete_vpc_endpoints(
                 VpcEndpointIds=[endpoint["VpcEndpointId"] for endpoint in endpoints]
             )
+        for gateway in self.ec2.describe_nat_gateways(Filters=within)["NatGateways"]:
+            if gateway["State"] != "deleted":
+                self.ec2.delete_nat_gateway(NatGatewayId=gateway["NatGatewayId"])
+        for gateway in self.ec2.describe_egress_only_internet_gateways()[
+            "EgressOnlyInternetGateways"
+        ]:
+            if gateway["Attachments"][0]["VpcId"] == vpc:
+                self.ec2.delete_egress_only_internet_gateway(
+                    EgressOnlyInternetGatewayId=gateway["EgressOnlyInternetGatewayId"]
+                )
         for interface in self.ec2.describe_network_interfaces(Filters=within)["NetworkInterfaces"]:
             self.ec2.delete_network_interface(NetworkInterfaceId=interface["NetworkInterfaceId"])
         groups = [
@@ -152,6 +165,14 @@ class World:
             self.ec2.delete_security_group(GroupId=group["GroupId"])
         for subnet in self.ec2.describe_subnets(Filters=within)["Subnets"]:
             self.ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+        for table in self.ec2.describe_route_tables(Filters=within)["RouteTables"]:
+            if not table["Associations"]:
+                self.ec2.delete_route_table(RouteTableId=table["RouteTableId"])
+        attached = [{"Name": "attachment.vpc-id", "Values": [vpc]}]
+        for gateway in self.ec2.describe_internet_gateways(Filters=attached)["InternetGateways"]:
+            given = {"InternetGatewayId": gateway["InternetGatewayId"]}
+            self.ec2.detach_internet_gateway(VpcId=vpc, **given)
+            self.ec2.delete_internet_gateway(**given)
         self.ec2.delete_vpc(VpcId=vpc)
 
     def vpc(self):

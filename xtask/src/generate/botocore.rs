@@ -20,9 +20,14 @@ const SECRETS: [(&str, &str); 4] = [
 /// recorded from EC2: `<state>available</state>`).
 const SMALL_FIRST_LETTER: [(&str, &str); 1] = [("ec2", "State")];
 
-/// Values that the service writes and the model does not have: an internet gateway's attachment is
-/// `available` (Amazon EC2 API Reference, `InternetGatewayAttachment`).
-const ALSO_WRITTEN: [(&str, &str, &str); 1] = [("ec2", "AttachmentStatus", "available")];
+/// Values that the service writes and the model does not have, with the model's word for them if it
+/// has one: an internet gateway's attachment is `available` (Amazon EC2 API Reference,
+/// `InternetGatewayAttachment`), and a NAT gateway's interface a `nat_gateway` (answers recorded from
+/// EC2).
+const ALSO_WRITTEN: [(&str, &str, &str, &str); 2] = [
+    ("ec2", "AttachmentStatus", "", "available"),
+    ("ec2", "NetworkInterfaceType", "natGateway", "nat_gateway"),
+];
 
 /// A JSON object in the order of its text.
 pub(super) struct Ordered<T>(pub(super) Vec<(String, T)>);
@@ -253,8 +258,9 @@ impl Service {
                 }
             }
         }
-        for (_, written, value) in ALSO_WRITTEN.iter().filter(|(service, ..)| *service == name) {
+        for (_, written, model, value) in ALSO_WRITTEN.iter().filter(|(it, ..)| *it == name) {
             if let Some(shape) = shapes.get_mut(*written) {
+                shape.values.retain(|known| known != model);
                 shape.values.push((*value).to_owned());
             }
         }

@@ -90,47 +90,6 @@ impl Member for AccountAttributeValue {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct AddPrefixListEntry {
-    pub cidr: String,
-    pub description: Option<String>,
-}
-
-impl Shape for AddPrefixListEntry {
-    const SCHEMA: &'static StructSchema = &tables::ADD_PREFIX_LIST_ENTRY;
-}
-
-impl Struct for AddPrefixListEntry {
-    fn schema(&self) -> &'static StructSchema {
-        Self::SCHEMA
-    }
-
-    fn member(&self, index: usize) -> Option<&dyn Member> {
-        Some(match index {
-            0 => &self.cidr,
-            1 => &self.description,
-            _ => return None,
-        })
-    }
-
-    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
-        Some(match index {
-            0 => &mut self.cidr,
-            1 => &mut self.description,
-            _ => return None,
-        })
-    }
-}
-
-impl Member for AddPrefixListEntry {
-    fn view(&self) -> Option<sagegate_model::View<'_>> {
-        Some(sagegate_model::View::Struct(self))
-    }
-    fn slot(&mut self) -> sagegate_model::Slot<'_> {
-        sagegate_model::Slot::Struct(self)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Address {
     pub allocation_id: Option<String>,
     pub association_id: Option<String>,
@@ -1558,100 +1517,6 @@ impl Member for CreateInternetGatewayResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct CreateManagedPrefixListRequest {
-    pub dry_run: Option<bool>,
-    pub prefix_list_name: String,
-    pub entries: Option<Vec<AddPrefixListEntry>>,
-    pub max_entries: i32,
-    pub tag_specifications: Option<Vec<TagSpecification>>,
-    pub address_family: String,
-    pub client_token: Option<String>,
-}
-
-impl Shape for CreateManagedPrefixListRequest {
-    const SCHEMA: &'static StructSchema = &tables::CREATE_MANAGED_PREFIX_LIST_REQUEST;
-}
-
-impl Struct for CreateManagedPrefixListRequest {
-    fn schema(&self) -> &'static StructSchema {
-        Self::SCHEMA
-    }
-
-    fn member(&self, index: usize) -> Option<&dyn Member> {
-        Some(match index {
-            0 => &self.dry_run,
-            1 => &self.prefix_list_name,
-            2 => &self.entries,
-            3 => &self.max_entries,
-            4 => &self.tag_specifications,
-            5 => &self.address_family,
-            6 => &self.client_token,
-            _ => return None,
-        })
-    }
-
-    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
-        Some(match index {
-            0 => &mut self.dry_run,
-            1 => &mut self.prefix_list_name,
-            2 => &mut self.entries,
-            3 => &mut self.max_entries,
-            4 => &mut self.tag_specifications,
-            5 => &mut self.address_family,
-            6 => &mut self.client_token,
-            _ => return None,
-        })
-    }
-}
-
-impl Member for CreateManagedPrefixListRequest {
-    fn view(&self) -> Option<sagegate_model::View<'_>> {
-        Some(sagegate_model::View::Struct(self))
-    }
-    fn slot(&mut self) -> sagegate_model::Slot<'_> {
-        sagegate_model::Slot::Struct(self)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct CreateManagedPrefixListResult {
-    pub prefix_list: Option<ManagedPrefixList>,
-}
-
-impl Shape for CreateManagedPrefixListResult {
-    const SCHEMA: &'static StructSchema = &tables::CREATE_MANAGED_PREFIX_LIST_RESULT;
-}
-
-impl Struct for CreateManagedPrefixListResult {
-    fn schema(&self) -> &'static StructSchema {
-        Self::SCHEMA
-    }
-
-    fn member(&self, index: usize) -> Option<&dyn Member> {
-        Some(match index {
-            0 => &self.prefix_list,
-            _ => return None,
-        })
-    }
-
-    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
-        Some(match index {
-            0 => &mut self.prefix_list,
-            _ => return None,
-        })
-    }
-}
-
-impl Member for CreateManagedPrefixListResult {
-    fn view(&self) -> Option<sagegate_model::View<'_>> {
-        Some(sagegate_model::View::Struct(self))
-    }
-    fn slot(&mut self) -> sagegate_model::Slot<'_> {
-        sagegate_model::Slot::Struct(self)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateNatGatewayRequest {
     pub availability_mode: Option<AvailabilityMode>,
     pub allocation_id: Option<String>,
@@ -2721,85 +2586,6 @@ impl Member for DeleteInternetGatewayRequest {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct DeleteManagedPrefixListRequest {
-    pub dry_run: Option<bool>,
-    pub prefix_list_id: String,
-}
-
-impl Shape for DeleteManagedPrefixListRequest {
-    const SCHEMA: &'static StructSchema = &tables::DELETE_MANAGED_PREFIX_LIST_REQUEST;
-}
-
-impl Struct for DeleteManagedPrefixListRequest {
-    fn schema(&self) -> &'static StructSchema {
-        Self::SCHEMA
-    }
-
-    fn member(&self, index: usize) -> Option<&dyn Member> {
-        Some(match index {
-            0 => &self.dry_run,
-            1 => &self.prefix_list_id,
-            _ => return None,
-        })
-    }
-
-    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
-        Some(match index {
-            0 => &mut self.dry_run,
-            1 => &mut self.prefix_list_id,
-            _ => return None,
-        })
-    }
-}
-
-impl Member for DeleteManagedPrefixListRequest {
-    fn view(&self) -> Option<sagegate_model::View<'_>> {
-        Some(sagegate_model::View::Struct(self))
-    }
-    fn slot(&mut self) -> sagegate_model::Slot<'_> {
-        sagegate_model::Slot::Struct(self)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DeleteManagedPrefixListResult {
-    pub prefix_list: Option<ManagedPrefixList>,
-}
-
-impl Shape for DeleteManagedPrefixListResult {
-    const SCHEMA: &'static StructSchema = &tables::DELETE_MANAGED_PREFIX_LIST_RESULT;
-}
-
-impl Struct for DeleteManagedPrefixListResult {
-    fn schema(&self) -> &'static StructSchema {
-        Self::SCHEMA
-    }
-
-    fn member(&self, index: usize) -> Option<&dyn Member> {
-        Some(match index {
-            0 => &self.prefix_list,
-            _ => return None,
-        })
-    }
-
-    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
-        Some(match index {
-            0 => &mut self.prefix_list,
-            _ => return None,
-        })
-    }
-}
-
-impl Member for DeleteManagedPrefixListResult {
-    fn view(&self) -> Option<sagegate_model::View<'_>> {
-        Some(sagegate_model::View::Struct(self))
-    }
-    fn slot(&mut self) -> sagegate_model::Slot<'_> {
-        sagegate_model::Slot::Struct(self)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteNatGatewayRequest {
     pub dry_run: Option<bool>,
     pub nat_gateway_id: String,
@@ -3817,97 +3603,6 @@ impl Struct for DescribeInternetGatewaysResult {
 }
 
 impl Member for DescribeInternetGatewaysResult {
-    fn view(&self) -> Option<sagegate_model::View<'_>> {
-        Some(sagegate_model::View::Struct(self))
-    }
-    fn slot(&mut self) -> sagegate_model::Slot<'_> {
-        sagegate_model::Slot::Struct(self)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DescribeManagedPrefixListsRequest {
-    pub dry_run: Option<bool>,
-    pub filters: Option<Vec<Filter>>,
-    pub max_results: Option<i32>,
-    pub next_token: Option<String>,
-    pub prefix_list_ids: Option<Vec<String>>,
-}
-
-impl Shape for DescribeManagedPrefixListsRequest {
-    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_MANAGED_PREFIX_LISTS_REQUEST;
-}
-
-impl Struct for DescribeManagedPrefixListsRequest {
-    fn schema(&self) -> &'static StructSchema {
-        Self::SCHEMA
-    }
-
-    fn member(&self, index: usize) -> Option<&dyn Member> {
-        Some(match index {
-            0 => &self.dry_run,
-            1 => &self.filters,
-            2 => &self.max_results,
-            3 => &self.next_token,
-            4 => &self.prefix_list_ids,
-            _ => return None,
-        })
-    }
-
-    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
-        Some(match index {
-            0 => &mut self.dry_run,
-            1 => &mut self.filters,
-            2 => &mut self.max_results,
-            3 => &mut self.next_token,
-            4 => &mut self.prefix_list_ids,
-            _ => return None,
-        })
-    }
-}
-
-impl Member for DescribeManagedPrefixListsRequest {
-    fn view(&self) -> Option<sagegate_model::View<'_>> {
-        Some(sagegate_model::View::Struct(self))
-    }
-    fn slot(&mut self) -> sagegate_model::Slot<'_> {
-        sagegate_model::Slot::Struct(self)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DescribeManagedPrefixListsResult {
-    pub next_token: Option<String>,
-    pub prefix_lists: Option<Vec<ManagedPrefixList>>,
-}
-
-impl Shape for DescribeManagedPrefixListsResult {
-    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_MANAGED_PREFIX_LISTS_RESULT;
-}
-
-impl Struct for DescribeManagedPrefixListsResult {
-    fn schema(&self) -> &'static StructSchema {
-        Self::SCHEMA
-    }
-
-    fn member(&self, index: usize) -> Option<&dyn Member> {
-        Some(match index {
-            0 => &self.next_token,
-            1 => &self.prefix_lists,
-            _ => return None,
-        })
-    }
-
-    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
-        Some(match index {
-            0 => &mut self.next_token,
-            1 => &mut self.prefix_lists,
-            _ => return None,
-        })
-    }
-}
-
-impl Member for DescribeManagedPrefixListsResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -5549,185 +5244,6 @@ impl Member for Filter {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct GetManagedPrefixListAssociationsRequest {
-    pub dry_run: Option<bool>,
-    pub prefix_list_id: String,
-    pub max_results: Option<i32>,
-    pub next_token: Option<String>,
-}
-
-impl Shape for GetManagedPrefixListAssociationsRequest {
-    const SCHEMA: &'static StructSchema = &tables::GET_MANAGED_PREFIX_LIST_ASSOCIATIONS_REQUEST;
-}
-
-impl Struct for GetManagedPrefixListAssociationsRequest {
-    fn schema(&self) -> &'static StructSchema {
-        Self::SCHEMA
-    }
-
-    fn member(&self, index: usize) -> Option<&dyn Member> {
-        Some(match index {
-            0 => &self.dry_run,
-            1 => &self.prefix_list_id,
-            2 => &self.max_results,
-            3 => &self.next_token,
-            _ => return None,
-        })
-    }
-
-    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
-        Some(match index {
-            0 => &mut self.dry_run,
-            1 => &mut self.prefix_list_id,
-            2 => &mut self.max_results,
-            3 => &mut self.next_token,
-            _ => return None,
-        })
-    }
-}
-
-impl Member for GetManagedPrefixListAssociationsRequest {
-    fn view(&self) -> Option<sagegate_model::View<'_>> {
-        Some(sagegate_model::View::Struct(self))
-    }
-    fn slot(&mut self) -> sagegate_model::Slot<'_> {
-        sagegate_model::Slot::Struct(self)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GetManagedPrefixListAssociationsResult {
-    pub prefix_list_associations: Option<Vec<PrefixListAssociation>>,
-    pub next_token: Option<String>,
-}
-
-impl Shape for GetManagedPrefixListAssociationsResult {
-    const SCHEMA: &'static StructSchema = &tables::GET_MANAGED_PREFIX_LIST_ASSOCIATIONS_RESULT;
-}
-
-impl Struct for GetManagedPrefixListAssociationsResult {
-    fn schema(&self) -> &'static StructSchema {
-        Self::SCHEMA
-    }
-
-    fn member(&self, index: usize) -> Option<&dyn Member> {
-        Some(match index {
-            0 => &self.prefix_list_associations,
-            1 => &self.next_token,
-            _ => return None,
-        })
-    }
-
-    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
-        Some(match index {
-            0 => &mut self.prefix_list_associations,
-            1 => &mut self.next_token,
-            _ => return None,
-        })
-    }
-}
-
-impl Member for GetManagedPrefixListAssociationsResult {
-    fn view(&self) -> Option<sagegate_model::View<'_>> {
-        Some(sagegate_model::View::Struct(self))
-    }
-    fn slot(&mut self) -> sagegate_model::Slot<'_> {
-        sagegate_model::Slot::Struct(self)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GetManagedPrefixListEntriesRequest {
-    pub dry_run: Option<bool>,
-    pub prefix_list_id: String,
-    pub target_version: Option<i64>,
-    pub max_results: Option<i32>,
-    pub next_token: Option<String>,
-}
-
-impl Shape for GetManagedPrefixListEntriesRequest {
-    const SCHEMA: &'static StructSchema = &tables::GET_MANAGED_PREFIX_LIST_ENTRIES_REQUEST;
-}
-
-impl Struct for GetManagedPrefixListEntriesRequest {
-    fn schema(&self) -> &'static StructSchema {
-        Self::SCHEMA
-    }
-
-    fn member(&self, index: usize) -> Option<&dyn Member> {
-        Some(match index {
-            0 => &self.dry_run,
-            1 => &self.prefix_list_id,
-            2 => &self.target_version,
-            3 => &self.max_results,
-            4 => &self.next_token,
-            _ => return None,
-        })
-    }
-
-    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
-        Some(match index {
-            0 => &mut self.dry_run,
-            1 => &mut self.prefix_list_id,
-            2 => &mut self.target_version,
-            3 => &mut self.max_results,
-            4 => &mut self.next_token,
-            _ => return None,
-        })
-    }
-}
-
-impl Member for GetManagedPrefixListEntriesRequest {
-    fn view(&self) -> Option<sagegate_model::View<'_>> {
-        Some(sagegate_model::View::Struct(self))
-    }
-    fn slot(&mut self) -> sagegate_model::Slot<'_> {
-        sagegate_model::Slot::Struct(self)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GetManagedPrefixListEntriesResult {
-    pub entries: Option<Vec<PrefixListEntry>>,
-    pub next_token: Option<String>,
-}
-
-impl Shape for GetManagedPrefixListEntriesResult {
-    const SCHEMA: &'static StructSchema = &tables::GET_MANAGED_PREFIX_LIST_ENTRIES_RESULT;
-}
-
-impl Struct for GetManagedPrefixListEntriesResult {
-    fn schema(&self) -> &'static StructSchema {
-        Self::SCHEMA
-    }
-
-    fn member(&self, index: usize) -> Option<&dyn Member> {
-        Some(match index {
-            0 => &self.entries,
-            1 => &self.next_token,
-            _ => return None,
-        })
-    }
-
-    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
-        Some(match index {
-            0 => &mut self.entries,
-            1 => &mut self.next_token,
-            _ => return None,
-        })
-    }
-}
-
-impl Member for GetManagedPrefixListEntriesResult {
-    fn view(&self) -> Option<sagegate_model::View<'_>> {
-        Some(sagegate_model::View::Struct(self))
-    }
-    fn slot(&mut self) -> sagegate_model::Slot<'_> {
-        sagegate_model::Slot::Struct(self)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GroupIdentifier {
     pub group_id: Option<String>,
     pub group_name: Option<String>,
@@ -6242,174 +5758,6 @@ impl Struct for LastError {
 }
 
 impl Member for LastError {
-    fn view(&self) -> Option<sagegate_model::View<'_>> {
-        Some(sagegate_model::View::Struct(self))
-    }
-    fn slot(&mut self) -> sagegate_model::Slot<'_> {
-        sagegate_model::Slot::Struct(self)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ManagedPrefixList {
-    pub prefix_list_id: Option<String>,
-    pub address_family: Option<String>,
-    pub state: Option<PrefixListState>,
-    pub state_message: Option<String>,
-    pub prefix_list_arn: Option<String>,
-    pub prefix_list_name: Option<String>,
-    pub max_entries: Option<i32>,
-    pub version: Option<i64>,
-    pub tags: Option<Vec<Tag>>,
-    pub owner_id: Option<String>,
-    pub ipam_prefix_list_resolver_target_id: Option<String>,
-    pub ipam_prefix_list_resolver_sync_enabled: Option<bool>,
-}
-
-impl Shape for ManagedPrefixList {
-    const SCHEMA: &'static StructSchema = &tables::MANAGED_PREFIX_LIST;
-}
-
-impl Struct for ManagedPrefixList {
-    fn schema(&self) -> &'static StructSchema {
-        Self::SCHEMA
-    }
-
-    fn member(&self, index: usize) -> Option<&dyn Member> {
-        Some(match index {
-            0 => &self.prefix_list_id,
-            1 => &self.address_family,
-            2 => &self.state,
-            3 => &self.state_message,
-            4 => &self.prefix_list_arn,
-            5 => &self.prefix_list_name,
-            6 => &self.max_entries,
-            7 => &self.version,
-            8 => &self.tags,
-            9 => &self.owner_id,
-            10 => &self.ipam_prefix_list_resolver_target_id,
-            11 => &self.ipam_prefix_list_resolver_sync_enabled,
-            _ => return None,
-        })
-    }
-
-    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
-        Some(match index {
-            0 => &mut self.prefix_list_id,
-            1 => &mut self.address_family,
-            2 => &mut self.state,
-            3 => &mut self.state_message,
-            4 => &mut self.prefix_list_arn,
-            5 => &mut self.prefix_list_name,
-            6 => &mut self.max_entries,
-            7 => &mut self.version,
-            8 => &mut self.tags,
-            9 => &mut self.owner_id,
-            10 => &mut self.ipam_prefix_list_resolver_target_id,
-            11 => &mut self.ipam_prefix_list_resolver_sync_enabled,
-            _ => return None,
-        })
-    }
-}
-
-impl Member for ManagedPrefixList {
-    fn view(&self) -> Option<sagegate_model::View<'_>> {
-        Some(sagegate_model::View::Struct(self))
-    }
-    fn slot(&mut self) -> sagegate_model::Slot<'_> {
-        sagegate_model::Slot::Struct(self)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ModifyManagedPrefixListRequest {
-    pub dry_run: Option<bool>,
-    pub prefix_list_id: String,
-    pub current_version: Option<i64>,
-    pub prefix_list_name: Option<String>,
-    pub add_entries: Option<Vec<AddPrefixListEntry>>,
-    pub remove_entries: Option<Vec<RemovePrefixListEntry>>,
-    pub max_entries: Option<i32>,
-    pub ipam_prefix_list_resolver_sync_enabled: Option<bool>,
-}
-
-impl Shape for ModifyManagedPrefixListRequest {
-    const SCHEMA: &'static StructSchema = &tables::MODIFY_MANAGED_PREFIX_LIST_REQUEST;
-}
-
-impl Struct for ModifyManagedPrefixListRequest {
-    fn schema(&self) -> &'static StructSchema {
-        Self::SCHEMA
-    }
-
-    fn member(&self, index: usize) -> Option<&dyn Member> {
-        Some(match index {
-            0 => &self.dry_run,
-            1 => &self.prefix_list_id,
-            2 => &self.current_version,
-            3 => &self.prefix_list_name,
-            4 => &self.add_entries,
-            5 => &self.remove_entries,
-            6 => &self.max_entries,
-            7 => &self.ipam_prefix_list_resolver_sync_enabled,
-            _ => return None,
-        })
-    }
-
-    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
-        Some(match index {
-            0 => &mut self.dry_run,
-            1 => &mut self.prefix_list_id,
-            2 => &mut self.current_version,
-            3 => &mut self.prefix_list_name,
-            4 => &mut self.add_entries,
-            5 => &mut self.remove_entries,
-            6 => &mut self.max_entries,
-            7 => &mut self.ipam_prefix_list_resolver_sync_enabled,
-            _ => return None,
-        })
-    }
-}
-
-impl Member for ModifyManagedPrefixListRequest {
-    fn view(&self) -> Option<sagegate_model::View<'_>> {
-        Some(sagegate_model::View::Struct(self))
-    }
-    fn slot(&mut self) -> sagegate_model::Slot<'_> {
-        sagegate_model::Slot::Struct(self)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ModifyManagedPrefixListResult {
-    pub prefix_list: Option<ManagedPrefixList>,
-}
-
-impl Shape for ModifyManagedPrefixListResult {
-    const SCHEMA: &'static StructSchema = &tables::MODIFY_MANAGED_PREFIX_LIST_RESULT;
-}
-
-impl Struct for ModifyManagedPrefixListResult {
-    fn schema(&self) -> &'static StructSchema {
-        Self::SCHEMA
-    }
-
-    fn member(&self, index: usize) -> Option<&dyn Member> {
-        Some(match index {
-            0 => &self.prefix_list,
-            _ => return None,
-        })
-    }
-
-    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
-        Some(match index {
-            0 => &mut self.prefix_list,
-            _ => return None,
-        })
-    }
-}
-
-impl Member for ModifyManagedPrefixListResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -7366,7 +6714,6 @@ text_enum!(NetworkInterfaceStatus {
 
 text_enum!(NetworkInterfaceType {
     Interface = "interface",
-    NatGateway = "natGateway",
     Efa = "efa",
     EfaOnly = "efa-only",
     Trunk = "trunk",
@@ -7383,6 +6730,7 @@ text_enum!(NetworkInterfaceType {
     GatewayLoadBalancerEndpoint = "gateway_load_balancer_endpoint",
     IotRulesManaged = "iot_rules_managed",
     AwsCodestarConnectionsManaged = "aws_codestar_connections_managed",
+    NatGateway = "nat_gateway",
 });
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -7568,88 +6916,6 @@ impl Member for PrefixList {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct PrefixListAssociation {
-    pub resource_id: Option<String>,
-    pub resource_owner: Option<String>,
-}
-
-impl Shape for PrefixListAssociation {
-    const SCHEMA: &'static StructSchema = &tables::PREFIX_LIST_ASSOCIATION;
-}
-
-impl Struct for PrefixListAssociation {
-    fn schema(&self) -> &'static StructSchema {
-        Self::SCHEMA
-    }
-
-    fn member(&self, index: usize) -> Option<&dyn Member> {
-        Some(match index {
-            0 => &self.resource_id,
-            1 => &self.resource_owner,
-            _ => return None,
-        })
-    }
-
-    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
-        Some(match index {
-            0 => &mut self.resource_id,
-            1 => &mut self.resource_owner,
-            _ => return None,
-        })
-    }
-}
-
-impl Member for PrefixListAssociation {
-    fn view(&self) -> Option<sagegate_model::View<'_>> {
-        Some(sagegate_model::View::Struct(self))
-    }
-    fn slot(&mut self) -> sagegate_model::Slot<'_> {
-        sagegate_model::Slot::Struct(self)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct PrefixListEntry {
-    pub cidr: Option<String>,
-    pub description: Option<String>,
-}
-
-impl Shape for PrefixListEntry {
-    const SCHEMA: &'static StructSchema = &tables::PREFIX_LIST_ENTRY;
-}
-
-impl Struct for PrefixListEntry {
-    fn schema(&self) -> &'static StructSchema {
-        Self::SCHEMA
-    }
-
-    fn member(&self, index: usize) -> Option<&dyn Member> {
-        Some(match index {
-            0 => &self.cidr,
-            1 => &self.description,
-            _ => return None,
-        })
-    }
-
-    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
-        Some(match index {
-            0 => &mut self.cidr,
-            1 => &mut self.description,
-            _ => return None,
-        })
-    }
-}
-
-impl Member for PrefixListEntry {
-    fn view(&self) -> Option<sagegate_model::View<'_>> {
-        Some(sagegate_model::View::Struct(self))
-    }
-    fn slot(&mut self) -> sagegate_model::Slot<'_> {
-        sagegate_model::Slot::Struct(self)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PrefixListId {
     pub description: Option<String>,
     pub prefix_list_id: Option<String>,
@@ -7689,21 +6955,6 @@ impl Member for PrefixListId {
         sagegate_model::Slot::Struct(self)
     }
 }
-
-text_enum!(PrefixListState {
-    CreateInProgress = "create-in-progress",
-    CreateComplete = "create-complete",
-    CreateFailed = "create-failed",
-    ModifyInProgress = "modify-in-progress",
-    ModifyComplete = "modify-complete",
-    ModifyFailed = "modify-failed",
-    RestoreInProgress = "restore-in-progress",
-    RestoreComplete = "restore-complete",
-    RestoreFailed = "restore-failed",
-    DeleteInProgress = "delete-in-progress",
-    DeleteComplete = "delete-complete",
-    DeleteFailed = "delete-failed",
-});
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PrivateDnsDetails {
@@ -8181,44 +7432,6 @@ impl Struct for ReleaseAddressRequest {
 }
 
 impl Member for ReleaseAddressRequest {
-    fn view(&self) -> Option<sagegate_model::View<'_>> {
-        Some(sagegate_model::View::Struct(self))
-    }
-    fn slot(&mut self) -> sagegate_model::Slot<'_> {
-        sagegate_model::Slot::Struct(self)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RemovePrefixListEntry {
-    pub cidr: String,
-}
-
-impl Shape for RemovePrefixListEntry {
-    const SCHEMA: &'static StructSchema = &tables::REMOVE_PREFIX_LIST_ENTRY;
-}
-
-impl Struct for RemovePrefixListEntry {
-    fn schema(&self) -> &'static StructSchema {
-        Self::SCHEMA
-    }
-
-    fn member(&self, index: usize) -> Option<&dyn Member> {
-        Some(match index {
-            0 => &self.cidr,
-            _ => return None,
-        })
-    }
-
-    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
-        Some(match index {
-            0 => &mut self.cidr,
-            _ => return None,
-        })
-    }
-}
-
-impl Member for RemovePrefixListEntry {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -10484,7 +9697,6 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
             Box::<CreateEgressOnlyInternetGatewayRequest>::default()
         }
         "CreateInternetGateway" => Box::<CreateInternetGatewayRequest>::default(),
-        "CreateManagedPrefixList" => Box::<CreateManagedPrefixListRequest>::default(),
         "CreateNatGateway" => Box::<CreateNatGatewayRequest>::default(),
         "CreateNetworkInterface" => Box::<CreateNetworkInterfaceRequest>::default(),
         "CreateRoute" => Box::<CreateRouteRequest>::default(),
@@ -10498,7 +9710,6 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
             Box::<DeleteEgressOnlyInternetGatewayRequest>::default()
         }
         "DeleteInternetGateway" => Box::<DeleteInternetGatewayRequest>::default(),
-        "DeleteManagedPrefixList" => Box::<DeleteManagedPrefixListRequest>::default(),
         "DeleteNatGateway" => Box::<DeleteNatGatewayRequest>::default(),
         "DeleteNetworkInterface" => Box::<DeleteNetworkInterfaceRequest>::default(),
         "DeleteRoute" => Box::<DeleteRouteRequest>::default(),
@@ -10516,7 +9727,6 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
             Box::<DescribeEgressOnlyInternetGatewaysRequest>::default()
         }
         "DescribeInternetGateways" => Box::<DescribeInternetGatewaysRequest>::default(),
-        "DescribeManagedPrefixLists" => Box::<DescribeManagedPrefixListsRequest>::default(),
         "DescribeNatGateways" => Box::<DescribeNatGatewaysRequest>::default(),
         "DescribeNetworkInterfaces" => Box::<DescribeNetworkInterfacesRequest>::default(),
         "DescribePrefixLists" => Box::<DescribePrefixListsRequest>::default(),
@@ -10533,11 +9743,6 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "DetachInternetGateway" => Box::<DetachInternetGatewayRequest>::default(),
         "DisassociateAddress" => Box::<DisassociateAddressRequest>::default(),
         "DisassociateRouteTable" => Box::<DisassociateRouteTableRequest>::default(),
-        "GetManagedPrefixListAssociations" => {
-            Box::<GetManagedPrefixListAssociationsRequest>::default()
-        }
-        "GetManagedPrefixListEntries" => Box::<GetManagedPrefixListEntriesRequest>::default(),
-        "ModifyManagedPrefixList" => Box::<ModifyManagedPrefixListRequest>::default(),
         "ModifyNetworkInterfaceAttribute" => {
             Box::<ModifyNetworkInterfaceAttributeRequest>::default()
         }
@@ -10566,7 +9771,6 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
             Box::<CreateEgressOnlyInternetGatewayResult>::default()
         }
         "CreateInternetGateway" => Box::<CreateInternetGatewayResult>::default(),
-        "CreateManagedPrefixList" => Box::<CreateManagedPrefixListResult>::default(),
         "CreateNatGateway" => Box::<CreateNatGatewayResult>::default(),
         "CreateNetworkInterface" => Box::<CreateNetworkInterfaceResult>::default(),
         "CreateRoute" => Box::<CreateRouteResult>::default(),
@@ -10580,7 +9784,6 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
             Box::<DeleteEgressOnlyInternetGatewayResult>::default()
         }
         "DeleteInternetGateway" => Box::<sagegate_model::Unit>::default(),
-        "DeleteManagedPrefixList" => Box::<DeleteManagedPrefixListResult>::default(),
         "DeleteNatGateway" => Box::<DeleteNatGatewayResult>::default(),
         "DeleteNetworkInterface" => Box::<sagegate_model::Unit>::default(),
         "DeleteRoute" => Box::<sagegate_model::Unit>::default(),
@@ -10598,7 +9801,6 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
             Box::<DescribeEgressOnlyInternetGatewaysResult>::default()
         }
         "DescribeInternetGateways" => Box::<DescribeInternetGatewaysResult>::default(),
-        "DescribeManagedPrefixLists" => Box::<DescribeManagedPrefixListsResult>::default(),
         "DescribeNatGateways" => Box::<DescribeNatGatewaysResult>::default(),
         "DescribeNetworkInterfaces" => Box::<DescribeNetworkInterfacesResult>::default(),
         "DescribePrefixLists" => Box::<DescribePrefixListsResult>::default(),
@@ -10615,11 +9817,6 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "DetachInternetGateway" => Box::<sagegate_model::Unit>::default(),
         "DisassociateAddress" => Box::<sagegate_model::Unit>::default(),
         "DisassociateRouteTable" => Box::<sagegate_model::Unit>::default(),
-        "GetManagedPrefixListAssociations" => {
-            Box::<GetManagedPrefixListAssociationsResult>::default()
-        }
-        "GetManagedPrefixListEntries" => Box::<GetManagedPrefixListEntriesResult>::default(),
-        "ModifyManagedPrefixList" => Box::<ModifyManagedPrefixListResult>::default(),
         "ModifyNetworkInterfaceAttribute" => Box::<sagegate_model::Unit>::default(),
         "ModifySubnetAttribute" => Box::<sagegate_model::Unit>::default(),
         "ModifyVpcAttribute" => Box::<sagegate_model::Unit>::default(),

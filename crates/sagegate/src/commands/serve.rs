@@ -15,6 +15,7 @@ use sagegate_server::{
     Answer, BoxFuture, Control, Follower, Handler, Limits, OperatorSocket, Reply, Server,
     ServerParts, Taken, places_here,
 };
+use sagegate_services::ec2::NatGateways;
 use sagegate_services::iam::credentials;
 use sagegate_services::sagemaker::lifecycle::Lifecycle;
 use sagegate_services::sagemaker::resource_work::Resources;
@@ -167,6 +168,7 @@ impl Running {
         let mut reactions = Follower::reactions(Arc::clone(&server), places);
         // Behind the listeners: a domain is in service once its door is open.
         reactions.push(Arc::new(Lifecycle));
+        reactions.push(Arc::new(NatGateways));
         reactions.push(channel::reaction(&channels));
         reactions.push(Arc::new(Resources));
         reactions.push(spaces.reaction());

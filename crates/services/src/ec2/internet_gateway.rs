@@ -15,10 +15,10 @@ use sagegate_store::{Read, StoreError, Tx};
 
 use super::fault::{bad, dry_run, in_use, invalid_value};
 use super::kind::Kind;
-use super::needs;
 use super::records::{self, InternetGateway, Vpc};
 use super::select::{self, Filters};
 use super::tags::{self, Tags};
+use super::{elastic_ip, needs};
 
 /// Internet gateways in a region: as many as VPCs (Amazon VPC User Guide, "Amazon VPC quotas").
 const MAX_GATEWAYS: usize = super::vpc::MAX_VPCS;
@@ -155,6 +155,13 @@ impl Operation for DetachInternetGateway {
         if gateway.vpc.as_ref() != Some(&vpc.id) {
             let text = format!("resource {} is not attached to network {}", gateway.id, vpc.id);
             return Err(bad("Gateway.NotAttached", text));
+        }
+        if elastic_ip::any_in(tx, scope, &vpc.id)? {
+            let text = format!(
+                "Network {} has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.",
+                vpc.id
+            );
+            return Err(bad("DependencyViolation", text));
         }
         gateway.vpc = None;
         records::put(tx, scope, &gateway)?;

@@ -14,10 +14,13 @@ pub(crate) enum Kind {
     VpcEndpoint,
     RouteTable,
     InternetGateway,
+    EgressOnlyInternetGateway,
+    ElasticIp,
+    NatGateway,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Vpc,
         Self::Subnet,
         Self::SecurityGroup,
@@ -26,6 +29,9 @@ impl Kind {
         Self::VpcEndpoint,
         Self::RouteTable,
         Self::InternetGateway,
+        Self::EgressOnlyInternetGateway,
+        Self::ElasticIp,
+        Self::NatGateway,
     ];
 
     /// What ids begin with, the dash included.
@@ -39,6 +45,9 @@ impl Kind {
             Self::VpcEndpoint => "vpce-",
             Self::RouteTable => "rtb-",
             Self::InternetGateway => "igw-",
+            Self::EgressOnlyInternetGateway => "eigw-",
+            Self::ElasticIp => "eipalloc-",
+            Self::NatGateway => "nat-",
         }
     }
 
@@ -53,6 +62,9 @@ impl Kind {
             Self::VpcEndpoint => "vpc-endpoint",
             Self::RouteTable => "route-table",
             Self::InternetGateway => "internet-gateway",
+            Self::EgressOnlyInternetGateway => "egress-only-internet-gateway",
+            Self::ElasticIp => "elastic-ip",
+            Self::NatGateway => "natgateway",
         }
     }
 
@@ -98,6 +110,9 @@ impl Kind {
             Self::VpcEndpoint => "InvalidVpcEndpointId.Malformed",
             Self::RouteTable => "InvalidRouteTableId.Malformed",
             Self::InternetGateway => "InvalidInternetGatewayId.Malformed",
+            Self::EgressOnlyInternetGateway => "InvalidEgressOnlyInternetGatewayId.Malformed",
+            Self::ElasticIp => "InvalidAllocationID.Malformed",
+            Self::NatGateway => "NatGatewayMalformed",
         };
         Fault::client(
             code,
@@ -134,6 +149,14 @@ impl Kind {
                 "InvalidInternetGatewayID.NotFound",
                 format!("The internetGateway ID '{id}' does not exist"),
             ),
+            Self::EgressOnlyInternetGateway => (
+                "InvalidEgressOnlyInternetGatewayId.NotFound",
+                format!("The egressOnlyInternetGateway ID '{id}' does not exist"),
+            ),
+            Self::ElasticIp => {
+                ("InvalidAllocationID.NotFound", format!("The allocation ID '{id}' does not exist"))
+            }
+            Self::NatGateway => ("NatGatewayNotFound", format!("NatGateway {id} was not found")),
         };
         Fault::client(code, 400, text)
     }

@@ -7,11 +7,14 @@
 //! each of its subnets, and no two of them in one Availability Zone.
 
 mod account;
+mod egress_only_gateway;
+mod elastic_ip;
 pub mod endpoint;
 pub mod endpoint_services;
 mod fault;
 mod internet_gateway;
 pub(crate) mod kind;
+mod nat_gateway;
 mod needs;
 pub(crate) mod network_interface;
 mod permission;
@@ -36,6 +39,7 @@ use sagegate_store::{Read, StoreError};
 
 pub use account::bootstrap;
 pub use endpoint::{EndpointListener, Endpoints, listeners};
+pub use nat_gateway::NatGateways;
 
 use records::Resource;
 
@@ -43,6 +47,15 @@ use records::Resource;
 pub(crate) fn register(registry: &mut Registry) {
     registry
         .add::<account::DescribeAccountAttributes>()
+        .add::<egress_only_gateway::CreateEgressOnlyInternetGateway>()
+        .add::<egress_only_gateway::DeleteEgressOnlyInternetGateway>()
+        .add::<egress_only_gateway::DescribeEgressOnlyInternetGateways>()
+        .add::<elastic_ip::AllocateAddress>()
+        .add::<elastic_ip::DescribeAddresses>()
+        .add::<elastic_ip::DescribeAddressesAttribute>()
+        .add::<elastic_ip::ReleaseAddress>()
+        .add::<elastic_ip::association::AssociateAddress>()
+        .add::<elastic_ip::association::DisassociateAddress>()
         .add::<endpoint::create::CreateVpcEndpoint>()
         .add::<endpoint::delete::DeleteVpcEndpoints>()
         .add::<endpoint::describe::DescribeVpcEndpoints>()
@@ -53,6 +66,9 @@ pub(crate) fn register(registry: &mut Registry) {
         .add::<internet_gateway::DeleteInternetGateway>()
         .add::<internet_gateway::DescribeInternetGateways>()
         .add::<internet_gateway::DetachInternetGateway>()
+        .add::<nat_gateway::CreateNatGateway>()
+        .add::<nat_gateway::DeleteNatGateway>()
+        .add::<nat_gateway::DescribeNatGateways>()
         .add::<network_interface::CreateNetworkInterface>()
         .add::<network_interface::DeleteNetworkInterface>()
         .add::<network_interface::DescribeNetworkInterfaces>()

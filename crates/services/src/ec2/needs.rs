@@ -5,7 +5,9 @@ use sagegate_gate::{Fault, Need, Needs, Scope};
 use sagegate_store::Read;
 
 use super::kind::Kind;
-use super::records::{self, Endpoint, Interface, RouteTable, SecurityGroup, Subnet, Vpc};
+use super::records::{
+    self, ElasticIp, Endpoint, Interface, RouteTable, SecurityGroup, Subnet, Vpc,
+};
 use super::tags::{self, Tags};
 use super::zones;
 
@@ -87,7 +89,15 @@ fn stored_keys(
             keys
         }
         Kind::InternetGateway => own("ec2:InternetGatewayID"),
-        Kind::SecurityGroupRule => Vec::new(),
+        Kind::ElasticIp => {
+            let mut keys = own("ec2:AllocationId");
+            if let Some(own) = records::get::<ElasticIp>(state, scope, id)? {
+                keys.push(("ec2:Domain", "vpc".to_owned()));
+                keys.push(("ec2:PublicIpAddress", own.address.to_string()));
+            }
+            keys
+        }
+        Kind::SecurityGroupRule | Kind::EgressOnlyInternetGateway | Kind::NatGateway => Vec::new(),
     })
 }
 

@@ -9,7 +9,7 @@ use sagegate_api::ec2::{
     AttachmentStatus, CreateNetworkInterfaceRequest, CreateNetworkInterfaceResult,
     DeleteNetworkInterfaceRequest, DescribeNetworkInterfacesRequest,
     DescribeNetworkInterfacesResult, GroupIdentifier, ModifyNetworkInterfaceAttributeRequest,
-    NetworkInterface as InterfaceShape, NetworkInterfaceAttachment,
+    NetworkInterface as InterfaceShape, NetworkInterfaceAssociation, NetworkInterfaceAttachment,
     NetworkInterfacePrivateIpAddress, NetworkInterfaceStatus, NetworkInterfaceType,
 };
 use sagegate_gate::{Access, Authorized, Call, Env, Fault, Needs, Operation, Scope};
@@ -17,11 +17,11 @@ use sagegate_store::{Read, StoreError, Tx};
 
 use super::fault::{bad, dry_run, invalid_value, missing, refuse};
 use super::kind::Kind;
-use super::records::{self, Attachment, Holder, Interface, SecurityGroup, Subnet, Vpc};
+use super::records::{self, Attachment, ElasticIp, Holder, Interface, SecurityGroup, Subnet, Vpc};
 use super::select::{self, Filters, flag};
 use super::subnet::{free_address, take_address};
 use super::tags::{self, Tags};
-use super::{needs, security_group, zones};
+use super::{elastic_ip, needs, security_group, zones};
 
 /// Interfaces in a region (Amazon VPC User Guide, "Amazon VPC quotas").
 const MAX_INTERFACES: usize = 5_000;
@@ -72,8 +72,9 @@ pub(crate) fn make(
     Ok(interface)
 }
 
-/// Removes an interface and gives its address back.
+/// Removes an interface and gives its address back; a public one stands for nothing then.
 pub(crate) fn remove(tx: &mut Tx, scope: &Scope, interface: &Interface) -> Result<(), StoreError> {
+    elastic_ip::forget_interface(tx, scope, &interface.id)?;
     free_address(tx, scope, &interface.subnet, interface.address);
     records::delete::<Interface>(tx, scope, &interface.id)
 }
@@ -106,6 +107,8 @@ fn private_dns_name(scope: &Scope, address: Ipv4Addr) -> String {
 struct Around {
     group_names: BTreeMap<String, String>,
     dns_hostnames: BTreeMap<String, bool>,
+    /// Interfaces with their public addresses.
+    public: BTreeMap<String, ElasticIp>,
 }
 
 impl Around {
@@ -118,6 +121,7 @@ impl Around {
                 .into_iter()
                 .map(|vpc| (vpc.id, vpc.dns_support && vpc.dns_hostnames))
                 .collect(),
+            public: elastic_ip::by_interface(state, scope)?,
         })
     }
 
@@ -126,7 +130,11 @@ impl Around {
         let named = self.dns_hostnames.get(&interface.vpc).copied().unwrap_or_default();
         let dns_name = named.then(|| private_dns_name(scope, interface.address));
         let attachment = interface.attachment.as_ref();
+        let public = self.public.get(&interface.id);
+        let association = public.map(|own| elastic_ip::interface_association(scope, own, named));
         InterfaceShape {
+            public_dns_name: association.as_ref().and_then(|it| it.public_dns_name.clone()),
+            association: association.clone(),
             attachment: attachment.map(|attachment| NetworkInterfaceAttachment {
                 attach_time: Some(attachment.time.into()),
                 attachment_id: Some(attachment.id.clone()),
@@ -151,6 +159,7 @@ impl Around {
             ),
             interface_type: Some(match attachment.map(|attachment| attachment.kind) {
                 Some(Holder::VpcEndpoint) => NetworkInterfaceType::VpcEndpoint,
+                Some(Holder::NatGateway) => NetworkInterfaceType::NatGateway,
                 Some(Holder::MountTarget | Holder::NotebookInstance) | None => {
                     NetworkInterfaceType::Interface
                 }
@@ -162,10 +171,10 @@ impl Around {
             private_dns_name: dns_name.clone(),
             private_ip_address: address.clone(),
             private_ip_addresses: Some(vec![NetworkInterfacePrivateIpAddress {
+                association,
                 primary: Some(true),
                 private_dns_name: dns_name,
                 private_ip_address: address,
-                ..NetworkInterfacePrivateIpAddress::default()
             }]),
             requester_id: attachment.map(|_| scope.account.to_string()),
             requester_managed: Some(attachment.is_some()),
@@ -508,7 +517,17 @@ impl Operation for DescribeNetworkInterfaces {
 fn filter_values(interface: &Interface, shape: &InterfaceShape, name: &str) -> Vec<String> {
     let some = |value: &Option<String>| value.iter().cloned().collect();
     let attachment = shape.attachment.as_ref();
+    let public = |value: fn(&NetworkInterfaceAssociation) -> &Option<String>| {
+        shape.association.as_ref().and_then(|it| value(it).clone()).into_iter().collect()
+    };
     match name {
+        "addresses.association.owner-id" | "association.ip-owner-id" => {
+            public(|it| &it.ip_owner_id)
+        }
+        "addresses.association.public-ip" | "association.public-ip" => public(|it| &it.public_ip),
+        "association.allocation-id" => public(|it| &it.allocation_id),
+        "association.association-id" => public(|it| &it.association_id),
+        "association.public-dns-name" => public(|it| &it.public_dns_name),
         "addresses.primary" => flag(true),
         "addresses.private-ip-address" | "private-ip-address" => some(&shape.private_ip_address),
         "attachment.attach-time" => {
@@ -540,7 +559,7 @@ fn filter_values(interface: &Interface, shape: &InterfaceShape, name: &str) -> V
         "status" => vec![status(interface).to_string()],
         "subnet-id" => vec![interface.subnet.clone()],
         "vpc-id" => vec![interface.vpc.clone()],
-        // Public and IPv6 addresses, instances and operators: no interface has any.
+        // IPv6 addresses, instances and operators: no interface has any.
         _ => Vec::new(),
     }
 }

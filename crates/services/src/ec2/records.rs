@@ -26,6 +26,12 @@ pub(crate) const ENDPOINTS: Table<Key, Endpoint> = Table::new("ec2.vpc-endpoint"
 pub(crate) const ROUTE_TABLES: Table<Key, RouteTable> = Table::new("ec2.route-table");
 pub(crate) const INTERNET_GATEWAYS: Table<Key, InternetGateway> =
     Table::new("ec2.internet-gateway");
+pub(crate) const EGRESS_ONLY_GATEWAYS: Table<Key, EgressOnlyGateway> =
+    Table::new("ec2.egress-only-gateway");
+pub(crate) const ELASTIC_IPS: Table<Key, ElasticIp> = Table::new("ec2.elastic-ip");
+/// The public addresses that are given out, to the allocation that has each.
+pub(crate) const PUBLIC_ADDRESSES: Table<[u8; 4], String> = Table::new("ec2.public-address");
+pub(crate) const NAT_GATEWAYS: Table<Key, NatGateway> = Table::new("ec2.nat-gateway");
 /// Account, region, subnet and address, to who holds it: an interface's id, or [`CLIENT`].
 pub(crate) const ADDRESSES: Table<(String, String, String, [u8; 4]), String> =
     Table::new("ec2.address");
@@ -124,6 +130,7 @@ pub(crate) enum Holder {
     MountTarget,
     /// A notebook instance of SageMaker.
     NotebookInstance,
+    NatGateway,
 }
 
 /// How what AWS made an interface for holds it.
@@ -223,6 +230,8 @@ pub(crate) enum RouteDestination {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RouteTarget {
     InternetGateway(String),
+    EgressOnlyGateway(String),
+    NatGateway(String),
     Interface(String),
 }
 
@@ -241,6 +250,76 @@ pub(crate) struct InternetGateway {
     pub(crate) id: String,
     /// The VPC that it is attached to.
     pub(crate) vpc: Option<String>,
+}
+
+/// An egress-only internet gateway: the way out of a VPC for IPv6.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EgressOnlyGateway {
+    pub(crate) id: String,
+    pub(crate) vpc: String,
+    /// The key of its row in [`TOKENS`].
+    pub(crate) token: Option<String>,
+}
+
+/// An Elastic IP address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ElasticIp {
+    /// `eipalloc-…`.
+    pub(crate) id: String,
+    pub(crate) address: Ipv4Addr,
+    pub(crate) association: Option<ElasticIpAssociation>,
+}
+
+/// What an Elastic IP address stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ElasticIpAssociation {
+    /// `eipassoc-…`.
+    pub(crate) id: String,
+    pub(crate) interface: String,
+    /// The interface's private address.
+    pub(crate) private: Ipv4Addr,
+}
+
+/// A NAT gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NatGateway {
+    pub(crate) id: String,
+    pub(crate) vpc: String,
+    pub(crate) subnet: String,
+    /// The Elastic IP address that a public one was made with; a private one has none.
+    pub(crate) allocation: Option<String>,
+    /// The private address that was asked for.
+    pub(crate) wanted: Option<String>,
+    pub(crate) state: NatState,
+    /// Its addresses, once it has them; what is shown of them stays after they were given back.
+    pub(crate) place: Option<NatPlace>,
+    /// Code and text.
+    pub(crate) failure: Option<(String, String)>,
+    pub(crate) created: Time,
+    pub(crate) deleted: Option<Time>,
+    /// The key of its row in [`TOKENS`].
+    pub(crate) token: Option<String>,
+}
+
+/// Where a NAT gateway stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum NatState {
+    /// Made; it has no interface yet.
+    Pending,
+    Available,
+    Failed,
+    /// Gone; it is shown for a while.
+    Deleted,
+}
+
+/// What a NAT gateway has in its subnet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NatPlace {
+    pub(crate) interface: String,
+    pub(crate) private: Ipv4Addr,
+    /// The public address, with the id of its association.
+    pub(crate) public: Option<(Ipv4Addr, String)>,
 }
 
 /// A loopback address in use.
@@ -300,6 +379,9 @@ resource! {
     Endpoint VpcEndpoint ENDPOINTS,
     RouteTable RouteTable ROUTE_TABLES,
     InternetGateway InternetGateway INTERNET_GATEWAYS,
+    EgressOnlyGateway EgressOnlyInternetGateway EGRESS_ONLY_GATEWAYS,
+    ElasticIp ElasticIp ELASTIC_IPS,
+    NatGateway NatGateway NAT_GATEWAYS,
 }
 
 fn key<'a>(scope: &'a Scope, id: &'a str) -> (&'a str, &'a str, &'a str) {

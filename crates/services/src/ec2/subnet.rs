@@ -56,9 +56,24 @@ pub(crate) fn take_address(
     wanted: Option<&str>,
     holder: &str,
 ) -> Result<Ipv4Addr, Fault> {
-    let taken = taken(tx, scope, &subnet.id)?;
-    let address = match wanted {
-        None => allot::allot(&subnet.cidr, &taken, End::Low).ok_or_else(|| full(subnet))?,
+    let address = chosen_address(tx, scope, subnet, wanted)?;
+    hold(tx, scope, subnet, address, holder)?;
+    Ok(address)
+}
+
+/// The address that [`take_address`] would take.
+///
+/// # Errors
+/// As there.
+pub(crate) fn chosen_address(
+    state: &dyn Read,
+    scope: &Scope,
+    subnet: &Subnet,
+    wanted: Option<&str>,
+) -> Result<Ipv4Addr, Fault> {
+    let taken = taken(state, scope, &subnet.id)?;
+    match wanted {
+        None => allot::allot(&subnet.cidr, &taken, End::Low).ok_or_else(|| full(subnet)),
         Some(text) => {
             let address: Ipv4Addr = text.parse().map_err(|_| {
                 invalid_value(format!("invalid value for parameter address: {text}"))
@@ -74,11 +89,9 @@ pub(crate) fn take_address(
                 let text = format!("Address {address} is in use.");
                 return Err(bad("InvalidIPAddress.InUse", text));
             }
-            address
+            Ok(address)
         }
-    };
-    hold(tx, scope, subnet, address, holder)?;
-    Ok(address)
+    }
 }
 
 fn full(subnet: &Subnet) -> Fault {

@@ -16,7 +16,8 @@ use super::fault::{bad, dry_run, invalid_value};
 use super::kind::Kind;
 use super::needs;
 use super::records::{
-    self, Endpoint, Interface, InternetGateway, RouteTable, SecurityGroup, Subnet, Vpc,
+    self, EgressOnlyGateway, ElasticIp, Endpoint, Interface, InternetGateway, NatGateway,
+    RouteTable, SecurityGroup, Subnet, Vpc,
 };
 use super::select::{self, Filters};
 
@@ -145,6 +146,11 @@ fn exists(state: &dyn Read, scope: &Scope, kind: Kind, id: &str) -> Result<bool,
         Kind::VpcEndpoint => records::get::<Endpoint>(state, scope, id)?.is_some(),
         Kind::RouteTable => records::get::<RouteTable>(state, scope, id)?.is_some(),
         Kind::InternetGateway => records::get::<InternetGateway>(state, scope, id)?.is_some(),
+        Kind::EgressOnlyInternetGateway => {
+            records::get::<EgressOnlyGateway>(state, scope, id)?.is_some()
+        }
+        Kind::ElasticIp => records::get::<ElasticIp>(state, scope, id)?.is_some(),
+        Kind::NatGateway => records::get::<NatGateway>(state, scope, id)?.is_some(),
         Kind::SecurityGroupRule => records::all::<SecurityGroup>(state, scope)?
             .iter()
             .any(|group| group.rules.iter().any(|rule| rule.id == id)),

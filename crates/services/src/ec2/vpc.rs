@@ -13,7 +13,8 @@ use sagegate_store::{Read, Tx};
 use super::fault::{bad, dry_run, in_use, invalid_value, missing, refuse};
 use super::kind::Kind;
 use super::records::{
-    self, Endpoint, Interface, InternetGateway, RouteTable, SecurityGroup, Subnet, Vpc,
+    self, EgressOnlyGateway, Endpoint, Interface, InternetGateway, RouteTable, SecurityGroup,
+    Subnet, Vpc,
 };
 use super::select::{self, Filters, flag};
 use super::tags::{self, Tags};
@@ -158,6 +159,9 @@ impl Operation for DeleteVpc {
             || records::all::<InternetGateway>(tx, scope)?
                 .iter()
                 .any(|gateway| gateway.vpc.as_ref() == Some(&vpc.id))
+            || records::all::<EgressOnlyGateway>(tx, scope)?
+                .iter()
+                .any(|gateway| gateway.vpc == vpc.id)
             || tables.iter().any(|table| !route_table::is_main(table))
             || groups.iter().any(|group| group.name != "default");
         if used {

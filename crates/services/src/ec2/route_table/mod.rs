@@ -16,8 +16,8 @@ use sagegate_store::{Read, StoreError, Tx};
 
 use super::kind::Kind;
 use super::records::{
-    self, Interface, InternetGateway, Route, RouteAssociation, RouteDestination, RouteTable,
-    RouteTarget, Vpc,
+    self, EgressOnlyGateway, Interface, InternetGateway, NatGateway, NatState, Route,
+    RouteAssociation, RouteDestination, RouteTable, RouteTarget, Vpc,
 };
 
 /// What the ids of associations begin with.
@@ -140,17 +140,24 @@ pub(crate) fn vpc_blocks(vpc: &Vpc) -> Vec<IpNet> {
 pub(crate) struct Targets {
     /// Internet gateways, with their VPCs.
     gateways: BTreeMap<String, Option<String>>,
-    /// Network interfaces, with their VPCs.
-    interfaces: BTreeMap<String, String>,
+    /// What else there is, with its VPC: network interfaces, egress-only internet gateways, and NAT
+    /// gateways that are not deleted.
+    others: BTreeMap<String, String>,
 }
 
 impl Targets {
     pub(crate) fn of(state: &dyn Read, scope: &Scope) -> Result<Self, StoreError> {
         let gateways = records::all::<InternetGateway>(state, scope)?;
         let interfaces = records::all::<Interface>(state, scope)?;
+        let egress_only = records::all::<EgressOnlyGateway>(state, scope)?;
+        let mut nat = records::all::<NatGateway>(state, scope)?;
+        nat.retain(|it| matches!(it.state, NatState::Pending | NatState::Available));
+        let others = interfaces.into_iter().map(|it| (it.id, it.vpc));
+        let others = others.chain(egress_only.into_iter().map(|it| (it.id, it.vpc)));
+        let others = others.chain(nat.into_iter().map(|it| (it.id, it.vpc)));
         Ok(Self {
             gateways: gateways.into_iter().map(|it| (it.id, it.vpc)).collect(),
-            interfaces: interfaces.into_iter().map(|it| (it.id, it.vpc)).collect(),
+            others: others.collect(),
         })
     }
 
@@ -163,7 +170,11 @@ impl Targets {
             Way::Made(RouteTarget::InternetGateway(id)) => {
                 same(self.gateways.get(id).and_then(Option::as_ref))
             }
-            Way::Made(RouteTarget::Interface(id)) => same(self.interfaces.get(id)),
+            Way::Made(
+                RouteTarget::Interface(id)
+                | RouteTarget::EgressOnlyGateway(id)
+                | RouteTarget::NatGateway(id),
+            ) => same(self.others.get(id)),
         }
     }
 }

@@ -11,7 +11,8 @@ use sagegate_store::{Read, Tx};
 use super::super::fault::{bad, dry_run, invalid_value, refuse};
 use super::super::kind::Kind;
 use super::super::records::{
-    self, Interface, InternetGateway, Route, RouteDestination, RouteTable, RouteTarget, Subnet, Vpc,
+    self, EgressOnlyGateway, Interface, InternetGateway, NatGateway, NatState, Route,
+    RouteDestination, RouteTable, RouteTarget, Subnet, Vpc,
 };
 use super::super::{needs, prefix_lists};
 use super::vpc_blocks;
@@ -155,10 +156,8 @@ fn checked_target(
         }
         "vpcEndpointId" => Err(Kind::VpcEndpoint.malformed(id)),
         "gatewayId" => {
-            let gateway = match records::get::<InternetGateway>(state, scope, id)? {
-                Some(gateway) => gateway,
-                None => return Err(unknown("InvalidGatewayID.NotFound", "gateway")),
-            };
+            let gateway = records::get::<InternetGateway>(state, scope, id)?
+                .ok_or_else(|| unknown("InvalidGatewayID.NotFound", "gateway"))?;
             if gateway.vpc.as_ref() != Some(&table.vpc) {
                 return Err(elsewhere("network gateway"));
             }
@@ -171,9 +170,22 @@ fn checked_target(
             }
             Ok(Some(RouteTarget::Interface(interface.id)))
         }
-        "natGatewayId" => Err(unknown("InvalidNatGatewayID.NotFound", "natGateway")),
+        "natGatewayId" => {
+            let gateway = records::get::<NatGateway>(state, scope, id)?
+                .filter(|gateway| gateway.state != NatState::Deleted)
+                .ok_or_else(|| unknown("InvalidNatGatewayID.NotFound", "natGateway"))?;
+            if gateway.vpc != table.vpc {
+                return Err(elsewhere("network gateway"));
+            }
+            Ok(Some(RouteTarget::NatGateway(gateway.id)))
+        }
         "egressOnlyInternetGatewayId" => {
-            Err(unknown("InvalidGatewayID.NotFound", "egressOnlyInternetGateway"))
+            let gateway = records::get::<EgressOnlyGateway>(state, scope, id)?
+                .ok_or_else(|| unknown("InvalidGatewayID.NotFound", "egressOnlyInternetGateway"))?;
+            if gateway.vpc != table.vpc {
+                return Err(elsewhere("network gateway"));
+            }
+            Ok(Some(RouteTarget::EgressOnlyGateway(gateway.id)))
         }
         "vpcPeeringConnectionId" => {
             Err(unknown("InvalidVpcPeeringConnectionID.NotFound", "vpcPeeringConnection"))
@@ -196,10 +208,29 @@ fn check_pair(
     destination: &RouteDestination,
     target: &RouteTarget,
 ) -> Result<(), Fault> {
+    let v6 = matches!(destination, RouteDestination::Block(IpNet::V6(_)));
+    match target {
+        RouteTarget::EgressOnlyGateway(id) if !v6 => {
+            let text = format!(
+                "The route {} cannot lead to {id}: an egress-only internet gateway is for IPv6 only.",
+                shown(destination)
+            );
+            return Err(invalid_value(text));
+        }
+        // NAT64 alone would lead IPv6 there, and no subnet has it.
+        RouteTarget::NatGateway(id) if v6 => {
+            let text = format!(
+                "The route {} cannot lead to {id}: a NAT gateway is for IPv4 only.",
+                shown(destination)
+            );
+            return Err(invalid_value(text));
+        }
+        _ => {}
+    }
     let RouteDestination::Block(block) = destination else { return Ok(()) };
     let blocks = vpc_blocks(vpc);
     let Some(own) = blocks.iter().find(|own| own.contains(block)) else { return Ok(()) };
-    if !matches!(target, RouteTarget::Interface(_)) {
+    if !matches!(target, RouteTarget::Interface(_) | RouteTarget::NatGateway(_)) {
         let text = format!(
             "The destination CIDR block {block} is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance."
         );

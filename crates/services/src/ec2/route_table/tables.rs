@@ -50,6 +50,10 @@ fn route_shape(destination: &RouteDestination, way: &Way, reached: bool) -> Rout
     match way {
         Way::Local => shape.gateway_id = Some("local".to_owned()),
         Way::Made(RouteTarget::InternetGateway(id)) => shape.gateway_id = Some(id.clone()),
+        Way::Made(RouteTarget::EgressOnlyGateway(id)) => {
+            shape.egress_only_internet_gateway_id = Some(id.clone());
+        }
+        Way::Made(RouteTarget::NatGateway(id)) => shape.nat_gateway_id = Some(id.clone()),
         Way::Made(RouteTarget::Interface(id)) => shape.network_interface_id = Some(id.clone()),
     }
     shape

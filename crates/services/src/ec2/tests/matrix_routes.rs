@@ -5,10 +5,20 @@ use sagegate_api::ec2 as api;
 use super::matrix::{Case, case, listing};
 use super::permissions::ARN;
 use super::{named, subnet, vpc};
+use crate::ec2::egress_only_gateway::{
+    CreateEgressOnlyInternetGateway, DeleteEgressOnlyInternetGateway,
+    DescribeEgressOnlyInternetGateways,
+};
+use crate::ec2::elastic_ip::association::{AssociateAddress, DisassociateAddress};
+use crate::ec2::elastic_ip::{
+    AllocateAddress, DescribeAddresses, DescribeAddressesAttribute, ReleaseAddress,
+};
 use crate::ec2::internet_gateway::{
     AttachInternetGateway, CreateInternetGateway, DeleteInternetGateway, DescribeInternetGateways,
     DetachInternetGateway,
 };
+use crate::ec2::nat_gateway::{CreateNatGateway, DeleteNatGateway, DescribeNatGateways};
+use crate::ec2::network_interface::CreateNetworkInterface;
 use crate::ec2::route_table::associations::{
     AssociateRouteTable, DisassociateRouteTable, ReplaceRouteTableAssociation,
 };
@@ -187,6 +197,135 @@ pub(super) fn cases(house: &House) -> Vec<Case<'_>> {
             house,
             vec![("ec2:DeleteRouteTable", on("route-table", &other), "")],
             api::DeleteRouteTableRequest { route_table_id: other.clone(), dry_run: None },
+        ),
+    ]
+}
+
+/// Addresses and NAT gateways, likewise, in a VPC of 10.0.0.0/16.
+pub(super) fn address_cases<'a>(house: &'a House, vpc_id: &str) -> Vec<Case<'a>> {
+    let vpc_id = vpc_id.to_owned();
+    let subnet_id = subnet(house, &vpc_id, "10.0.30.0/24", "a");
+    super::routes::gateway(house, &vpc_id);
+    let allocate = || house.ok::<AllocateAddress>(Default::default()).allocation_id.unwrap();
+    let (own, held) = (allocate(), allocate());
+    let interface = |_| {
+        let input = api::CreateNetworkInterfaceRequest {
+            subnet_id: subnet_id.clone(),
+            ..Default::default()
+        };
+        let made = house.ok::<CreateNetworkInterface>(input).network_interface.unwrap();
+        made.network_interface_id.unwrap()
+    };
+    let [one, two] = [0, 1].map(interface);
+    let associate = |own: &str, interface: &str| api::AssociateAddressRequest {
+        allocation_id: Some(own.into()),
+        network_interface_id: Some(interface.into()),
+        ..Default::default()
+    };
+    let association = house.ok::<AssociateAddress>(associate(&held, &two)).association_id;
+    let nat = house
+        .ok::<CreateNatGateway>(super::nat::nat_input(&subnet_id, None))
+        .nat_gateway
+        .and_then(|made| made.nat_gateway_id)
+        .unwrap();
+    let egress_only = house
+        .ok::<CreateEgressOnlyInternetGateway>(api::CreateEgressOnlyInternetGatewayRequest {
+            vpc_id: vpc_id.clone(),
+            ..Default::default()
+        })
+        .egress_only_internet_gateway
+        .and_then(|made| made.egress_only_internet_gateway_id)
+        .unwrap();
+    let domain = r#"{"StringEquals":{"ec2:Domain":"vpc"}}"#;
+    vec![
+        listing::<DescribeAddresses>(house, "ec2:DescribeAddresses"),
+        listing::<DescribeAddressesAttribute>(house, "ec2:DescribeAddressesAttribute"),
+        listing::<DescribeNatGateways>(house, "ec2:DescribeNatGateways"),
+        listing::<DescribeEgressOnlyInternetGateways>(
+            house,
+            "ec2:DescribeEgressOnlyInternetGateways",
+        ),
+        case::<AllocateAddress>(
+            house,
+            vec![
+                ("ec2:AllocateAddress", on("elastic-ip", "*"), ""),
+                (
+                    "ec2:CreateTags",
+                    on("elastic-ip", "*"),
+                    r#"{"StringEquals":{"ec2:CreateAction":"AllocateAddress"}}"#,
+                ),
+            ],
+            api::AllocateAddressRequest {
+                tag_specifications: named("elastic-ip", "k", "v"),
+                ..Default::default()
+            },
+        ),
+        case::<CreateNatGateway>(
+            house,
+            vec![
+                ("ec2:CreateNatGateway", on("natgateway", "*"), ""),
+                ("ec2:CreateNatGateway", on("subnet", &subnet_id), ""),
+                ("ec2:CreateNatGateway", on("elastic-ip", &own), domain),
+                (
+                    "ec2:CreateTags",
+                    on("natgateway", "*"),
+                    r#"{"StringEquals":{"ec2:CreateAction":"CreateNatGateway"}}"#,
+                ),
+            ],
+            api::CreateNatGatewayRequest {
+                tag_specifications: named("natgateway", "k", "v"),
+                ..super::nat::nat_input(&subnet_id, Some(&own))
+            },
+        ),
+        case::<DeleteNatGateway>(
+            house,
+            vec![("ec2:DeleteNatGateway", on("natgateway", &nat), "")],
+            api::DeleteNatGatewayRequest { nat_gateway_id: nat.clone(), dry_run: None },
+        ),
+        case::<CreateEgressOnlyInternetGateway>(
+            house,
+            vec![
+                (
+                    "ec2:CreateEgressOnlyInternetGateway",
+                    on("egress-only-internet-gateway", "*"),
+                    "",
+                ),
+                ("ec2:CreateEgressOnlyInternetGateway", on("vpc", &vpc_id), ""),
+            ],
+            api::CreateEgressOnlyInternetGatewayRequest { vpc_id, ..Default::default() },
+        ),
+        case::<DeleteEgressOnlyInternetGateway>(
+            house,
+            vec![(
+                "ec2:DeleteEgressOnlyInternetGateway",
+                on("egress-only-internet-gateway", &egress_only),
+                "",
+            )],
+            api::DeleteEgressOnlyInternetGatewayRequest {
+                egress_only_internet_gateway_id: egress_only.clone(),
+                dry_run: None,
+            },
+        ),
+        case::<AssociateAddress>(
+            house,
+            vec![
+                ("ec2:AssociateAddress", on("elastic-ip", &own), domain),
+                ("ec2:AssociateAddress", on("network-interface", &one), ""),
+            ],
+            associate(&own, &one),
+        ),
+        case::<DisassociateAddress>(
+            house,
+            vec![
+                ("ec2:DisassociateAddress", on("elastic-ip", &held), ""),
+                ("ec2:DisassociateAddress", on("network-interface", &two), ""),
+            ],
+            api::DisassociateAddressRequest { association_id: association, ..Default::default() },
+        ),
+        case::<ReleaseAddress>(
+            house,
+            vec![("ec2:ReleaseAddress", on("elastic-ip", &held), domain)],
+            api::ReleaseAddressRequest { allocation_id: Some(held.clone()), ..Default::default() },
         ),
     ]
 }

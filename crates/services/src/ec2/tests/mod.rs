@@ -6,6 +6,7 @@ mod groups;
 mod laws;
 mod matrix;
 mod matrix_routes;
+mod nat;
 mod permissions;
 mod routes;
 mod vpcs;

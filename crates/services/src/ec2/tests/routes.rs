@@ -20,7 +20,7 @@ use crate::ec2::vpc::{DeleteVpc, DescribeVpcs};
 use crate::testing::House;
 
 /// The table of this VPC that passes a filter.
-fn found(house: &House, name: &str, value: &str) -> api::RouteTable {
+pub(super) fn found(house: &House, name: &str, value: &str) -> api::RouteTable {
     let input =
         api::DescribeRouteTablesRequest { filters: filter(name, &[value]), ..Default::default() };
     let tables = house.ok::<DescribeRouteTables>(input).route_tables.unwrap();
@@ -42,12 +42,12 @@ fn main_table(house: &House, vpc: &str) -> api::RouteTable {
     house.ok::<DescribeRouteTables>(input).route_tables.unwrap().remove(0)
 }
 
-fn table(house: &House, vpc: &str) -> String {
+pub(super) fn table(house: &House, vpc: &str) -> String {
     let input = api::CreateRouteTableRequest { vpc_id: vpc.into(), ..Default::default() };
     house.ok::<CreateRouteTable>(input).route_table.unwrap().route_table_id.unwrap()
 }
 
-fn gateway(house: &House, vpc: &str) -> String {
+pub(super) fn gateway(house: &House, vpc: &str) -> String {
     let made = house.ok::<CreateInternetGateway>(Default::default()).internet_gateway.unwrap();
     let id = made.internet_gateway_id.unwrap();
     house.ok::<AttachInternetGateway>(api::AttachInternetGatewayRequest {
@@ -58,7 +58,7 @@ fn gateway(house: &House, vpc: &str) -> String {
     id
 }
 
-fn interface(house: &House, subnet: &str) -> String {
+pub(super) fn interface(house: &House, subnet: &str) -> String {
     let input =
         api::CreateNetworkInterfaceRequest { subnet_id: subnet.into(), ..Default::default() };
     let made = house.ok::<CreateNetworkInterface>(input).network_interface.unwrap();
@@ -84,11 +84,20 @@ fn to_interface(table: &str, block: &str, interface: &str) -> api::CreateRouteRe
 }
 
 /// The routes of a table, a line each, with kinds instead of ids.
-fn routes(house: &House, table: &str) -> String {
+pub(super) fn routes(house: &House, table: &str) -> String {
     let table = found(house, "route-table-id", table);
     let lines = table.routes.unwrap().into_iter().map(|route| {
         let destination = route.destination_cidr_block.or(route.destination_ipv6_cidr_block);
-        let target = route.gateway_id.or(route.network_interface_id).unwrap();
+        let target = [
+            route.gateway_id,
+            route.network_interface_id,
+            route.nat_gateway_id,
+            route.egress_only_internet_gateway_id,
+        ]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .concat();
         let kind = target.split('-').next().unwrap().to_owned();
         let (state, origin) = (route.state.unwrap(), route.origin.unwrap());
         format!("{} {kind} {state} {origin}", destination.unwrap())

@@ -1,0 +1,185 @@
+"""The calls that Terraform's AWS provider makes for network resources, in its order, with boto3:
+create, read until it is there, change, read again, destroy, read until it is gone."""
+
+import botocore.exceptions
+import pytest
+
+
+@pytest.fixture(scope="module")
+def ec2(module_server):
+    return module_server.principal().client("ec2")
+
+
+def code_of(call, **arguments):
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        call(**arguments)
+    return caught.value.response["Error"]["Code"]
+
+
+def tagged(kind, name):
+    return [{"ResourceType": kind, "Tags": [{"Key": "Name", "Value": name}]}]
+
+
+@pytest.fixture
+def vpc(ec2):
+    """aws_vpc: the read after the create asks for its main table, default group and attributes."""
+    made = ec2.create_vpc(CidrBlock="10.90.0.0/16", TagSpecifications=tagged("vpc", "tf"))
+    vpc = made["Vpc"]["VpcId"]
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+    main = ec2.describe_route_tables(
+        Filters=[
+            {"Name": "association.main", "Values": ["true"]},
+            {"Name": "vpc-id", "Values": [vpc]},
+        ]
+    )["RouteTables"]
+    assert len(main) == 1 and main[0]["Associations"][0]["Main"]
+    yield vpc
+    ec2.delete_vpc(VpcId=vpc)
+    assert code_of(ec2.describe_vpcs, VpcIds=[vpc]) == "InvalidVpcID.NotFound"
+
+
+def routes(ec2, table):
+    found = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]
+    return {route.get("DestinationCidrBlock"): route for route in found["Routes"]}
+
+
+def test_route_table_with_gateway(ec2, vpc):
+    # aws_internet_gateway: create, attach, read until `available`.
+    made = ec2.create_internet_gateway(TagSpecifications=tagged("internet-gateway", "tf"))
+    gateway = made["InternetGateway"]["InternetGatewayId"]
+    assert made["InternetGateway"]["Attachments"] == []
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    read = ec2.describe_internet_gateways(InternetGatewayIds=[gateway])["InternetGateways"][0]
+    assert read["Attachments"] == [{"State": "available", "VpcId": vpc}]
+
+    # aws_route_table with an inline route, aws_route, aws_route_table_association.
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.90.1.0/24")["Subnet"]["SubnetId"]
+    made = ec2.create_route_table(
+        VpcId=vpc, ClientToken="terraform-1", TagSpecifications=tagged("route-table", "tf")
+    )["RouteTable"]
+    table = made["RouteTableId"]
+    assert [route["GatewayId"] for route in made["Routes"]] == ["local"]
+    ec2.create_route(
+        RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway
+    )
+    assert routes(ec2, table)["0.0.0.0/0"]["State"] == "active"
+    association = ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+    assert association["AssociationState"] == {"State": "associated"}
+    association = association["AssociationId"]
+    by_association = [
+        {"Name": "association.route-table-association-id", "Values": [association]}
+    ]
+    read = ec2.describe_route_tables(Filters=by_association)["RouteTables"][0]
+    assert read["Associations"][0]["SubnetId"] == subnet
+
+    # A change of the route's target, as aws_route does it.
+    interface = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]
+    interface = interface["NetworkInterfaceId"]
+    ec2.replace_route(
+        RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NetworkInterfaceId=interface
+    )
+    assert routes(ec2, table)["0.0.0.0/0"]["NetworkInterfaceId"] == interface
+
+    # aws_main_route_table_association, and back at its end.
+    main = ec2.describe_route_tables(
+        Filters=[
+            {"Name": "association.main", "Values": ["true"]},
+            {"Name": "vpc-id", "Values": [vpc]},
+        ]
+    )["RouteTables"][0]
+    old = main["Associations"][0]["RouteTableAssociationId"]
+    new = ec2.replace_route_table_association(AssociationId=old, RouteTableId=table)
+    ec2.replace_route_table_association(
+        AssociationId=new["NewAssociationId"], RouteTableId=main["RouteTableId"]
+    )
+
+    # Destroy: the association, the route, the table, the gateway.
+    ec2.disassociate_route_table(AssociationId=association)
+    assert ec2.describe_route_tables(Filters=by_association)["RouteTables"] == []
+    ec2.delete_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0")
+    assert list(routes(ec2, table)) == ["10.90.0.0/16"]
+    ec2.delete_route_table(RouteTableId=table)
+    gone = code_of(ec2.describe_route_tables, RouteTableIds=[table])
+    assert gone == "InvalidRouteTableID.NotFound"
+    ec2.delete_network_interface(NetworkInterfaceId=interface)
+    ec2.delete_subnet(SubnetId=subnet)
+    ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    ec2.delete_internet_gateway(InternetGatewayId=gateway)
+    gone = code_of(ec2.describe_internet_gateways, InternetGatewayIds=[gateway])
+    assert gone == "InvalidInternetGatewayID.NotFound"
+
+
+def test_nat_gateway_with_address(ec2, vpc):
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.90.2.0/24")["Subnet"]["SubnetId"]
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+
+    # aws_eip: allocate, read, read the reverse DNS name.
+    own = ec2.allocate_address(Domain="vpc", TagSpecifications=tagged("elastic-ip", "tf"))
+    own = own["AllocationId"]
+    read = ec2.describe_addresses(AllocationIds=[own])["Addresses"][0]
+    assert read["Domain"] == "vpc" and "AssociationId" not in read
+    name = ec2.describe_addresses_attribute(AllocationIds=[own], Attribute="domain-name")
+    assert "PtrRecord" not in name["Addresses"][0]
+
+    # aws_nat_gateway: create, read until `available`.
+    made = ec2.create_nat_gateway(
+        SubnetId=subnet,
+        AllocationId=own,
+        ClientToken="terraform-nat",
+        TagSpecifications=tagged("natgateway", "tf"),
+    )["NatGateway"]
+    assert made["State"] == "pending"
+    nat = made["NatGatewayId"]
+    read = ec2.describe_nat_gateways(NatGatewayIds=[nat])["NatGateways"][0]
+    assert read["State"] == "available", read
+    held = read["NatGatewayAddresses"][0]
+    assert held["AllocationId"] == own
+    interface = ec2.describe_network_interfaces(
+        NetworkInterfaceIds=[held["NetworkInterfaceId"]]
+    )["NetworkInterfaces"][0]
+    assert interface["InterfaceType"] == "nat_gateway"
+    assert interface["Association"]["PublicIp"] == held["PublicIp"]
+
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=nat)
+    assert routes(ec2, table)["0.0.0.0/0"]["State"] == "active"
+
+    # Destroy: the route, the NAT gateway until `deleted`, the address, the gateway.
+    ec2.delete_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0")
+    ec2.delete_nat_gateway(NatGatewayId=nat)
+    read = ec2.describe_nat_gateways(NatGatewayIds=[nat])["NatGateways"][0]
+    assert read["State"] == "deleted"
+    ec2.release_address(AllocationId=own)
+    gone = code_of(ec2.describe_addresses, AllocationIds=[own])
+    assert gone == "InvalidAllocationID.NotFound"
+    ec2.delete_route_table(RouteTableId=table)
+    ec2.delete_subnet(SubnetId=subnet)
+    ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    ec2.delete_internet_gateway(InternetGatewayId=gateway)
+
+
+def test_a_nat_gateway_that_cannot_lead_out_fails(ec2, vpc):
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.90.3.0/24")["Subnet"]["SubnetId"]
+    own = ec2.allocate_address()["AllocationId"]
+    made = ec2.create_nat_gateway(SubnetId=subnet, AllocationId=own)["NatGateway"]
+    nat = made["NatGatewayId"]
+    read = ec2.describe_nat_gateways(NatGatewayIds=[nat])["NatGateways"][0]
+    assert (read["State"], read["FailureCode"]) == ("failed", "Gateway.NotAttached")
+    assert read["FailureMessage"] == f"Network {vpc} has no Internet gateway attached"
+    ec2.delete_nat_gateway(NatGatewayId=nat)
+    ec2.release_address(AllocationId=own)
+    ec2.delete_subnet(SubnetId=subnet)
+
+
+def test_egress_only_internet_gateway(ec2, vpc):
+    made = ec2.create_egress_only_internet_gateway(
+        VpcId=vpc,
+        ClientToken="terraform-eigw",
+        TagSpecifications=tagged("egress-only-internet-gateway", "tf"),
+    )["EgressOnlyInternetGateway"]
+    gateway = made["EgressOnlyInternetGatewayId"]
+    assert made["Attachments"] == [{"State": "attached", "VpcId": vpc}]
+    read = ec2.describe_egress_only_internet_gateways(EgressOnlyInternetGatewayIds=[gateway])
+    assert len(read["EgressOnlyInternetGateways"]) == 1
+    ec2.delete_egress_only_internet_gateway(EgressOnlyInternetGatewayId=gateway)
