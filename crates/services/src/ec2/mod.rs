@@ -29,6 +29,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod token;
+mod topology;
 pub(crate) mod vpc;
 mod vpc_attribute;
 mod zones;
@@ -40,6 +41,7 @@ use sagegate_store::{Read, StoreError};
 pub use account::bootstrap;
 pub use endpoint::{EndpointListener, Endpoints, listeners};
 pub use nat_gateway::NatGateways;
+pub use topology::topology;
 
 use records::Resource;
 

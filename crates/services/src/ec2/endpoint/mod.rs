@@ -334,3 +334,15 @@ fn dns_entries(scope: &Scope, endpoint: &Endpoint) -> Vec<(String, String)> {
     }
     entries
 }
+
+/// The names that DNS has for an endpoint, each with the interfaces that it leads to: regional, zonal,
+/// and with private DNS the service's own.
+pub(crate) fn names(scope: &Scope, endpoint: &Endpoint) -> Vec<(String, Vec<String>)> {
+    let all: Vec<String> = endpoint.places.iter().map(|place| place.interface.clone()).collect();
+    let of_name = |(at, (name, _)): (usize, (String, String))| {
+        // The regional name is followed by one name for each place.
+        let place = at.checked_sub(1).and_then(|at| endpoint.places.get(at));
+        (name, place.map_or_else(|| all.clone(), |place| vec![place.interface.clone()]))
+    };
+    dns_entries(scope, endpoint).into_iter().enumerate().map(of_name).collect()
+}

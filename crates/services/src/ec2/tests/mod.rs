@@ -9,6 +9,7 @@ mod matrix_routes;
 mod nat;
 mod permissions;
 mod routes;
+mod topology;
 mod vpcs;
 
 use std::sync::Arc;

@@ -1,0 +1,93 @@
+//! The networks of a region as the packet walk reads them.
+
+use std::net::IpAddr;
+
+use sagegate_api::ec2 as api;
+use sagegate_network::topology::{Destination, EndpointKind, Role, Target};
+
+use super::nat::{nat, nat_input};
+use super::routes::{gateway, interface, table};
+use super::{API, default_group, endpoint_input, house, make_endpoint, subnet, vpc};
+use crate::ec2::elastic_ip::AllocateAddress;
+use crate::ec2::elastic_ip::association::AssociateAddress;
+use crate::ec2::route_table::associations::AssociateRouteTable;
+use crate::ec2::route_table::routes::CreateRoute;
+use crate::ec2::topology;
+
+#[test]
+fn the_topology_is_what_was_made() {
+    let house = house();
+    let vpc_id = vpc(&house, "10.0.0.0/16");
+    let public = subnet(&house, &vpc_id, "10.0.0.0/24", "a");
+    let private = subnet(&house, &vpc_id, "10.0.1.0/24", "b");
+    let gateway_id = gateway(&house, &vpc_id);
+    let table_id = table(&house, &vpc_id);
+    house.ok::<AssociateRouteTable>(api::AssociateRouteTableRequest {
+        route_table_id: table_id.clone(),
+        subnet_id: Some(public.clone()),
+        ..Default::default()
+    });
+    house.ok::<CreateRoute>(api::CreateRouteRequest {
+        route_table_id: table_id.clone(),
+        destination_cidr_block: Some("0.0.0.0/0".into()),
+        gateway_id: Some(gateway_id.clone()),
+        ..Default::default()
+    });
+    let allocate = || house.ok::<AllocateAddress>(Default::default()).allocation_id.unwrap();
+    let made = nat(&house, nat_input(&public, Some(&allocate())));
+    let host = interface(&house, &public);
+    house.ok::<AssociateAddress>(api::AssociateAddressRequest {
+        allocation_id: Some(allocate()),
+        network_interface_id: Some(host.clone()),
+        ..Default::default()
+    });
+    let endpoint = make_endpoint(&house, endpoint_input(&vpc_id, API, &[&private]));
+    let endpoint_id = endpoint.vpc_endpoint_id.unwrap();
+
+    let seen = topology(&house.state(), &house.scope()).unwrap();
+    let own = &seen.vpcs[&vpc_id];
+    assert_eq!(own.internet_gateway, Some(gateway_id.clone()));
+    assert_eq!(own.blocks, ["10.0.0.0/16".parse().unwrap()]);
+    assert_eq!(own.account, "123456789012");
+    assert_eq!(seen.subnets[&public].route_table, table_id);
+    let main = seen.subnets[&private].route_table.clone();
+    assert_ne!(main, table_id);
+    assert!(seen.route_tables[&main].routes.iter().all(|route| route.target == Target::Local));
+    let routes = &seen.route_tables[&table_id].routes;
+    assert_eq!(routes[0].destination, Destination::Block("10.0.0.0/16".parse().unwrap()));
+    assert_eq!(routes[0].target, Target::Local);
+    assert_eq!(routes[1].target, Target::InternetGateway(gateway_id));
+
+    let shown = &seen.interfaces[&host];
+    assert_eq!(shown.role, Role::Host);
+    assert_eq!(shown.groups, [default_group(&house, &vpc_id)]);
+    assert!(shown.source_dest_check);
+    assert!(shown.addresses[0].private.is_ipv4() && shown.addresses[0].public.is_some());
+    let nat_id = made.nat_gateway_id.unwrap();
+    let own = &seen.nat_gateways[&nat_id];
+    assert!(own.available && own.public);
+    let held = &seen.interfaces[&own.interface];
+    assert_eq!(held.role, Role::NatGateway(nat_id));
+    assert!(!held.source_dest_check);
+    let address = &made.nat_gateway_addresses.unwrap()[0];
+    assert_eq!(held.addresses[0].public.map(|it| it.to_string()), address.public_ip);
+
+    let EndpointKind::Interface { interfaces, private_dns, names } =
+        &seen.endpoints[&endpoint_id].kind
+    else {
+        panic!("it is an interface endpoint");
+    };
+    assert!(!private_dns);
+    assert_eq!(seen.interfaces[&interfaces[0]].role, Role::Endpoint(endpoint_id));
+    assert_eq!(names.len(), 2, "a regional and a zonal name: {names:?}");
+    assert!(names.iter().all(|(_, leads_to)| leads_to == interfaces));
+
+    // Every subnet has an ACL of its VPC that lets everything through.
+    for subnet in seen.subnets.values() {
+        let acl = &seen.network_acls[&subnet.network_acl];
+        assert_eq!(acl.vpc, subnet.vpc);
+        assert!(acl.ingress[0].allow && acl.egress[0].allow);
+        assert!(acl.ingress[0].block.contains(&IpAddr::from([192, 0, 2, 1])));
+    }
+    assert_eq!(seen.subnets.len(), 5, "two, and three of the default VPC");
+}

@@ -1,0 +1,215 @@
+//! The networks of a region as the packet walk and the kernel's back end read them.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net};
+use sagegate_gate::Scope;
+use sagegate_network::security_group::Protocol;
+use sagegate_network::topology::{
+    AclEntry, Address, Destination, Endpoint, EndpointKind, GroupRule, Interface, NatGateway,
+    NetworkAcl, Role, Route, RouteTable, SecurityGroup, Subnet, Target, Topology, Vpc,
+};
+use sagegate_store::{Read, StoreError};
+
+use super::records::{
+    self, EgressOnlyGateway, EndpointState, Holder, InternetGateway, NatState, RouteDestination,
+    RouteTarget,
+};
+use super::route_table::{self, Way};
+use super::{elastic_ip, endpoint, kind};
+
+/// Everything of an account's networks in a region that decides whether a packet arrives, as it is
+/// now. NAT gateways that failed or were deleted are left out; what leads to them leads nowhere.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn topology(state: &dyn Read, scope: &Scope) -> Result<Topology, StoreError> {
+    let vpcs = records::all::<records::Vpc>(state, scope)?;
+    let tables = records::all::<records::RouteTable>(state, scope)?;
+    let endpoints = records::all::<records::Endpoint>(state, scope)?;
+    let acls: BTreeMap<String, (String, NetworkAcl)> =
+        vpcs.iter().map(|vpc| (vpc.id.clone(), default_acl(scope, &vpc.id))).collect();
+    Ok(Topology {
+        vpcs: vpc_map(state, scope, &vpcs)?,
+        subnets: subnets(state, scope, &tables, &acls)?,
+        interfaces: interfaces(state, scope)?,
+        security_groups: security_groups(state, scope)?,
+        network_acls: acls.into_values().collect(),
+        route_tables: vpcs
+            .iter()
+            .flat_map(|vpc| {
+                let own = tables.iter().filter(|table| table.vpc == vpc.id);
+                own.map(|table| (table.id.clone(), route_table(vpc, table)))
+            })
+            .collect(),
+        nat_gateways: nat_gateways(state, scope)?,
+        peerings: BTreeMap::new(),
+        endpoints: endpoints
+            .iter()
+            .map(|endpoint| (endpoint.id.clone(), endpoint_of(scope, endpoint)))
+            .collect(),
+        prefix_lists: BTreeMap::new(),
+    })
+}
+
+fn vpc_map(
+    state: &dyn Read,
+    scope: &Scope,
+    vpcs: &[records::Vpc],
+) -> Result<BTreeMap<String, Vpc>, StoreError> {
+    let gateways = records::all::<InternetGateway>(state, scope)?;
+    let egress_only = records::all::<EgressOnlyGateway>(state, scope)?;
+    let one = |vpc: &records::Vpc| {
+        let attached = gateways.iter().find(|gateway| gateway.vpc.as_ref() == Some(&vpc.id));
+        let egress_only = egress_only.iter().filter(|gateway| gateway.vpc == vpc.id);
+        let shape = Vpc {
+            account: scope.account.to_string(),
+            blocks: route_table::vpc_blocks(vpc),
+            dns_support: vpc.dns_support,
+            dns_hostnames: vpc.dns_hostnames,
+            internet_gateway: attached.map(|gateway| gateway.id.clone()),
+            egress_only_gateways: egress_only.map(|gateway| gateway.id.clone()).collect(),
+        };
+        (vpc.id.clone(), shape)
+    };
+    Ok(vpcs.iter().map(one).collect())
+}
+
+/// Every subnet has the network ACL that its VPC began with: it lets everything through.
+fn default_acl(scope: &Scope, vpc: &str) -> (String, NetworkAcl) {
+    let everything = AclEntry {
+        number: 100,
+        protocol: Protocol::All,
+        from: -1,
+        to: -1,
+        block: IpNet::V4(Ipv4Net::default()),
+        allow: true,
+    };
+    let acl = NetworkAcl {
+        vpc: vpc.to_owned(),
+        ingress: vec![everything.clone()],
+        egress: vec![everything],
+    };
+    (kind::derived("acl-", scope, &format!("{vpc} default network ACL")), acl)
+}
+
+fn subnets(
+    state: &dyn Read,
+    scope: &Scope,
+    tables: &[records::RouteTable],
+    acls: &BTreeMap<String, (String, NetworkAcl)>,
+) -> Result<BTreeMap<String, Subnet>, StoreError> {
+    let mut subnets = BTreeMap::new();
+    for subnet in records::all::<records::Subnet>(state, scope)? {
+        let own = tables.iter().find(|table| {
+            table.associations.iter().any(|it| it.subnet.as_ref() == Some(&subnet.id))
+        });
+        let main =
+            || tables.iter().find(|table| table.vpc == subnet.vpc && route_table::is_main(table));
+        let acl = acls.get(&subnet.vpc).map(|(id, _)| id.clone());
+        subnets.insert(
+            subnet.id.clone(),
+            Subnet {
+                // A name that is nothing's leads nowhere and lets nothing through.
+                route_table: own.or_else(main).map(|table| table.id.clone()).unwrap_or_default(),
+                network_acl: acl.unwrap_or_default(),
+                blocks: vec![IpNet::V4(subnet.cidr)],
+                vpc: subnet.vpc,
+                zone: subnet.zone,
+            },
+        );
+    }
+    Ok(subnets)
+}
+
+fn interfaces(state: &dyn Read, scope: &Scope) -> Result<BTreeMap<String, Interface>, StoreError> {
+    let public = elastic_ip::by_interface(state, scope)?;
+    let one = |interface: records::Interface| {
+        let role = match interface.attachment {
+            None => Role::Host,
+            Some(attachment) => match attachment.kind {
+                Holder::VpcEndpoint => Role::Endpoint(attachment.holder),
+                Holder::NatGateway => Role::NatGateway(attachment.holder),
+                Holder::NotebookInstance => Role::Host,
+                Holder::MountTarget => Role::Service,
+            },
+        };
+        let shape = Interface {
+            vpc: interface.vpc,
+            subnet: interface.subnet,
+            addresses: vec![Address {
+                private: IpAddr::V4(interface.address),
+                public: public.get(&interface.id).map(|own| own.address),
+            }],
+            groups: interface.groups,
+            source_dest_check: interface.source_dest_check,
+            role,
+        };
+        (interface.id, shape)
+    };
+    Ok(records::all::<records::Interface>(state, scope)?.into_iter().map(one).collect())
+}
+
+fn security_groups(
+    state: &dyn Read,
+    scope: &Scope,
+) -> Result<BTreeMap<String, SecurityGroup>, StoreError> {
+    let one = |group: records::SecurityGroup| {
+        let rules = |egress: bool| {
+            let rules = group.rules.iter().filter(|rule| rule.egress == egress);
+            rules.map(|rule| GroupRule { id: rule.id.clone(), rule: rule.rule.clone() }).collect()
+        };
+        let (ingress, egress) = (rules(false), rules(true));
+        (group.id, SecurityGroup { vpc: group.vpc, ingress, egress })
+    };
+    Ok(records::all::<records::SecurityGroup>(state, scope)?.into_iter().map(one).collect())
+}
+
+fn route_table(vpc: &records::Vpc, table: &records::RouteTable) -> RouteTable {
+    let routes = route_table::in_force(vpc, table).into_iter().map(|(destination, way)| Route {
+        destination: match destination {
+            RouteDestination::Block(block) => Destination::Block(block),
+            RouteDestination::PrefixList(id) => Destination::PrefixList(id),
+        },
+        target: match way {
+            Way::Local => Target::Local,
+            Way::Made(RouteTarget::InternetGateway(id)) => Target::InternetGateway(id),
+            Way::Made(RouteTarget::EgressOnlyGateway(id)) => Target::EgressOnlyInternetGateway(id),
+            Way::Made(RouteTarget::NatGateway(id)) => Target::NatGateway(id),
+            Way::Made(RouteTarget::Interface(id)) => Target::Interface(id),
+        },
+    });
+    RouteTable { vpc: table.vpc.clone(), routes: routes.collect() }
+}
+
+fn nat_gateways(
+    state: &dyn Read,
+    scope: &Scope,
+) -> Result<BTreeMap<String, NatGateway>, StoreError> {
+    let one = |gateway: records::NatGateway| {
+        let place = gateway.place?;
+        let shape = NatGateway {
+            vpc: gateway.vpc,
+            subnet: gateway.subnet,
+            interface: place.interface,
+            available: gateway.state == NatState::Available,
+            public: gateway.allocation.is_some(),
+        };
+        (gateway.state != NatState::Deleted).then_some((gateway.id, shape))
+    };
+    Ok(records::all::<records::NatGateway>(state, scope)?.into_iter().filter_map(one).collect())
+}
+
+fn endpoint_of(scope: &Scope, endpoint: &records::Endpoint) -> Endpoint {
+    Endpoint {
+        vpc: endpoint.vpc.clone(),
+        service: endpoint.service.clone(),
+        available: endpoint.state == EndpointState::Available,
+        kind: EndpointKind::Interface {
+            interfaces: endpoint.places.iter().map(|place| place.interface.clone()).collect(),
+            private_dns: endpoint.private_dns,
+            names: endpoint::names(scope, endpoint),
+        },
+    }
+}
