@@ -12,7 +12,7 @@ const MOTO: &str = "moto[server]==5.2.5\n";
 /// What to measure.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Only the parts whose name contains this: decisions, writes, channel, http.
+    /// Only the parts whose name contains this: decisions, walks, writes, channel, http.
     #[arg(long)]
     only: Option<String>,
     /// What follows is handed to the load generator, as in `-- --rounds 9 --seconds 5`.
@@ -24,6 +24,7 @@ type Part = (&'static str, fn(&Path, &Arguments) -> anyhow::Result<()>);
 
 const PARTS: &[Part] = &[
     ("decisions", |root, _| run(cargo(root).args(["bench", "-p", "sagegate-policy"]))),
+    ("walks", |root, _| run(cargo(root).args(["bench", "-p", "sagegate-network"]))),
     ("writes", |root, _| run(cargo(root).args(["bench", "-p", "sagegate-store"]))),
     ("channel", |root, _| {
         run(cargo(root).args(["bench", "-p", "sagegate-workloads", "--bench", "channel"]))

@@ -6,8 +6,10 @@
 pub mod allot;
 pub mod arrival;
 pub mod cidr;
+pub mod dns;
 pub mod endpoint_name;
 pub mod loopback;
+pub mod reach;
 pub mod security_group;
 pub mod sketch;
 pub mod topology;

@@ -392,7 +392,10 @@ fn endpoint(made: &mut Topology, id: String, words: &Words<'_>) -> Read<()> {
     const HASH: &str = "a1b2c3d4";
     let service = words.owned(2)?;
     let region = "us-west-2";
-    let short = service.split('.').skip(3).collect::<Vec<_>>().join(".");
+    // `com.amazonaws.us-west-2.sagemaker.api` has names below `api.sagemaker.us-west-2…`.
+    let mut parts: Vec<&str> = service.split('.').skip(3).collect();
+    parts.reverse();
+    let short = parts.join(".");
     let base = format!("{short}.{region}.vpce.amazonaws.com");
     let (mut interfaces, mut zonal) = (Vec::new(), Vec::new());
     for (subnet, address) in words.options.iter().filter(|(key, _)| key.starts_with("subnet-")) {

@@ -10,6 +10,7 @@ use crate::security_group::{ICMP, ICMPV6, Packet, Protocol, TCP, UDP};
 /// A range of ports. More than one only where a NAT gateway chose the port: which one it takes is
 /// not known, so that all of them have to get through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct Ports {
     /// The first.
     pub first: u16,
