@@ -10,13 +10,17 @@
 //! agent   pid 2   runs the app, answers on the control socket
 //! ```
 //!
+//! In a container the engine has done what launch and enter do, and `contain` is the first stage.
+//!
 //! Invariant: from init on nothing in a sandbox has a right that the tenant does not have. Everything
 //! that the agent says is said by the tenant's side: the host believes none of it beyond what the
 //! tenant may do anyway.
 
 mod activity;
 mod app;
+mod contain;
 mod control;
+pub mod identity;
 mod init;
 mod launch;
 mod output;
@@ -35,8 +39,8 @@ use std::process::ExitCode;
 /// The name of the hidden command under which an executable offers [`main`].
 pub const COMMAND: &str = "space-agent";
 
-/// Runs one stage: `launch PLAN`, `enter PLAN`, `init PLAN` or `agent PLAN`, where PLAN is the file of
-/// a [`plan::Launch`] for the first two and of a [`plan::Plan`] for the others; or `ssh …`, a process
+/// Runs one stage: `launch PLAN`, `enter PLAN`, `contain PLAN`, `init PLAN` or `agent PLAN`, where PLAN
+/// is the file of a [`plan::Launch`] for the first two and of a [`plan::Plan`] for the others; or `ssh …`, a process
 /// of an SSH session.
 ///
 /// Standard input is the listening control socket; on standard output the launcher says which process
@@ -58,6 +62,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
             match stage.as_str() {
                 "launch" => launch::launch(plan),
                 "enter" => launch::enter(plan),
+                crate::plan::CONTAIN => contain::contain(plan),
                 "init" => init::init(plan),
                 "agent" => serve::agent(plan),
                 other => Err(trouble::Trouble::new(format!("{other} is no stage of a space"))),

@@ -19,6 +19,13 @@ pub const HOME: &str = "/home/sagemaker-user";
 pub const EXECUTABLE: &str = "/opt/sagegate/space-agent";
 /// Where the [`Plan`] is inside.
 pub const PLAN: &str = "/run/sagegate/plan.json";
+/// The directory of [`PLAN`].
+pub const RUN: &str = "/run/sagegate";
+/// Where the first process of a container finds the host, which hands it the listening control socket
+/// (one byte, with `SCM_RIGHTS`) and hears [`READY`] on the same connection.
+pub const DOOR: &str = "/run/sagegate/start.sock";
+/// The name of the stage that is a container's first process.
+pub const CONTAIN: &str = "contain";
 /// Where IDE extensions and scripts read which space they are in.
 pub const METADATA: &str = "/opt/ml/metadata/resource-metadata.json";
 

@@ -14,6 +14,7 @@ macro_rules! say_part {
 mod channel;
 mod client;
 mod commands;
+mod engines;
 mod node;
 mod operator;
 mod profile;

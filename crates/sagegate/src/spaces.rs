@@ -17,6 +17,7 @@ use sagegate_workloads::work::Work;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
+use crate::engines;
 use crate::node::Node;
 
 /// Where apps run.
@@ -25,18 +26,24 @@ pub(crate) enum RuntimeName {
     /// As sandboxed processes of this machine.
     #[default]
     Process,
+    /// As containers of a Docker-compatible engine on this machine.
+    Docker,
     /// Not at all: apps are recorded, and fail when they are started.
     None,
 }
 
 /// Seconds without a host process after which the apps of an installation that is not kept end.
-const ALONE: u64 = 60;
+pub(crate) const ALONE: u64 = 60;
 
 /// What is wanted of the spaces of an installation.
 pub(crate) struct Wanted {
     pub(crate) runtime: RuntimeName,
     /// Where the programs of apps are, if not in the directory.
     pub(crate) apps: Option<PathBuf>,
+    /// The socket of the container engine, if not at a usual place.
+    pub(crate) engine: Option<String>,
+    /// The file that says which image an app is in.
+    pub(crate) images: Option<PathBuf>,
     /// Whether apps are to end when nobody is there any more.
     pub(crate) fleeting: bool,
 }
@@ -54,21 +61,32 @@ impl Spaces {
         public: SocketAddr,
         wanted: Wanted,
     ) -> anyhow::Result<Self> {
-        let Wanted { runtime, apps, fleeting } = wanted;
+        let Wanted { runtime, apps, engine, images, fleeting } = wanted;
         let directory = node.directory.join("workloads");
-        let runtime: Arc<dyn Runtime> = match runtime {
-            RuntimeName::Process => Arc::new(process(node, &directory, fleeting)?),
+        let path = std::env::var("PATH").unwrap_or_default();
+        let installed = || Catalog::new(apps.unwrap_or_else(|| node.directory.join("apps")), &path);
+        let (runtime, catalog): (Arc<dyn Runtime>, Catalog) = match runtime {
+            RuntimeName::Process => {
+                engines::leave(node, &directory, None).await?;
+                (Arc::new(process(node, &directory, fleeting)?), installed())
+            }
+            RuntimeName::Docker => {
+                let images = engines::images(images.as_deref())?;
+                let wanted = engines::Wanted { engine, image: images.default_image(), fleeting };
+                let docker = engines::open(node, &directory, wanted).await?;
+                end_those_of_before(&process(node, &directory, fleeting)?).await?;
+                engines::leave(node, &directory, Some(docker.engine())).await?;
+                engines::note(&directory, docker.engine())?;
+                (Arc::new(docker), Catalog::of_images(images))
+            }
             RuntimeName::None => {
                 if directory.is_dir() {
+                    engines::leave(node, &directory, None).await?;
                     end_those_of_before(&process(node, &directory, fleeting)?).await?;
                 }
-                Arc::new(Nothing)
+                (Arc::new(Nothing), installed())
             }
         };
-        let catalog = Catalog::new(
-            apps.unwrap_or_else(|| node.directory.join("apps")),
-            &std::env::var("PATH").unwrap_or_default(),
-        );
         let door = Arc::new(PublicDoor(reachable(public)));
         let gate = Arc::clone(&node.gate);
         let keeper = Keeper::new(Parts { gate, runtime, catalog, door });
@@ -114,14 +132,9 @@ impl Spaces {
     pub(crate) fn banner(&self) -> Vec<String> {
         let capability = self.keeper.runtime().capability();
         let mut lines = vec![match capability.isolation {
-            Some(Isolation::Full) => format!(
-                "spaces    run as {}es in namespaces of their own, each home with a user of its own",
-                capability.runtime
-            ),
-            Some(Isolation::OneUser) => format!(
-                "spaces    run as {}es in namespaces of their own, all as this user",
-                capability.runtime
-            ),
+            Some(Isolation::Full | Isolation::OneUser) => {
+                format!("spaces    run as {} (--runtime {})", capability.form, capability.runtime)
+            }
             Some(Isolation::None) => {
                 "WARNING   spaces are NOT SANDBOXED: whoever may start an app \
                                       may do on this machine what this user may"
@@ -150,7 +163,7 @@ fn process(node: &Node, directory: &Path, fleeting: bool) -> anyhow::Result<Proc
     Process::open(settings).context("the runtime of spaces cannot be opened")
 }
 
-async fn end_those_of_before(runtime: &Process) -> anyhow::Result<()> {
+pub(crate) async fn end_those_of_before(runtime: &dyn Runtime) -> anyhow::Result<()> {
     for spec in runtime.list().await? {
         runtime.stop(&spec.id, Duration::from_secs(5)).await?;
     }

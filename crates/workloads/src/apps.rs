@@ -1,14 +1,17 @@
 //! Which program an app is, as data: JupyterLab and its kin from a Python environment, Code Editor
 //! from code-server.
 //!
-//! The programs are installed by whoever runs the installation, below one directory. An app whose
-//! program is missing fails with the command that installs it.
+//! The programs are installed by whoever runs the installation, below one directory, or are in
+//! container images ([`crate::images`]). An app whose program is missing fails with the command that
+//! installs it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use sagegate_api::sagemaker::AppType;
+use sagegate_services::sagemaker::workload::ChosenImage;
 
+use crate::images::Images;
 use crate::runtime::Program;
 
 /// Below which path JupyterLab and Code Editor serve, as in Studio.
@@ -19,12 +22,21 @@ pub const JUPYTER: &str = "/jupyter/default";
 /// The JupyterLab that is known to work.
 const JUPYTERLAB_VERSION: &str = "4.6.6";
 
-/// The programs that are installed for apps.
+/// The apps that are run.
+const RUN: [AppType; 4] =
+    [AppType::JupyterLab, AppType::CodeEditor, AppType::JupyterServer, AppType::KernelGateway];
+
+/// The programs of apps.
 #[derive(Debug, Clone)]
-pub struct Catalog {
-    directory: PathBuf,
-    /// Where commands of the machine are looked for.
-    path: Vec<PathBuf>,
+pub struct Catalog(Place);
+
+/// Where programs are.
+#[derive(Debug, Clone)]
+enum Place {
+    /// Installed on this machine.
+    Here(Installed),
+    /// In container images.
+    Images(Images),
 }
 
 impl Catalog {
@@ -34,7 +46,14 @@ impl Catalog {
     pub fn new(directory: PathBuf, path: &str) -> Self {
         // Not canonical: environments name themselves by the path at which they were made.
         let directory = std::path::absolute(&directory).unwrap_or(directory);
-        Self { directory, path: path.split(':').map(PathBuf::from).collect() }
+        let path = path.split(':').map(PathBuf::from).collect();
+        Self(Place::Here(Installed { directory, path }))
+    }
+
+    /// The programs in container images.
+    #[must_use]
+    pub fn of_images(images: Images) -> Self {
+        Self(Place::Images(images))
     }
 
     /// The path below which an app serves, without a slash at its end; the root is empty.
@@ -47,22 +66,27 @@ impl Catalog {
         }
     }
 
-    /// The program of an app.
+    /// The program of an app. The image that it names counts where programs are in images.
     ///
     /// # Errors
     ///
     /// Why there is none, with what to do about it: the app's `FailureReason`.
-    pub fn program(&self, app_type: AppType) -> Result<Program, String> {
-        match app_type {
-            AppType::JupyterLab => self.jupyter("jupyterlab", JUPYTER_LAB),
-            AppType::JupyterServer | AppType::KernelGateway => {
-                self.jupyter("jupyter_server", JUPYTER)
-            }
-            AppType::CodeEditor => self.code_server(),
-            other => Err(format!(
-                "Apps of type {other} are recorded but not run by this installation. It runs \
+    pub fn program(
+        &self,
+        app_type: AppType,
+        image: Option<&ChosenImage>,
+    ) -> Result<Program, String> {
+        if !RUN.contains(&app_type) {
+            return Err(format!(
+                "Apps of type {app_type} are recorded but not run by this installation. It runs \
                  JupyterLab, CodeEditor, JupyterServer and KernelGateway."
-            )),
+            ));
+        }
+        match (&self.0, app_type) {
+            (Place::Images(images), _) => images.program(app_type, image),
+            (Place::Here(here), AppType::CodeEditor) => here.code_server(),
+            (Place::Here(here), AppType::JupyterLab) => here.jupyter("jupyterlab", JUPYTER_LAB),
+            (Place::Here(here), _) => here.jupyter("jupyter_server", JUPYTER),
         }
     }
 
@@ -72,10 +96,59 @@ impl Catalog {
     ///
     /// As [`Catalog::program`].
     pub fn notebook(&self) -> Result<Program, String> {
-        self.jupyter("jupyterlab", "")
+        match &self.0 {
+            Place::Images(images) => Ok(images.notebook()),
+            Place::Here(here) => here.jupyter("jupyterlab", ""),
+        }
     }
+}
 
-    /// A Jupyter server. Nobody logs in at it: only those reach it whom the door has let in.
+/// The words of a Jupyter server behind its Python. Nobody logs in at it: only those reach it whom the
+/// door has let in.
+pub(crate) fn jupyter_words(module: &str, base: &str) -> Vec<String> {
+    let mut words = vec!["-m".to_owned(), module.to_owned()];
+    words.extend(
+        [
+            "--no-browser",
+            "--ServerApp.ip=127.0.0.1",
+            "--ServerApp.port={port}",
+            "--ServerApp.port_retries=0",
+            "--IdentityProvider.token=",
+            "--PasswordIdentityProvider.allow_password_change=False",
+            // The door says which host names are right; that origin and host are the same is still
+            // asked of every request that changes something.
+            "--ServerApp.allow_remote_access=True",
+            "--ServerApp.quit_button=False",
+            "--ServerApp.open_browser=False",
+        ]
+        .map(str::to_owned),
+    );
+    if module == "jupyterlab" {
+        // Nothing outside is reachable to be asked.
+        words.push("--LabApp.news_url=None".to_owned());
+        words.push("--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate".to_owned());
+    }
+    words.push(format!("--ServerApp.base_url={base}/"));
+    words
+}
+
+/// The words of code-server.
+pub(crate) const CODE_SERVER: [&str; 4] = [
+    "--bind-addr=127.0.0.1:{port}",
+    "--auth=none",
+    "--disable-telemetry",
+    "--disable-update-check",
+];
+
+/// Programs that are installed on this machine.
+#[derive(Debug, Clone)]
+struct Installed {
+    directory: PathBuf,
+    /// Where commands of the machine are looked for.
+    path: Vec<PathBuf>,
+}
+
+impl Installed {
     fn jupyter(&self, module: &str, base: &str) -> Result<Program, String> {
         let environment = self.directory.join("jupyterlab");
         let python = environment.join("bin/python");
@@ -86,30 +159,8 @@ impl Catalog {
                  python3 -m venv {at} && {at}/bin/pip install jupyterlab=={JUPYTERLAB_VERSION}"
             )
         })?;
-        let mut command = vec![python.display().to_string(), "-m".to_owned(), module.to_owned()];
-        command.extend(
-            [
-                "--no-browser",
-                "--ServerApp.ip=127.0.0.1",
-                "--ServerApp.port={port}",
-                "--ServerApp.port_retries=0",
-                "--IdentityProvider.token=",
-                "--PasswordIdentityProvider.allow_password_change=False",
-                // The door says which host names are right; that origin and host are the same is
-                // still asked of every request that changes something.
-                "--ServerApp.allow_remote_access=True",
-                "--ServerApp.quit_button=False",
-                "--ServerApp.open_browser=False",
-            ]
-            .map(str::to_owned),
-        );
-        if module == "jupyterlab" {
-            // Nothing outside is reachable to be asked.
-            command.push("--LabApp.news_url=None".to_owned());
-            command
-                .push("--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate".to_owned());
-        }
-        command.push(format!("--ServerApp.base_url={base}/"));
+        let mut command = vec![python.display().to_string()];
+        command.extend(jupyter_words(module, base));
         let path = format!("{}/bin:/usr/local/bin:/usr/bin:/bin", environment.display());
         Ok(Program {
             command,
@@ -120,6 +171,7 @@ impl Catalog {
             probe: format!("{base}/api"),
             activity: Some(format!("{base}/api/status")),
             needs,
+            image: None,
         })
     }
 
@@ -147,20 +199,15 @@ impl Catalog {
                 release.display()
             ));
         }
-        let words = [
-            command.display().to_string().as_str(),
-            "--bind-addr=127.0.0.1:{port}",
-            "--auth=none",
-            "--disable-telemetry",
-            "--disable-update-check",
-        ]
-        .map(str::to_owned);
+        let mut words = vec![command.display().to_string()];
+        words.extend(CODE_SERVER.map(str::to_owned));
         Ok(Program {
-            command: words.into(),
+            command: words,
             env: BTreeMap::new(),
             probe: "/healthz".to_owned(),
             activity: Some("/healthz".to_owned()),
             needs: vec![release.to_owned()],
+            image: None,
         })
     }
 }
@@ -219,14 +266,14 @@ mod tests {
         let at = directory.path().join("jupyterlab");
         let at = at.display();
         assert_eq!(
-            catalog.program(AppType::JupyterLab).unwrap_err(),
+            catalog.program(AppType::JupyterLab, None).unwrap_err(),
             format!(
                 "JupyterLab is not installed on this machine. Install it with: python3 -m venv {at} \
                  && {at}/bin/pip install jupyterlab==4.6.6"
             )
         );
-        assert!(catalog.program(AppType::CodeEditor).unwrap_err().contains("not installed"));
-        let canvas = catalog.program(AppType::Canvas).unwrap_err();
+        assert!(catalog.program(AppType::CodeEditor, None).unwrap_err().contains("not installed"));
+        let canvas = catalog.program(AppType::Canvas, None).unwrap_err();
         assert!(canvas.starts_with("Apps of type Canvas are recorded but not run"), "{canvas}");
     }
 
@@ -248,7 +295,7 @@ mod tests {
         let config = format!("home = {}\n", base.join("bin").display());
         fs::write(environment.join("pyvenv.cfg"), config).unwrap();
         let catalog = Catalog::new(root.join("apps"), "/none");
-        let program = catalog.program(AppType::JupyterLab).unwrap();
+        let program = catalog.program(AppType::JupyterLab, None).unwrap();
         assert_eq!(program.needs, [environment.clone(), base.clone()]);
         assert_eq!(program.probe, "/jupyterlab/default/api");
 
@@ -256,6 +303,6 @@ mod tests {
         fs::write(environment.join("pyvenv.cfg"), format!("home = {}/bin\n", root.display()))
             .unwrap();
         fs::remove_file(base.join("lib/python3.11/os.py")).unwrap();
-        assert_eq!(catalog.program(AppType::JupyterLab).unwrap().needs, [environment]);
+        assert_eq!(catalog.program(AppType::JupyterLab, None).unwrap().needs, [environment]);
     }
 }

@@ -4,12 +4,18 @@
 //! that a workload says is believed beyond what its owner may do anyway.
 
 pub mod apps;
+mod busy;
 mod credentials;
+pub mod docker;
 pub mod gateway;
+mod held;
+mod homes;
 mod host_keys;
+pub mod images;
 pub mod keeper;
 pub mod nothing;
 mod order;
+mod plan;
 pub mod process;
 pub mod proxy;
 pub mod runtime;

@@ -13,7 +13,8 @@ const WHY: &str = "This installation runs no apps: it was started with --runtime
 impl Runtime for Nothing {
     fn capability(&self) -> Capability {
         let missing = vec!["--runtime none: apps are recorded, and fail when started".to_owned()];
-        Capability { runtime: "none", isolation: None, limits: Vec::new(), missing }
+        let form = "records".to_owned();
+        Capability { runtime: "none", form, isolation: None, limits: Vec::new(), missing }
     }
 
     fn start<'a>(&'a self, _: &'a Spec) -> Doing<'a, Result<(), Failure>> {

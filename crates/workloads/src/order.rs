@@ -32,7 +32,7 @@ pub(crate) fn order(wanted: &Work, catalog: &Catalog, token: &Secret) -> Result<
     let (mut app, scripts, hostname) = match wanted {
         Work::App(it) => {
             let scripts = [&it.built_in_lifecycle_script, &it.lifecycle_script];
-            (catalog.program(it.app_type)?, scripts, "default")
+            (catalog.program(it.app_type, it.image.as_ref())?, scripts, "default")
         }
         Work::Notebook(it) => {
             check_possible(it)?;

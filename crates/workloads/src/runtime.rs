@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
 
-use sagegate_agent::protocol::{Answer, LINE, Open};
+use sagegate_agent::protocol::{Answer, LINE, Open, ToAgent};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -103,6 +103,25 @@ async fn ask(runtime: &dyn Runtime, id: &str, what: &Open) -> Result<Stream, Fai
     }
 }
 
+/// Asks an agent to end its app, and then the space, when the grace is over at the latest.
+pub(crate) async fn ask_to_stop(
+    runtime: &dyn Runtime,
+    id: &str,
+    grace: Duration,
+) -> Result<(), Failure> {
+    let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+    let asked = async {
+        let mut stream = open(runtime, id, &Open::Control).await?;
+        let mut line = serde_json::to_vec(&ToAgent::Stop { grace_ms })
+            .map_err(|error| Failure::new(error.to_string()))?;
+        line.push(b'\n');
+        stream.write_all(&line).await.map_err(|error| Failure::of("the agent", &error))
+    };
+    tokio::time::timeout(Duration::from_secs(2), asked)
+        .await
+        .map_err(|_| Failure::new("the agent does not answer"))?
+}
+
 /// Reads one line, byte by byte, so that nothing behind it is taken.
 async fn read_line(stream: &mut Stream, limit: usize) -> Result<Vec<u8>, Failure> {
     let mut line = Vec::new();
@@ -140,13 +159,42 @@ pub struct Spec {
     pub network: Network,
 }
 
+/// Whether a name is fit for a directory: 1 to 64 of `[a-z0-9-]`.
+pub(crate) fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|it| matches!(it, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
+impl Spec {
+    /// Refuses names that are none.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let names = [("id", &self.id), ("home", &self.home), ("host name", &self.hostname)];
+        for (what, name) in names {
+            if !is_name(name) {
+                return Err(Failure::new(format!(
+                    "the {what} {name:?} is not made of 1 to 64 small letters, digits and hyphens"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What was asked for, as it was noted in a workload's directory.
+pub(crate) fn read_spec(directory: &Path) -> Result<Spec, Failure> {
+    let path = directory.join("spec.json");
+    let text = std::fs::read(&path).map_err(|it| Failure::of(&path.display().to_string(), &it))?;
+    serde_json::from_slice(&text)
+        .map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+}
+
 /// The program of a workload.
 ///
 /// In the words of `command` and the values of `env`, `{port}` stands for the port that the app is to
 /// listen on, `{credentials}` and `{api}` for those of the relays; all are on 127.0.0.1.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
-    /// The command and its arguments; the first is an absolute path.
+    /// The command and its arguments; the first is an absolute path, or a word that its PATH finds.
     pub command: Vec<String>,
     /// Its environment, beside HOME, USER, LOGNAME, SHELL, PATH, TMPDIR and LANG.
     pub env: BTreeMap<String, String>,
@@ -156,6 +204,10 @@ pub struct Program {
     pub activity: Option<String>,
     /// Directories of the host that the app needs: seen inside at the same path, not writable.
     pub needs: Vec<PathBuf>,
+    /// The container image that the app is in; nothing for what the runtime has by itself. Only a
+    /// runtime of containers runs one.
+    #[serde(default)]
+    pub image: Option<String>,
 }
 
 impl std::fmt::Debug for Program {
@@ -192,6 +244,8 @@ pub enum Network {
 pub struct Capability {
     /// The runtime's name.
     pub runtime: &'static str,
+    /// What workloads are here, for a sentence that begins with "Spaces run as".
+    pub form: String,
     /// What keeps workloads apart from each other and from the host; nothing where none are started.
     pub isolation: Option<Isolation>,
     /// Which limits hold, as words: `memory`, `cpu`, `pids`.
@@ -205,8 +259,8 @@ pub struct Capability {
 pub enum Isolation {
     /// Nothing: a workload is a process of the user who runs Sagegate.
     None,
-    /// Namespaces of a single user: no workload sees another or the host, but all belong to the user
-    /// who runs Sagegate.
+    /// Namespaces of a single user: no workload sees another or the host, but all belong to one user
+    /// of the host.
     OneUser,
     /// Namespaces, and a user of its own for each home.
     Full,

@@ -1,6 +1,5 @@
 //! The root that a space sees, and how its first process comes to be there with nothing else.
 
-mod files;
 mod loopback;
 pub(crate) mod mounts;
 pub(crate) mod rights;
@@ -12,7 +11,8 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 
-use crate::plan::{EXECUTABLE, HOME, Launch, METADATA, PLAN};
+use crate::identity;
+use crate::plan::{EXECUTABLE, GID, HOME, Launch, METADATA, PLAN, UID};
 use crate::trouble::{Done, While};
 use mounts::Inside;
 
@@ -83,7 +83,9 @@ pub(crate) fn build(launch: &Launch, root: &Path, owner: Option<(u32, u32)>) -> 
             inside.show(&path, &path)?;
         }
     }
-    files::write_etc(&inside, launch)?;
+    for (name, text) in identity::etc(&launch.hostname, UID, GID) {
+        inside.file(format!("/etc/{name}"), text.as_bytes())?;
+    }
     // Before what may lie below it on the host.
     inside.temporary("/tmp", launch.scratch, owner)?;
     inside.directory("/var/tmp")?;

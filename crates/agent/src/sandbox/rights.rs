@@ -33,7 +33,7 @@ pub(crate) fn map_user(uid: u32, outer_uid: u32, gid: u32, outer_gid: u32) -> Do
 /// in which nobody else is.
 pub(crate) fn leave(launch: &Launch, owner: Option<(u32, u32)>) -> Done {
     let switches = super::close_process_files()?;
-    limit(launch)?;
+    limit(owner.map(|_| launch.processes))?;
     let (outer_uid, outer_gid) = match owner {
         Some((uid, gid)) => {
             become_user(uid, gid)?;
@@ -70,8 +70,9 @@ fn forbid(switches: &OwnedFd, name: &str) -> Done {
     }
 }
 
-/// Limits that hold without control groups.
-pub(crate) fn limit(launch: &Launch) -> Done {
+/// Limits that hold without control groups. Processes are counted over all of the user's, so they are
+/// limited only where the user is the space's own.
+pub(crate) fn limit(processes: Option<u64>) -> Done {
     let no_more_than = |resource, most: u64| -> Done {
         let now = rustix::process::getrlimit(resource);
         let most = now.maximum.map_or(most, |maximum| maximum.min(most));
@@ -82,11 +83,7 @@ pub(crate) fn limit(launch: &Launch) -> Done {
     no_more_than(Resource::Nofile, 65_536)?;
     no_more_than(Resource::Memlock, 64 << 20)?;
     no_more_than(Resource::Msgqueue, 1 << 20)?;
-    // Counted over all processes of the user, so only where the user is the space's own.
-    if matches!(launch.walls, crate::plan::Walls::Full { .. }) {
-        no_more_than(Resource::Nproc, launch.processes)?;
-    }
-    Ok(())
+    processes.map_or(Ok(()), |most| no_more_than(Resource::Nproc, most))
 }
 
 /// Gives up every capability for good, and what set-user-id programs would give.

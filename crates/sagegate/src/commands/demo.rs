@@ -99,6 +99,8 @@ async fn demo(
         test_reset: false,
         runtime: RuntimeName::default(),
         apps,
+        engine: None,
+        images: None,
         fleeting: !kept,
     })
     .await?;

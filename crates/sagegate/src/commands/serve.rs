@@ -61,13 +61,21 @@ pub(crate) struct Arguments {
     /// POST /_sagegate/reset.
     #[arg(long)]
     pub(crate) test_reset: bool,
-    /// Where the apps of spaces run: as sandboxed processes of this machine, or not at all.
+    /// Where the apps of spaces run: as sandboxed processes of this machine, as containers of an engine,
+    /// or not at all.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) runtime: RuntimeName,
     /// Where the programs of apps are installed: jupyterlab (a Python environment), code-server
     /// [default: apps in the data directory].
     #[arg(long, value_name = "DIR")]
     pub(crate) apps: Option<PathBuf>,
+    /// With --runtime docker, the engine's socket, Docker's or podman's [default:
+    /// unix:///var/run/docker.sock, or unix:///run/podman/podman.sock].
+    #[arg(long, value_name = "unix:///PATH", env = "DOCKER_HOST")]
+    pub(crate) engine: Option<String>,
+    /// With --runtime docker, a file that says which image an app is in [default: sagegate-space].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) images: Option<PathBuf>,
     /// Whether the directory is removed when the server stops.
     #[arg(skip)]
     pub(crate) fleeting: bool,
@@ -144,7 +152,13 @@ impl Running {
         let limits = Limits::default();
         let gate = Arc::clone(&node.gate);
         let fleeting = arguments.memory || arguments.fleeting;
-        let wanted = Wanted { runtime: arguments.runtime, apps: arguments.apps, fleeting };
+        let wanted = Wanted {
+            runtime: arguments.runtime,
+            apps: arguments.apps,
+            engine: arguments.engine,
+            images: arguments.images,
+            fleeting,
+        };
         let spaces = Arc::new(Spaces::open(&node, address, wanted).await?);
         let control = Reset {
             node: Arc::clone(&node),

@@ -3,7 +3,7 @@
 
 use sagegate_api::sagemaker::{
     CreateImageVersionRequest, CreateImageVersionResponse, DeleteImageVersionRequest,
-    DeleteImageVersionResponse, ImageStatus, ImageVersionStatus, JobType, Processor,
+    DeleteImageVersionResponse, ImageStatus, ImageVersionStatus, JobType, Processor, ResourceSpec,
     UpdateImageVersionRequest, UpdateImageVersionResponse, VendorGuidance,
 };
 use sagegate_gate::env::{Env, Time};
@@ -239,6 +239,44 @@ impl<'a> Which<'a> {
         };
         named::need_on(action, state, scope, arn)
     }
+}
+
+/// A version of one of the account's own images, as an app names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChosenImage {
+    /// The ARN by which it was named: the version's, or the image's.
+    pub arn: String,
+    /// The container image of the version (`BaseImage`); nothing where there is none any more.
+    pub base_image: Option<String>,
+}
+
+/// The version that an app's specification names, if it is of an image of the account and region. The
+/// images that AWS provides are of accounts of AWS's.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub(super) fn chosen(
+    state: &dyn Read,
+    scope: &Scope,
+    spec: &ResourceSpec,
+) -> Result<Option<ChosenImage>, Fault> {
+    let below = |arn: &str, kind: &str| -> Option<String> {
+        arn.strip_prefix(&scope.arn("sagemaker", kind)).map(str::to_owned)
+    };
+    let found = |arn: &str, base_image| Some(ChosenImage { arn: arn.to_owned(), base_image });
+    if let Some(arn) = &spec.sage_maker_image_version_arn {
+        let Some(rest) = below(arn, "image-version/") else { return Ok(None) };
+        let version = match rest.split_once('/').map(|(name, number)| (name, number.parse())) {
+            Some((name, Ok(number))) => Which::Number(number).find(state, scope, name)?,
+            _ => None,
+        };
+        return Ok(found(arn, version.map(|it| it.base_image)));
+    }
+    let Some(arn) = &spec.sage_maker_image_arn else { return Ok(None) };
+    let Some(name) = below(arn, "image/") else { return Ok(None) };
+    let which = Which::of(None, spec.sage_maker_image_version_alias.as_deref())?;
+    let version = which.find(state, scope, &name)?;
+    Ok(found(arn, version.map(|it| it.base_image)))
 }
 
 /// Refuses aliases that are given twice or that another version of the image has.

@@ -18,8 +18,9 @@ use super::records::{DOMAINS, KEPT_HOMES, PROFILES};
 use super::sessions;
 use super::shapes::Word;
 use super::space_records::{self, APPS, AppRecord, SPACES};
-use super::{records, space_records as spaces};
+use super::{image_version, records, space_records as spaces};
 
+pub use super::image_version::ChosenImage;
 pub use super::notebook_workload::{DesiredNotebook, notebooks};
 pub use super::space_records::Owner;
 
@@ -74,6 +75,8 @@ pub struct Desired {
     pub execution_role: String,
     /// The instance type, such as `ml.t3.large`.
     pub instance_type: String,
+    /// The version of an image of the account that it is to run in, where it names one.
+    pub image: Option<ChosenImage>,
     /// A script to run before `lifecycle_script`: that of the built-in lifecycle configuration.
     pub built_in_lifecycle_script: Option<Vec<u8>>,
     /// A script to run before the app starts.
@@ -142,6 +145,7 @@ pub fn desired(state: &dyn Read) -> Result<Vec<Desired>, Fault> {
             profile: app.profile.clone(),
             execution_role: app.execution_role.clone(),
             instance_type: app.instance_type.clone(),
+            image: image_version::chosen(state, &scope, &app.spec.0)?,
             built_in_lifecycle_script: script(app.built_in_script.as_deref())?,
             lifecycle_script: script(app.script.as_deref())?,
             volume_gb: app.volume_gb,

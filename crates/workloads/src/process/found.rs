@@ -1,16 +1,13 @@
 //! A workload that runs, found by its directory.
 
 use std::fs::File;
-use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal};
 use sagegate_agent::process::Process;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::net::UnixStream;
 
 /// A hold on the first process of a workload.
 pub(super) struct Found {
@@ -61,27 +58,6 @@ impl Found {
         let Ok(hold) = hold else { return };
         let _ = hold.readable().await;
     }
-}
-
-/// A directory, held open: what is below it has a short name then, as addresses of unix sockets
-/// must (108 bytes, unix(7)), however long the directory's own is.
-pub(super) struct Held(OwnedFd);
-
-impl Held {
-    pub(super) fn open(directory: &Path) -> io::Result<Self> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(Self(rustix::fs::open(directory, flags, Mode::empty())?))
-    }
-
-    pub(super) fn below(&self, name: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/self/fd/{}/{name}", self.0.as_raw_fd()))
-    }
-}
-
-/// Connects to the agent of a directory.
-pub(super) async fn connect(directory: &Path) -> io::Result<UnixStream> {
-    let held = Held::open(directory)?;
-    UnixStream::connect(held.below("agent.sock")).await
 }
 
 /// The last of what the stages had to say.

@@ -16,21 +16,20 @@
 
 mod cgroups;
 mod found;
-mod homes;
 mod start;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use sagegate_agent::protocol::{Open, ToAgent};
-use tokio::io::AsyncWriteExt;
-
-use crate::runtime::{self, Capability, Doing, Failure, Isolation, Runtime, Spec, Stream};
+use crate::busy::Busy;
+use crate::held;
+use crate::homes::{self, Homes};
+use crate::runtime::{
+    self, Capability, Doing, Failure, Isolation, Runtime, Spec, Stream, is_name, read_spec,
+};
 use cgroups::Groups;
 use found::Found;
-use homes::Homes;
 
 /// How long the kernel may take to end processes that were killed.
 const KILLED: Duration = Duration::from_secs(10);
@@ -62,7 +61,7 @@ pub struct Process {
     groups: Groups,
     homes: Homes,
     /// One at a time for each workload.
-    busy: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    busy: Busy,
 }
 
 /// What walls can be built here.
@@ -92,7 +91,7 @@ impl Process {
         let groups = Groups::find(&homes.instance().name);
         let executable = settings.executable;
         let standing = OnceLock::new();
-        let busy = Mutex::default();
+        let busy = Busy::default();
         let alone = settings.alone;
         Ok(Self { directory, executable, alone, standing, groups, homes, busy })
     }
@@ -105,12 +104,6 @@ impl Process {
         self.directory.join("run").join(id)
     }
 
-    fn busy(&self, id: &str) -> Arc<tokio::sync::Mutex<()>> {
-        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        busy.retain(|_, lock| Arc::strong_count(lock) > 1);
-        Arc::clone(busy.entry(id.to_owned()).or_default())
-    }
-
     async fn list_all(&self) -> Result<Vec<Spec>, Failure> {
         let run = self.directory.join("run");
         let wrong = |error: std::io::Error| Failure::of(&run.display().to_string(), &error);
@@ -118,8 +111,7 @@ impl Process {
         for entry in std::fs::read_dir(&run).map_err(wrong)? {
             let name = entry.map_err(wrong)?.file_name();
             let Some(id) = name.to_str().filter(|it| is_name(it)) else { continue };
-            let lock = self.busy(id);
-            let _one = lock.lock().await;
+            let _one = self.busy.lock(id).await;
             let directory = run.join(id);
             match self.found(&directory).await {
                 Some(_) => match read_spec(&directory) {
@@ -173,13 +165,18 @@ impl Process {
     }
 
     async fn start_one(&self, spec: &Spec) -> Result<(), Failure> {
-        check(spec)?;
+        spec.check()?;
+        if let Some(image) = &spec.app.image {
+            return Err(Failure::new(format!(
+                "The image {image} cannot be run: apps are processes of this machine here. Start \
+                 Sagegate with --runtime docker."
+            )));
+        }
         let isolation = match self.standing() {
             Standing::Walls(isolation, _) => *isolation,
             Standing::Refused(cause) => return Err(Failure::new(cause.clone())),
         };
-        let lock = self.busy(&spec.id);
-        let _one = lock.lock().await;
+        let _one = self.busy.lock(&spec.id).await;
         let directory = self.run(&spec.id);
         if self.found(&directory).await.is_some() {
             return Ok(());
@@ -195,7 +192,7 @@ impl Process {
     /// Ends a workload; its lock is held by the caller.
     async fn end(&self, id: &str, grace: Duration) -> Result<(), Failure> {
         if let Some(found) = self.found(&self.run(id)).await {
-            if !grace.is_zero() && self.ask_to_stop(id, grace).await.is_ok() {
+            if !grace.is_zero() && runtime::ask_to_stop(self, id, grace).await.is_ok() {
                 // The agent ends by itself when the grace is over.
                 let _ = tokio::time::timeout(grace + Duration::from_secs(1), found.ended()).await;
             }
@@ -207,20 +204,6 @@ impl Process {
         self.clean(id);
         Ok(())
     }
-
-    async fn ask_to_stop(&self, id: &str, grace: Duration) -> Result<(), Failure> {
-        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-        let asked = async {
-            let mut stream = runtime::open(self, id, &Open::Control).await?;
-            let mut line = serde_json::to_vec(&ToAgent::Stop { grace_ms })
-                .map_err(|error| Failure::new(error.to_string()))?;
-            line.push(b'\n');
-            stream.write_all(&line).await.map_err(|error| Failure::of("the agent", &error))
-        };
-        tokio::time::timeout(Duration::from_secs(2), asked)
-            .await
-            .map_err(|_| Failure::new("the agent does not answer"))?
-    }
 }
 
 impl Runtime for Process {
@@ -230,7 +213,15 @@ impl Runtime for Process {
             Standing::Refused(cause) => (None, vec![cause.clone()]),
         };
         missing.extend(self.groups.missing().iter().cloned());
-        Capability { runtime: "process", isolation, limits: self.groups.held(), missing }
+        let form = match isolation {
+            Some(Isolation::Full) => {
+                "processes in namespaces of their own, each home with a user of its own"
+            }
+            Some(Isolation::OneUser) => "processes in namespaces of their own, all as this user",
+            Some(Isolation::None) | None => "processes of this user",
+        };
+        let (form, limits) = (form.to_owned(), self.groups.held());
+        Capability { runtime: "process", form, isolation, limits, missing }
     }
 
     fn start<'a>(&'a self, spec: &'a Spec) -> Doing<'a, Result<(), Failure>> {
@@ -243,7 +234,7 @@ impl Runtime for Process {
 
     fn connect<'a>(&'a self, id: &'a str) -> Doing<'a, Result<Stream, Failure>> {
         Box::pin(async move {
-            let stream = found::connect(&self.run(id)).await.map_err(|error| {
+            let stream = held::connect(&self.run(id)).await.map_err(|error| {
                 Failure::new(format!("the workload {id} does not run: {error}"))
             })?;
             Ok(Box::new(stream) as Stream)
@@ -255,8 +246,7 @@ impl Runtime for Process {
             if !is_name(id) {
                 return Ok(());
             }
-            let lock = self.busy(id);
-            let _one = lock.lock().await;
+            let _one = self.busy.lock(id).await;
             self.end(id, grace).await
         })
     }
@@ -281,15 +271,7 @@ impl Runtime for Process {
     }
 
     fn forget_home<'a>(&'a self, home: &'a str) -> Doing<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            if !is_name(home) {
-                return Ok(());
-            }
-            if let Some(user) = self.list_all().await?.iter().find(|it| it.home == home) {
-                return Err(Failure::new(format!("the home {home} is in use by {}", user.id)));
-            }
-            tokio::task::block_in_place(|| self.homes.remove(home))
-        })
+        Box::pin(async move { self.homes.forget(home, &self.list_all().await?) })
     }
 }
 
@@ -297,28 +279,4 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.groups.tidy();
     }
-}
-
-/// Whether a name is fit for a directory: 1 to 64 of `[a-z0-9-]`.
-fn is_name(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && name.bytes().all(|it| matches!(it, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-}
-
-fn check(spec: &Spec) -> Result<(), Failure> {
-    for (what, name) in [("id", &spec.id), ("home", &spec.home), ("host name", &spec.hostname)] {
-        if !is_name(name) {
-            return Err(Failure::new(format!(
-                "the {what} {name:?} is not made of 1 to 64 small letters, digits and hyphens"
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn read_spec(directory: &Path) -> Result<Spec, Failure> {
-    let path = directory.join("spec.json");
-    let text = std::fs::read(&path).map_err(|it| Failure::of(&path.display().to_string(), &it))?;
-    serde_json::from_slice(&text)
-        .map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }

@@ -8,22 +8,18 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use sagegate_agent::COMMAND;
-use sagegate_agent::plan::{HOME, Launch, Plan, READY, USER, Walls};
-use sagegate_agent::protocol::Relay;
+use sagegate_agent::plan::{HOME, Launch, Plan, READY, Walls};
 use tokio::io::AsyncReadExt;
 
-use super::found::{Held, last_words};
-use super::homes::{private, write_private};
+use super::found::last_words;
 use super::{Process, Standing};
+use crate::held::Held;
+use crate::homes::{Whose, private, write_private};
+use crate::plan::{PORT, Seen, plan};
 use crate::runtime::{Failure, Isolation, Spec};
 
 /// How long a sandbox may take to stand.
 const STANDS: Duration = Duration::from_secs(30);
-
-/// The app's port in a network namespace of its own.
-const PORT: u16 = 8888;
-/// The relays' ports there.
-const RELAYS: [(Relay, u16); 2] = [(Relay::Credentials, 9169), (Relay::Api, 9170)];
 
 impl Process {
     /// Starts a workload in an empty directory.
@@ -36,7 +32,8 @@ impl Process {
         let wrong = |error: std::io::Error| Failure::of(&directory.display().to_string(), &error);
         private(&directory.join("root"))?;
         let full = isolation == Isolation::Full;
-        let (uid, gid) = self.homes.ready(&spec.home, full)?;
+        let whose = if full { Whose::ItsOwn } else { Whose::ThisUsers };
+        let (uid, gid) = self.homes.ready(&spec.home, whose)?;
         let root = directory.join("root");
         let walls = match isolation {
             Isolation::Full => Walls::Full { root, uid, gid },
@@ -49,7 +46,11 @@ impl Process {
         }
         let groups = self.groups.make(&spec.id, &spec.limits)?;
         let home = self.homes.path(&spec.home);
-        let plan = plan(spec, &walls, &home, &tmp, self.alone);
+        let seen = match walls {
+            Walls::None => Seen::Host { home: &home, tmp: &tmp },
+            Walls::OneUser { .. } | Walls::Full { .. } => Seen::Own,
+        };
+        let plan = plan(spec, seen, self.alone);
         let launch = Launch {
             walls,
             groups,
@@ -100,37 +101,6 @@ impl Process {
             )));
         }
         Ok(())
-    }
-}
-
-/// What the agent is told.
-fn plan(spec: &Spec, walls: &Walls, home: &Path, tmp: &Path, alone: Option<u64>) -> Plan {
-    let open = *walls == Walls::None;
-    let (home, tmp) = if open { (home, tmp) } else { (Path::new(HOME), Path::new("/tmp")) };
-    let mut env: BTreeMap<String, String> = [
-        ("HOME", home.display().to_string()),
-        ("LANG", "C.UTF-8".to_owned()),
-        ("LOGNAME", USER.to_owned()),
-        ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
-        ("SHELL", "/bin/bash".to_owned()),
-        ("TMPDIR", tmp.display().to_string()),
-        ("USER", USER.to_owned()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into();
-    env.extend(spec.app.env.clone());
-    Plan {
-        home: home.to_owned(),
-        tmp: tmp.to_owned(),
-        command: spec.app.command.clone(),
-        env,
-        port: if open { 0 } else { PORT },
-        probe: spec.app.probe.clone(),
-        activity: spec.app.activity.clone(),
-        lifecycle_scripts: spec.lifecycle_scripts.clone(),
-        relays: RELAYS.iter().map(|(it, port)| (*it, if open { 0 } else { *port })).collect(),
-        alone,
-        sweep: open,
     }
 }
 

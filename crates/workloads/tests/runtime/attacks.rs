@@ -1,36 +1,47 @@
 //! What code in a space tries against its neighbours and the host. As root, where every wall must
-//! stand; without root these tests have nothing to say and say so.
+//! stand; without root these tests have nothing to say and say so. A container has the machine's /sys,
+//! unwritable, and homes of one user: what goes by that is asked of processes alone.
 
 use std::time::Duration;
 
-use super::common::{PATIENCE, Place, run, serving, spec};
+use super::common::{PATIENCE, Place, every_runtime, run, serving, spec};
 use sagegate_agent::protocol::{App, Open};
-use sagegate_workloads::runtime::{Isolation, Runtime, open};
+use sagegate_workloads::runtime::{Isolation, open};
 use tokio::io::AsyncWriteExt;
 
+every_runtime! {
+    ways_out_of_the_root_are_closed,
+    links_in_a_home_lead_nowhere,
+    processes_of_others_are_neither_seen_nor_ended,
+    rights_cannot_be_had_again,
+    the_network_is_its_own,
+    processes_and_memory_are_bounded,
+    an_app_that_uses_up_its_memory_is_told_and_the_neighbour_lives,
+}
+
 /// Two spaces beside each other, or nothing where not every wall stands.
-async fn neighbours() -> Option<Place> {
-    let place = Place::new();
+async fn neighbours(place: Place) -> Option<Place> {
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped: not root");
         return None;
     }
-    assert_eq!(place.runtime.capability().isolation, Some(Isolation::Full));
-    serving(&place.runtime, &spec("mine", "mine")).await;
-    serving(&place.runtime, &spec("theirs", "theirs")).await;
-    let said = run(&place.runtime, "theirs", "echo s3cret > ~/secret; chmod 777 ~ ~/secret").await;
+    let best = if place.is_docker() { Isolation::OneUser } else { Isolation::Full };
+    assert_eq!(place.runtime().capability().isolation, Some(best));
+    serving(place.runtime(), &spec("mine", "mine")).await;
+    serving(place.runtime(), &spec("theirs", "theirs")).await;
+    let said = run(place.runtime(), "theirs", "echo s3cret > ~/secret; chmod 777 ~ ~/secret").await;
     assert_eq!(said, "");
     Some(place)
 }
 
 /// Runs a script as the attacker.
 async fn attack(place: &Place, script: &str) -> String {
-    run(&place.runtime, "mine", script).await
+    run(place.runtime(), "mine", script).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_of_the_host_and_of_neighbours_are_not_there() {
-    let Some(place) = neighbours().await else { return };
+    let Some(place) = neighbours(Place::process()).await else { return };
     let outside = place.directory.path().display().to_string();
     for path in [outside.as_str(), "/root", "/etc/shadow", "/sys", "/boot", "/mnt", "/home/ubuntu"]
     {
@@ -48,9 +59,8 @@ async fn files_of_the_host_and_of_neighbours_are_not_there() {
     place.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn ways_out_of_the_root_are_closed() {
-    let Some(place) = neighbours().await else { return };
+async fn ways_out_of_the_root_are_closed(place: Place) {
+    let Some(place) = neighbours(place).await else { return };
     for path in ["/../../../root", "/proc/1/root/root", "/proc/self/root/root"] {
         let said = attack(&place, &format!("ls -A {path}; cat {path}/.bashrc")).await;
         assert!(!said.contains(".cargo") && !said.contains("alias"), "{path}: {said}");
@@ -67,10 +77,9 @@ async fn ways_out_of_the_root_are_closed() {
     place.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn links_in_a_home_lead_nowhere() {
-    let Some(place) = neighbours().await else { return };
-    let runtime = &place.runtime;
+async fn links_in_a_home_lead_nowhere(place: Place) {
+    let Some(place) = neighbours(place).await else { return };
+    let runtime = place.runtime();
     let host = place.directory.path().join("workloads/homes/theirs");
     let script = format!(
         "ln -s {} ~/a; ln -s / ~/b; ln -s /etc/shadow ~/c; ls -a ~/a/; cat ~/c; \
@@ -89,10 +98,9 @@ async fn links_in_a_home_lead_nowhere() {
     place.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn processes_of_others_are_neither_seen_nor_ended() {
-    let Some(place) = neighbours().await else { return };
-    let runtime = &place.runtime;
+async fn processes_of_others_are_neither_seen_nor_ended(place: Place) {
+    let Some(place) = neighbours(place).await else { return };
+    let runtime = place.runtime();
     let seen = attack(&place, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '").await;
     assert_eq!(seen.matches(" serve ").count(), 1, "{seen}");
     let me = std::process::id();
@@ -112,9 +120,8 @@ async fn processes_of_others_are_neither_seen_nor_ended() {
     place.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn rights_cannot_be_had_again() {
-    let Some(place) = neighbours().await else { return };
+async fn rights_cannot_be_had_again(place: Place) {
+    let Some(place) = neighbours(place).await else { return };
     let status = attack(&place, "grep -E '^(Cap|NoNewPrivs|Groups)' /proc/self/status").await;
     for line in status.lines().filter(|it| it.starts_with("Cap")) {
         assert!(line.ends_with("\t0000000000000000"), "{status}");
@@ -147,7 +154,7 @@ async fn rights_cannot_be_had_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keyrings_are_nobodys() {
-    let Some(place) = neighbours().await else { return };
+    let Some(place) = neighbours(Place::process()).await else { return };
     // keyctl(KEYCTL_GET_KEYRING_ID, session), add_key, request_key.
     let script = r#"python3 - <<'END'
 import ctypes
@@ -163,9 +170,8 @@ END"#;
     place.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_network_is_its_own() {
-    let Some(place) = neighbours().await else { return };
+async fn the_network_is_its_own(place: Place) {
+    let Some(place) = neighbours(place).await else { return };
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let said = attack(&place, &format!("exec 3<>/dev/tcp/127.0.0.1/{port} && echo REACHED")).await;
@@ -174,17 +180,16 @@ async fn the_network_is_its_own() {
     let said = attack(&place, "exec 3<>/dev/tcp/192.0.2.1/80 && echo REACHED").await;
     assert!(said.contains("unreachable"), "{said}");
     // Both have the same port, and each its own app behind it.
-    run(&place.runtime, "theirs", "(echo theirs; sleep 60) > /tmp/x 2>&1 &").await;
+    run(place.runtime(), "theirs", "(echo theirs; sleep 60) > /tmp/x 2>&1 &").await;
     assert!(attack(&place, "cat /tmp/x").await.contains("No such file"));
     // Names of sockets without a file belong to the network too.
     assert_eq!(attack(&place, "tail -n +2 /proc/net/unix | grep -c workloads").await, "0\n");
     place.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn processes_and_memory_are_bounded() {
-    let Some(place) = neighbours().await else { return };
-    let runtime = &place.runtime;
+async fn processes_and_memory_are_bounded(place: Place) {
+    let Some(place) = neighbours(place).await else { return };
+    let runtime = place.runtime();
     let bomb = "i=0; while (( i < 500 )); do sleep 30 & (( i++ )); done 2>/tmp/errors; \
                 ls -d /proc/[0-9]* | wc -l; grep -c 'Resource temporarily' /tmp/errors";
     let said = tokio::time::timeout(PATIENCE, attack(&place, bomb)).await;
@@ -208,10 +213,9 @@ async fn processes_and_memory_are_bounded() {
     place.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_app_that_uses_up_its_memory_is_told_and_the_neighbour_lives() {
-    let Some(place) = neighbours().await else { return };
-    let runtime = &place.runtime;
+async fn an_app_that_uses_up_its_memory_is_told_and_the_neighbour_lives(place: Place) {
+    let Some(place) = neighbours(place).await else { return };
+    let runtime = place.runtime();
     if !runtime.capability().limits.contains(&"memory") {
         return;
     }
@@ -228,15 +232,15 @@ async fn an_app_that_uses_up_its_memory_is_told_and_the_neighbour_lives() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_home_has_a_user_that_nothing_else_has() {
     use std::os::unix::fs::MetadataExt;
-    let Some(place) = neighbours().await else { return };
+    let Some(place) = neighbours(Place::process()).await else { return };
     let homes = place.directory.path().join("workloads/homes");
     let owner = |name: &str| std::fs::metadata(homes.join(name)).unwrap().uid();
     let (mine, theirs) = (owner("mine"), owner("theirs"));
     assert!(mine != theirs && mine >= 1_000_000_000 && theirs >= 1_000_000_000);
     attack(&place, "touch ~/x").await;
     assert_eq!(owner("mine/x"), mine);
-    place.runtime.stop("mine", Duration::ZERO).await.unwrap();
-    serving(&place.again(), &spec("later", "mine")).await;
+    place.runtime().stop("mine", Duration::ZERO).await.unwrap();
+    serving(&*place.again().await, &spec("later", "mine")).await;
     assert_eq!(owner("mine"), mine);
     place.end().await;
 }

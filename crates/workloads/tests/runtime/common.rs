@@ -1,35 +1,77 @@
 //! What tests of runtimes share: a place to start workloads in, and ways to ask them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::image;
 use sagegate_agent::protocol::{App, CONTROL_LINE, FromAgent, Open, Status};
-use sagegate_workloads::process::{Process, Settings};
+use sagegate_workloads::docker::{self, Docker};
+use sagegate_workloads::process::{self, Process};
 use sagegate_workloads::runtime::{Failure, Limits, Network, Program, Runtime, Spec, Stream, open};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 /// How long anything may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A directory with a process runtime over it. What runs in it ends by itself if a test fails.
+/// A directory with a runtime over it. What runs in it ends by itself if a test fails.
 pub(crate) struct Place {
     pub(crate) directory: tempfile::TempDir,
-    pub(crate) runtime: Process,
+    runtime: Arc<dyn Runtime>,
+    /// The engine and the image, where there are containers.
+    docker: Option<(String, String)>,
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Place {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn process() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let runtime = again(&directory);
-        Self { directory, runtime }
+        let runtime = process(&directory);
+        Self { directory, runtime, docker: None }
+    }
+
+    /// Nothing where there is no engine, which is said.
+    pub(crate) async fn docker() -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        match docker(&directory, "").await {
+            Ok(runtime) => {
+                let image = image::ready(runtime.engine()).await;
+                let docker_of = Some((runtime.engine().to_owned(), image.clone()));
+                let runtime = Arc::new(docker(&directory, &image).await.unwrap());
+                Some(Self { directory, runtime, docker: docker_of })
+            }
+            Err(failure) if std::env::var_os(ENGINE).is_none_or(|it| it == "none") => {
+                eprintln!("skipped: {failure}");
+                None
+            }
+            Err(failure) => panic!("{ENGINE}: {failure}"),
+        }
+    }
+
+    pub(crate) fn runtime(&self) -> &dyn Runtime {
+        &*self.runtime
+    }
+
+    pub(crate) fn is_docker(&self) -> bool {
+        self.docker.is_some()
+    }
+
+    pub(crate) fn engine(&self) -> &str {
+        &self.docker.as_ref().unwrap().0
+    }
+
+    pub(crate) fn image(&self) -> Option<&str> {
+        self.docker.as_ref().map(|(_, image)| image.as_str())
     }
 
     /// A second runtime over the same directory, as after a restart.
-    pub(crate) fn again(&self) -> Process {
-        again(&self.directory)
+    pub(crate) async fn again(&self) -> Arc<dyn Runtime> {
+        match self.image() {
+            Some(image) => Arc::new(docker(&self.directory, image).await.unwrap()),
+            None => process(&self.directory),
+        }
     }
 
     pub(crate) async fn end(self) {
@@ -39,17 +81,66 @@ impl Place {
     }
 }
 
-fn again(directory: &tempfile::TempDir) -> Process {
-    // No two instances of one test run have the same name.
+/// The variable that names the engine's socket for tests, `unix:///PATH`; `none` for none. Without it
+/// the usual places are tried.
+const ENGINE: &str = "SAGEGATE_TEST_ENGINE";
+
+/// No two instances of one test run have the same name.
+fn name() -> String {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed) + std::process::id().wrapping_mul(64);
-    Process::open(Settings {
+    format!("{number:08x}")
+}
+
+fn process(directory: &tempfile::TempDir) -> Arc<dyn Runtime> {
+    let settings = process::Settings {
         directory: directory.path().join("workloads"),
         executable: env!("CARGO_BIN_EXE_sagegate-test-space").into(),
-        instance: format!("{number:08x}"),
+        instance: name(),
         alone: Some(120),
-    })
-    .unwrap()
+    };
+    Arc::new(Process::open(settings).unwrap())
 }
+
+async fn docker(directory: &tempfile::TempDir, image: &str) -> Result<Docker, Failure> {
+    let engine = std::env::var(ENGINE).ok();
+    if engine.as_deref() == Some("none") {
+        return Err(Failure::new(format!("{ENGINE} is none")));
+    }
+    let settings = docker::Settings {
+        directory: directory.path().join("workloads"),
+        executable: env!("CARGO_BIN_EXE_sagegate-test-space").into(),
+        instance: name(),
+        alone: Some(120),
+        engine,
+        image: image.to_owned(),
+    };
+    Docker::open(settings).await
+}
+
+/// Has every runtime pass every test.
+macro_rules! every_runtime {
+    ($($name:ident,)*) => {
+        mod process {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $name() {
+                    super::$name(crate::common::Place::process()).await;
+                }
+            )*
+        }
+        mod docker {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $name() {
+                    if let Some(place) = crate::common::Place::docker().await {
+                        super::$name(place).await;
+                    }
+                }
+            )*
+        }
+    };
+}
+pub(crate) use every_runtime;
 
 /// A workload whose app does as it is told. `{executable}` in a command is the test's executable.
 pub(crate) fn spec(id: &str, home: &str) -> Spec {
@@ -63,6 +154,7 @@ pub(crate) fn spec(id: &str, home: &str) -> Spec {
             probe: "/api".to_owned(),
             activity: None,
             needs: vec![env!("CARGO_BIN_EXE_sagegate-test-space").into()],
+            image: None,
         },
         lifecycle_scripts: Vec::new(),
         limits: Limits { cpu_milli: 1000, memory: 256 << 20, pids: 100 },

@@ -1,18 +1,32 @@
-//! What every runtime does, whichever it is.
+//! What every runtime does, whichever it is. Where no container engine is present, those of `docker` say
+//! that they are skipped.
 
 use std::time::Duration;
 
-use super::common::{Control, Place, ask, run, serving, spec, until};
+use super::common::{Control, Place, ask, every_runtime, run, serving, spec, until};
 use sagegate_agent::protocol::{App, FromAgent, Open, Relay, ToAgent};
-use sagegate_workloads::runtime::{Isolation, Runtime, open};
+use sagegate_workloads::runtime::{Isolation, open};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+every_runtime! {
+    starting_twice_is_starting_once_and_an_app_comes_to_serve,
+    what_runs_is_found_by_another_process_and_stays_as_it_was,
+    a_stop_leaves_nothing_but_the_home,
+    an_app_is_asked_to_end_before_it_is_ended,
+    an_app_that_ends_is_told_with_its_last_words,
+    an_app_that_cannot_be_started_is_told,
+    a_lifecycle_script_runs_first_and_its_failure_is_told,
+    a_space_knows_who_and_where_it_is,
+    connections_go_in_by_port_and_out_by_relay,
+    nonsense_on_the_control_socket_hurts_nobody,
+    activity_is_seen_in_the_file_that_clients_write,
+    names_that_are_none_are_refused,
+}
 
 const GRACE: Duration = Duration::from_secs(5);
 
-#[tokio::test(flavor = "multi_thread")]
-async fn starting_twice_is_starting_once_and_an_app_comes_to_serve() {
-    let place = Place::new();
-    let runtime = &place.runtime;
+async fn starting_twice_is_starting_once_and_an_app_comes_to_serve(place: Place) {
+    let runtime = place.runtime();
     let spec = spec("w1", "h1");
     serving(runtime, &spec).await;
     let first = run(runtime, "w1", "echo $PPID").await;
@@ -22,22 +36,18 @@ async fn starting_twice_is_starting_once_and_an_app_comes_to_serve() {
     place.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_runs_is_found_by_another_process_and_stays_as_it_was() {
-    let place = Place::new();
+async fn what_runs_is_found_by_another_process_and_stays_as_it_was(place: Place) {
     let spec = spec("w1", "h1");
-    serving(&place.runtime, &spec).await;
-    let first = run(&place.runtime, "w1", "echo $PPID").await;
-    let again = place.again();
+    serving(place.runtime(), &spec).await;
+    let first = run(place.runtime(), "w1", "echo $PPID").await;
+    let again = place.again().await;
     assert_eq!(again.list().await.unwrap(), [spec]);
-    assert_eq!(run(&again, "w1", "echo $PPID").await, first);
+    assert_eq!(run(&*again, "w1", "echo $PPID").await, first);
     place.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stop_leaves_nothing_but_the_home() {
-    let place = Place::new();
-    let runtime = &place.runtime;
+async fn a_stop_leaves_nothing_but_the_home(place: Place) {
+    let runtime = place.runtime();
     let one = spec("w1", "h1");
     serving(runtime, &one).await;
     run(runtime, "w1", "echo kept > ~/note; setsid sleep 600 >/dev/null 2>&1 & disown").await;
@@ -63,10 +73,8 @@ async fn a_stop_leaves_nothing_but_the_home() {
     place.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_app_is_asked_to_end_before_it_is_ended() {
-    let place = Place::new();
-    let runtime = &place.runtime;
+async fn an_app_is_asked_to_end_before_it_is_ended(place: Place) {
+    let runtime = place.runtime();
     let mut spec = spec("w1", "h1");
     let serve = spec.app.command.join(" ");
     let script = format!("trap 'echo asked > ~/asked; exit 0' TERM; {serve} & wait");
@@ -79,10 +87,8 @@ async fn an_app_is_asked_to_end_before_it_is_ended() {
     place.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_app_that_ends_is_told_with_its_last_words() {
-    let place = Place::new();
-    let runtime = &place.runtime;
+async fn an_app_that_ends_is_told_with_its_last_words(place: Place) {
+    let runtime = place.runtime();
     let mut spec = spec("w1", "h1");
     let script = "echo one; echo two >&2; exit 3".to_owned();
     spec.app.command = vec!["/bin/bash".to_owned(), "-c".to_owned(), script];
@@ -97,22 +103,18 @@ async fn an_app_that_ends_is_told_with_its_last_words() {
     place.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_app_that_cannot_be_started_is_told() {
-    let place = Place::new();
+async fn an_app_that_cannot_be_started_is_told(place: Place) {
     let mut spec = spec("w1", "h1");
     spec.app.command = vec!["/no/such/program".to_owned()];
-    place.runtime.start(&spec).await.unwrap();
-    let status = until(&place.runtime, "w1", |it| it.app != App::Starting).await;
+    place.runtime().start(&spec).await.unwrap();
+    let status = until(place.runtime(), "w1", |it| it.app != App::Starting).await;
     let App::Ended { reason, .. } = status.app else { panic!("{status:?}") };
     assert!(reason.starts_with("The app could not be started: /no/such/program"), "{reason}");
     place.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lifecycle_script_runs_first_and_its_failure_is_told() {
-    let place = Place::new();
-    let runtime = &place.runtime;
+async fn a_lifecycle_script_runs_first_and_its_failure_is_told(place: Place) {
+    let runtime = place.runtime();
     let mut good = spec("w1", "h1");
     good.lifecycle_scripts = vec![b"#!/bin/bash\nset -eux\npwd > prepared\n".to_vec()];
     serving(runtime, &good).await;
@@ -131,10 +133,8 @@ async fn a_lifecycle_script_runs_first_and_its_failure_is_told() {
     place.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_space_knows_who_and_where_it_is() {
-    let place = Place::new();
-    let runtime = &place.runtime;
+async fn a_space_knows_who_and_where_it_is(place: Place) {
+    let runtime = place.runtime();
     serving(runtime, &spec("w1", "h1")).await;
     let env = ask(runtime, "w1", "GET /env HTTP/1.1\r\n\r\n").await.unwrap();
     assert!(env.contains("USER=sagemaker-user\n"), "{env}");
@@ -157,10 +157,8 @@ async fn a_space_knows_who_and_where_it_is() {
     place.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn connections_go_in_by_port_and_out_by_relay() {
-    let place = Place::new();
-    let runtime = &place.runtime;
+async fn connections_go_in_by_port_and_out_by_relay(place: Place) {
+    let runtime = place.runtime();
     serving(runtime, &spec("w1", "h1")).await;
     let mut control = Control::open(runtime, "w1").await;
     let FromAgent::Status(_) = control.next().await else { panic!("no status first") };
@@ -190,10 +188,8 @@ async fn connections_go_in_by_port_and_out_by_relay() {
     place.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nonsense_on_the_control_socket_hurts_nobody() {
-    let place = Place::new();
-    let runtime = &place.runtime;
+async fn nonsense_on_the_control_socket_hurts_nobody(place: Place) {
+    let runtime = place.runtime();
     serving(runtime, &spec("w1", "h1")).await;
     for nonsense in [&b"\n"[..], b"{\"open\":\"all\"}\n", b"\xff\xff\n", &[b'x'; 9000]] {
         let mut stream = runtime.connect("w1").await.unwrap();
@@ -209,10 +205,8 @@ async fn nonsense_on_the_control_socket_hurts_nobody() {
     place.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn activity_is_seen_in_the_file_that_clients_write() {
-    let place = Place::new();
-    let runtime = &place.runtime;
+async fn activity_is_seen_in_the_file_that_clients_write(place: Place) {
+    let runtime = place.runtime();
     let mut spec = spec("w1", "h1");
     spec.lifecycle_scripts = vec![
         b"echo 2026-01-02T03:04:05.000Z > $TMPDIR/.sagemaker-last-active-timestamp\n".to_vec(),
@@ -223,13 +217,11 @@ async fn activity_is_seen_in_the_file_that_clients_write() {
     place.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn names_that_are_none_are_refused() {
-    let place = Place::new();
+async fn names_that_are_none_are_refused(place: Place) {
     for (id, home) in [("../w", "h"), ("w", ".."), ("", "h"), ("w", "h/x"), ("W", "h")] {
-        let refused = place.runtime.start(&spec(id, home)).await.unwrap_err();
+        let refused = place.runtime().start(&spec(id, home)).await.unwrap_err();
         assert!(refused.message.contains("is not made of"), "{refused}");
     }
-    assert!(place.runtime.connect("../../x").await.is_err());
+    assert!(place.runtime().connect("../../x").await.is_err());
     place.end().await;
 }

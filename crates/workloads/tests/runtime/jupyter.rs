@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sagegate_api::sagemaker::AppType;
 use sagegate_workloads::apps::Catalog;
-use sagegate_workloads::runtime::{Limits, Runtime};
+use sagegate_workloads::runtime::Limits;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -28,14 +28,14 @@ async fn jupyterlab_serves_below_its_path() {
     };
     let catalog = Catalog::new(apps.into(), "");
     let mut wanted = spec("lab", "lab");
-    wanted.app = catalog.program(AppType::JupyterLab).unwrap();
+    wanted.app = catalog.program(AppType::JupyterLab, None).unwrap();
     wanted.limits = Limits { cpu_milli: 2000, memory: 4 << 30, pids: 4096 };
-    let place = Place::new();
+    let place = Place::process();
     for round in 0..3 {
         let started = Instant::now();
-        place.runtime.start(&wanted).await.unwrap();
+        place.runtime().start(&wanted).await.unwrap();
         let agent = started.elapsed();
-        serving(&place.runtime, &wanted).await;
+        serving(place.runtime(), &wanted).await;
         let served = started.elapsed();
 
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -64,9 +64,9 @@ async fn jupyterlab_serves_below_its_path() {
 
         let request =
             "GET /jupyterlab/default/lab HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-        let page = ask(&place.runtime, "lab", request).await.unwrap();
+        let page = ask(place.runtime(), "lab", request).await.unwrap();
         assert!(page.contains("JupyterLab"), "{page}");
-        place.runtime.stop("lab", Duration::from_secs(5)).await.unwrap();
+        place.runtime().stop("lab", Duration::from_secs(5)).await.unwrap();
     }
     place.end().await;
 }

@@ -106,7 +106,7 @@ fn apps(directory: &Path) -> std::path::PathBuf {
 impl House {
     /// Nothing where not every wall stands: the fake environment is made for that.
     pub(super) async fn new() -> Option<Self> {
-        let place = Place::new();
+        let place = Place::process();
         if !rustix::process::geteuid().is_root() {
             eprintln!("skipped: not root");
             return None;
@@ -175,7 +175,7 @@ impl House {
         };
         gate.call::<CreateRole>(&context, &role).await.unwrap();
         let catalog = Catalog::new(apps(place.directory.path()), "/none");
-        let (keeper, task) = keep(&gate, place.again(), catalog);
+        let (keeper, task) = keep(&gate, place.again().await, catalog);
         let present = Arc::new(Present(Mutex::new(keeper.reaction())));
         gate.follow(vec![Arc::clone(&present) as Arc<dyn Reaction>]);
         Some(Self { place, gate, scope, keeper, task, present })
@@ -186,7 +186,7 @@ impl House {
         self.task.abort();
         self.keeper.leave().await;
         let catalog = Catalog::new(self.place.directory.path().join("apps"), "/none");
-        (self.keeper, self.task) = keep(&self.gate, self.place.again(), catalog);
+        (self.keeper, self.task) = keep(&self.gate, self.place.again().await, catalog);
         *self.present.0.lock().unwrap() = self.keeper.reaction();
     }
 
@@ -238,15 +238,11 @@ impl House {
 
 fn keep(
     gate: &Arc<Gate>,
-    runtime: sagegate_workloads::process::Process,
+    runtime: Arc<dyn Runtime>,
     catalog: Catalog,
 ) -> (Arc<Keeper>, JoinHandle<()>) {
-    let keeper = Keeper::new(Parts {
-        gate: Arc::clone(gate),
-        runtime: Arc::new(runtime),
-        catalog,
-        door: Arc::new(Echo),
-    });
+    let keeper =
+        Keeper::new(Parts { gate: Arc::clone(gate), runtime, catalog, door: Arc::new(Echo) });
     let task = keeper.run();
     (keeper, task)
 }
@@ -363,12 +359,12 @@ async fn an_app_that_ends_by_itself_or_is_killed_is_failed() {
 async fn what_nobody_wants_is_ended_and_homes_of_nobody_go() {
     let Some(mut house) = House::new().await else { return };
     house.task.abort();
-    serving(&house.place.runtime, &spec("orphan", "nobodys")).await;
+    serving(house.place.runtime(), &spec("orphan", "nobodys")).await;
     house.restart().await;
-    let ended = house.place.runtime.ended("orphan");
+    let ended = house.place.runtime().ended("orphan");
     tokio::time::timeout(PATIENCE, ended).await.unwrap();
     let gone = async {
-        while !house.place.runtime.homes().await.unwrap().is_empty() {
+        while !house.place.runtime().homes().await.unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };

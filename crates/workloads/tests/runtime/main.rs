@@ -7,6 +7,8 @@
 mod attacks;
 mod common;
 mod conformance;
+mod docker;
+mod image;
 mod jupyter;
 mod keeper;
 mod notebooks;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use sagegate_api::sagemaker::NotebookInstanceStatus as Status;
 use sagegate_services::sagemaker::notebook_records::{NOTEBOOKS, NotebookRecord, RUNS, RunRecord};
 use sagegate_services::sagemaker::shapes::Word;
-use sagegate_workloads::runtime::Runtime as _;
 use serde_json::{Value, json};
 
 use super::common::{PATIENCE, run};
@@ -122,6 +121,6 @@ async fn what_a_notebook_instance_cannot_have_is_told() {
     let reason = failed.failure_reason.unwrap();
     assert_eq!(reason, "The lifecycle script ended with exit code 7. It wrote: oh");
     assert_eq!(house.keeper.runtime().list().await.unwrap(), []);
-    assert!(house.place.runtime.homes().await.unwrap().contains(&"notebook-one".to_owned()));
+    assert!(house.place.runtime().homes().await.unwrap().contains(&"notebook-one".to_owned()));
     house.end().await;
 }

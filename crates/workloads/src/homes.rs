@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use crate::runtime::Failure;
+use crate::runtime::{Failure, Spec, is_name};
 
 /// The first user id that is given. Below are those of people, services and, by the usual
 /// settings, of container engines and directories.
@@ -26,15 +26,44 @@ const INSTANCES: u32 = 16_000;
 
 /// What an instance remembers about its homes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Instance {
+pub(crate) struct Instance {
     /// Its name among instances on this machine.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The user id of the next home.
     next: u32,
 }
 
+/// Whose a home is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// The user's who runs Sagegate.
+    ThisUsers,
+    /// A user's of its own, whom nothing else on the machine has.
+    ItsOwn,
+    /// This user's and group's.
+    Of(u32, u32),
+}
+
+impl Whose {
+    /// Refuses a home that is somebody else's: it was made by another runtime or without root.
+    fn check(self, home: &str, path: &Path, owner: u32) -> Result<(), Failure> {
+        match self {
+            Self::ItsOwn if owner < FIRST => Err(Failure::new(format!(
+                "the home {home} belongs to user {owner} of this machine, as it was made without \
+                 root or by the runtime docker; here it would have to belong to nobody else"
+            ))),
+            Self::Of(uid, gid) if owner != uid => Err(Failure::new(format!(
+                "the home {home} belongs to user {owner} of this machine, as it was made by another \
+                 runtime; here it has to be user {uid}'s: chown -hR {uid}:{gid} {}",
+                path.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The homes of an instance.
-pub(super) struct Homes {
+pub(crate) struct Homes {
     directory: PathBuf,
     notes: PathBuf,
     instance: Mutex<Instance>,
@@ -42,7 +71,7 @@ pub(super) struct Homes {
 
 impl Homes {
     /// Opens the homes below a directory. `name` is that of a new instance: 8 or more of `[0-9a-f]`.
-    pub(super) fn open(directory: &Path, name: &str) -> Result<Self, Failure> {
+    pub(crate) fn open(directory: &Path, name: &str) -> Result<Self, Failure> {
         let notes = directory.join("instance.json");
         let instance = match fs::read(&notes) {
             Ok(text) => serde_json::from_slice(&text)
@@ -63,7 +92,7 @@ impl Homes {
     }
 
     /// The instance as it is now.
-    pub(super) fn instance(&self) -> Instance {
+    pub(crate) fn instance(&self) -> Instance {
         self.instance.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -74,24 +103,17 @@ impl Homes {
     }
 
     /// Where a home is.
-    pub(super) fn path(&self, home: &str) -> PathBuf {
+    pub(crate) fn path(&self, home: &str) -> PathBuf {
         self.directory.join(home)
     }
 
-    /// Makes a home if it is not there, and tells the user and group it belongs to. With `own`, a
-    /// new home gets a user of its own; else it belongs to the user of this process.
-    pub(super) fn ready(&self, home: &str, own: bool) -> Result<(u32, u32), Failure> {
+    /// Makes a home if it is not there, and tells the user and group it belongs to.
+    pub(crate) fn ready(&self, home: &str, whose: Whose) -> Result<(u32, u32), Failure> {
         let path = self.path(home);
         let wrong = |error: io::Error| Failure::of(&path.display().to_string(), &error);
         match fs::symlink_metadata(&path) {
             Ok(found) if found.is_dir() => {
-                if own && found.uid() < FIRST {
-                    return Err(Failure::new(format!(
-                        "the home {home} belongs to user {} of this machine, as it was made without \
-                         root; as root it would have to belong to nobody else",
-                        found.uid()
-                    )));
-                }
+                whose.check(home, &path, found.uid())?;
                 return Ok((found.uid(), found.gid()));
             }
             Ok(_) => return Err(Failure::new(format!("{} is no directory", path.display()))),
@@ -102,18 +124,18 @@ impl Homes {
         let fresh = self.directory.join(format!(".new-{home}"));
         let _ = fs::remove_dir(&fresh);
         DirBuilder::new().mode(0o700).create(&fresh).map_err(wrong)?;
-        if own {
-            let id = self.allot()?;
-            let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
-            let owner = (Some(uid), Some(gid));
-            rustix::fs::chownat(
-                rustix::fs::CWD,
-                &fresh,
-                owner.0,
-                owner.1,
-                AtFlags::SYMLINK_NOFOLLOW,
-            )
-            .map_err(|error| wrong(error.into()))?;
+        let owner = match whose {
+            Whose::ThisUsers => None,
+            Whose::ItsOwn => {
+                let id = self.allot()?;
+                Some((id, id))
+            }
+            Whose::Of(uid, gid) => Some((uid, gid)),
+        };
+        if let Some((uid, gid)) = owner {
+            let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+            rustix::fs::chownat(rustix::fs::CWD, &fresh, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(|error| wrong(error.into()))?;
         }
         fs::rename(&fresh, &path).map_err(wrong)?;
         let made = fs::symlink_metadata(&path).map_err(wrong)?;
@@ -135,18 +157,29 @@ impl Homes {
     }
 
     /// The names of the homes.
-    pub(super) fn names(&self) -> Result<Vec<String>, Failure> {
+    pub(crate) fn names(&self) -> Result<Vec<String>, Failure> {
         let wrong = |error: io::Error| Failure::of(&self.directory.display().to_string(), &error);
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.directory).map_err(wrong)? {
             let name = entry.map_err(wrong)?.file_name();
-            names.extend(name.to_str().filter(|it| super::is_name(it)).map(str::to_owned));
+            names.extend(name.to_str().filter(|it| is_name(it)).map(str::to_owned));
         }
         Ok(names)
     }
 
+    /// Removes a home that none of these is in.
+    pub(crate) fn forget(&self, home: &str, running: &[Spec]) -> Result<(), Failure> {
+        if !is_name(home) {
+            return Ok(());
+        }
+        if let Some(user) = running.iter().find(|it| it.home == home) {
+            return Err(Failure::new(format!("the home {home} is in use by {}", user.id)));
+        }
+        tokio::task::block_in_place(|| self.remove(home))
+    }
+
     /// Removes a home.
-    pub(super) fn remove(&self, home: &str) -> Result<(), Failure> {
+    fn remove(&self, home: &str) -> Result<(), Failure> {
         let path = self.path(home);
         match empty(&path).and_then(|()| fs::remove_dir(&path)) {
             Ok(()) => Ok(()),
@@ -157,7 +190,7 @@ impl Homes {
 }
 
 /// Makes a directory that is for its owner only.
-pub(super) fn private(path: &Path) -> Result<(), Failure> {
+pub(crate) fn private(path: &Path) -> Result<(), Failure> {
     let mut builder = DirBuilder::new();
     match builder.recursive(true).mode(0o700).create(path) {
         Ok(()) => Ok(()),
@@ -166,7 +199,7 @@ pub(super) fn private(path: &Path) -> Result<(), Failure> {
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
-pub(super) fn write_private(path: &Path, text: &[u8]) -> io::Result<()> {
+pub(crate) fn write_private(path: &Path, text: &[u8]) -> io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let fresh = path.with_extension("new");
@@ -261,7 +294,7 @@ mod tests {
         fs::create_dir(&outside).unwrap();
         fs::write(outside.join("kept"), "x").unwrap();
         let homes = Homes::open(directory.path(), "00000001").unwrap();
-        homes.ready("h", false).unwrap();
+        homes.ready("h", Whose::ThisUsers).unwrap();
         let top = homes.path("h");
         std::os::unix::fs::symlink(&outside, top.join("link")).unwrap();
         std::os::unix::fs::symlink("loop", top.join("loop")).unwrap();
@@ -282,6 +315,22 @@ mod tests {
         assert!(!top.exists());
         assert!(outside.join("kept").exists());
         homes.remove("h").unwrap();
+    }
+
+    #[test]
+    fn a_home_of_somebody_else_is_not_used() {
+        let directory = tempfile::tempdir().unwrap();
+        let homes = Homes::open(directory.path(), "00000003").unwrap();
+        let (uid, _) = homes.ready("h", Whose::ThisUsers).unwrap();
+        let other = Whose::Of(uid + 1, 100);
+        let refused = homes.ready("h", other).unwrap_err().message;
+        let path = homes.path("h");
+        assert!(
+            refused.ends_with(&format!("chown -hR {}:100 {}", uid + 1, path.display())),
+            "{refused}"
+        );
+        assert!(homes.ready("h", Whose::ItsOwn).is_err());
+        homes.ready("h", Whose::Of(uid, 0)).unwrap();
     }
 
     #[test]
