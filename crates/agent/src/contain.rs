@@ -14,7 +14,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 
 use crate::COMMAND;
 use crate::plan::{DOOR, EXECUTABLE, HOME};
-use crate::sandbox::rights;
+use crate::sandbox::{rights, syscalls};
 use crate::trouble::{Done, Trouble, While};
 
 /// The first process of a container. Nothing of the tenant's has run before it.
@@ -41,6 +41,7 @@ pub(crate) fn contain(path: &Path) -> Done {
     // Processes are counted by the container's own group: its user may be that of others as well.
     rights::limit(None)?;
     rights::give_up()?;
+    syscalls::refuse_user_namespaces()?;
     // Comes back only with an error.
     let error = Command::new(EXECUTABLE).args([COMMAND, "init"]).arg(path).env_clear().exec();
     Err(Trouble::new(format!("{EXECUTABLE}: {error}")))

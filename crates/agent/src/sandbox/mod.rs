@@ -3,7 +3,7 @@
 mod loopback;
 pub(crate) mod mounts;
 pub(crate) mod rights;
-mod syscalls;
+pub(crate) mod syscalls;
 
 use std::os::fd::OwnedFd;
 use std::path::Path;

@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
+};
 
 use crate::trouble::{Done, While};
 
@@ -27,10 +30,28 @@ const X32: i64 = 0x4000_0000;
 /// Refuses these calls to this process and all that come of it, with EPERM. For good: needs "no new
 /// privileges", or the right to do without.
 pub(crate) fn refuse() -> Done {
-    let numbers = REFUSED.iter().flat_map(|it| [*it, *it | X32]);
-    let rules: BTreeMap<i64, Vec<_>> = numbers.map(|number| (number, Vec::new())).collect();
-    let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    apply(REFUSED.iter().map(|it| (*it, Vec::new())), libc::EPERM)
+}
+
+/// Refuses user namespaces likewise, where no switch of the kernel does: whoever makes one has every
+/// right in it. Engines' own filters differ in this.
+pub(crate) fn refuse_user_namespaces() -> Done {
+    let flag = u64::from(libc::CLONE_NEWUSER.unsigned_abs());
+    let asks =
+        SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(flag), flag);
+    let rule = SeccompRule::new(vec![asks.doing("system calls")?]).doing("system calls")?;
+    let calls = [libc::SYS_unshare, libc::SYS_clone].map(|it| (it, vec![rule.clone()]));
+    apply(calls.into_iter(), libc::EPERM)?;
+    // Its flags are in memory, where no filter sees them. The C library does without it then.
+    apply(std::iter::once((libc::SYS_clone3, Vec::new())), libc::ENOSYS)
+}
+
+/// Refuses calls with this error, each wherever one of its rules holds, or always where it has none.
+fn apply(calls: impl Iterator<Item = (i64, Vec<SeccompRule>)>, error: i32) -> Done {
+    let both = calls.flat_map(|(number, rules)| [(number, rules.clone()), (number | X32, rules)]);
+    let refused = SeccompAction::Errno(error.unsigned_abs());
     let here = TargetArch::try_from(std::env::consts::ARCH).doing("system calls")?;
+    let rules: BTreeMap<i64, Vec<_>> = both.collect();
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, refused, here);
     let program = filter.and_then(BpfProgram::try_from).doing("system calls")?;
     seccompiler::apply_filter(&program).doing("system calls")

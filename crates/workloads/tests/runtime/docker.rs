@@ -20,7 +20,7 @@ async fn client(place: &Place) -> Client {
 async fn container(place: &Place, id: &str) -> (String, HashMap<String, String>) {
     let instance = std::fs::read(place.directory.path().join("workloads/instance.json")).unwrap();
     let instance: serde_json::Value = serde_json::from_slice(&instance).unwrap();
-    let name = format!("sagegate-{}-{id}", instance["name"].as_str().unwrap());
+    let name = format!("sagegate-{}-{id}", instance.get("name").unwrap().as_str().unwrap());
     let found = client(place).await.inspect_container(&name, None).await.unwrap();
     (name, found.config.unwrap().labels.unwrap())
 }
