@@ -7,7 +7,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::faults::bad_token;
-use super::read_domain::page_size;
 use crate::paging;
 
 /// The bounds that a pair of filters such as `CreationTimeAfter` and `CreationTimeBefore` sets.
@@ -42,6 +41,14 @@ impl Bounds {
 /// Whether a name has this part, in whatever case; every name has no part.
 pub(super) fn contains(name: &str, part: Option<&str>) -> bool {
     part.is_none_or(|part| name.to_ascii_lowercase().contains(&part.to_ascii_lowercase()))
+}
+
+/// Items on a page where the request does not say (SageMaker API, `MaxResults`).
+const PAGE: i32 = 10;
+
+/// The items of a page. The wire has checked that a given size lies in 1 to 100.
+fn page_size(given: Option<i32>) -> usize {
+    usize::try_from(given.unwrap_or(PAGE).clamp(1, 100)).unwrap_or(1)
 }
 
 /// Which page a request asks for.

@@ -8,14 +8,13 @@ use sagegate_gate::env::Time;
 use sagegate_gate::{Access, Authorized, Call, Fault, Need, Needs, Operation, Scope};
 use sagegate_store::{Read, Tx};
 
-use super::faults::{bad_token, not_found, validation};
+use super::faults::{not_found, validation};
 use super::ids::{DomainId, app_arn, profile_arn};
-use super::read_domain::page_size;
+use super::listing::Page;
 use super::read_space::ownership;
 use super::records;
 use super::space_records::{self, APPS, AppRecord, Owner, SpaceRecord};
 use super::{read_profile, read_space};
-use crate::paging;
 
 /// Which app a request is about, as it says it.
 #[derive(Clone, Copy, Debug)]
@@ -273,22 +272,14 @@ impl Operation for ListApps {
         let found = APPS.scan(tx, &prefix, None, usize::MAX)?;
         let found: Vec<AppRecord> =
             found.into_iter().map(|(_, it)| it).filter(|it| wanted(it)).collect();
-        let mut found: Vec<(Place, AppRecord)> =
-            youngest(found, call.now).into_iter().map(|it| (place(&it), it)).collect();
-        found.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let descending = input.sort_order == Some(SortOrder::Descending);
-        if descending {
-            found.reverse();
-        }
-        if let Some(token) = input.next_token.as_deref() {
-            let after: Place = paging::key_of(token).ok_or_else(bad_token)?;
-            found.retain(|(place, _)| if descending { *place < after } else { *place > after });
-        }
-        let limit = page_size(input.max_results);
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let next_token = found.last().filter(|_| more).map(|(place, _)| paging::token_after(place));
-        let apps = found.into_iter().map(|(_, it)| details(it)).collect();
+        let page = Page {
+            descending: input.sort_order == Some(SortOrder::Descending),
+            token: input.next_token.as_deref(),
+            limit: input.max_results,
+        };
+        let (found, next_token) =
+            page.of(youngest(found, call.now), |it| (it.created.millis(), it.id.clone()))?;
+        let apps = found.into_iter().map(details).collect();
         Ok(ListAppsResponse { apps: Some(apps), next_token })
     }
 }
@@ -318,11 +309,4 @@ fn details(it: AppRecord) -> AppDetails {
         resource_spec: Some(spec_of(&it)),
         app_name: Some(it.name),
     }
-}
-
-/// Where an app stands in a list: by time, then by its id.
-type Place = (i64, String);
-
-fn place(record: &AppRecord) -> Place {
-    (record.created.millis(), record.id.clone())
 }

@@ -4,18 +4,14 @@ use sagegate_api::sagemaker::{
     DescribeDomainRequest, DescribeDomainResponse, DomainDetails, ListDomainsRequest,
     ListDomainsResponse,
 };
-use sagegate_gate::env::Time;
 use sagegate_gate::{Access, Authorized, Call, Fault, Need, Needs, Operation, Scope};
 use sagegate_store::{Read, Tx};
 
-use super::faults::{bad_token, not_found};
+use super::faults::not_found;
 use super::ids::DomainId;
+use super::listing::Page;
 use super::records::{self, DOMAINS, DomainRecord};
 use super::site::{self, Site};
-use crate::paging;
-
-/// Items on a page where the request does not say (SageMaker API, `MaxResults`).
-pub(super) const PAGE: i32 = 10;
 
 /// A need of an action on a domain, with the domain's tags if it exists.
 pub(super) fn need(
@@ -113,18 +109,14 @@ impl Operation for ListDomains {
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
         let scope = call.scope;
         let prefix = (scope.account.as_str(), scope.region.as_str());
-        let mut found: Vec<DomainRecord> =
-            DOMAINS.scan(tx, &prefix, None, usize::MAX)?.into_iter().map(|(_, it)| it).collect();
-        found.sort_by_cached_key(place);
-        if let Some(token) = call.input.next_token.as_deref() {
-            let after: (i64, String) = paging::key_of(token).ok_or_else(bad_token)?;
-            found.retain(|it| place(it) > after);
-        }
-        let limit = page_size(call.input.max_results);
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let next_token =
-            found.last().filter(|_| more).map(|last| paging::token_after(&place(last)));
+        let found = DOMAINS.scan(tx, &prefix, None, usize::MAX)?.into_iter().map(|(_, it)| it);
+        let page = Page {
+            descending: false,
+            token: call.input.next_token.as_deref(),
+            limit: call.input.max_results,
+        };
+        let (found, next_token) =
+            page.of(found, |it| (it.created.millis(), it.id.to_string()))?;
         let site = Site::read(tx)?;
         let mut domains = Vec::with_capacity(found.len());
         for it in found {
@@ -141,13 +133,4 @@ impl Operation for ListDomains {
         }
         Ok(ListDomainsResponse { domains: Some(domains), next_token })
     }
-}
-
-fn place(record: &DomainRecord) -> (i64, String) {
-    (Time::millis(record.created), record.id.to_string())
-}
-
-/// The items of a page. The wire has checked that a given size lies in 1 to 100.
-pub(super) fn page_size(given: Option<i32>) -> usize {
-    usize::try_from(given.unwrap_or(PAGE).clamp(1, 100)).unwrap_or(1)
 }

@@ -7,11 +7,10 @@ use sagegate_api::sagemaker::{
 use sagegate_gate::{Access, Authorized, Call, Fault, Need, Needs, Operation, Scope};
 use sagegate_store::{Read, Tx};
 
-use super::faults::{bad_token, not_found};
+use super::faults::not_found;
 use super::ids::{DomainId, profile_arn};
-use super::read_domain::page_size;
+use super::listing::{Page, contains};
 use super::records::{self, PROFILES, ProfileRecord};
-use crate::paging;
 
 /// The ARN of a profile: under the spelling of its making if it exists, so that a policy that names
 /// it cannot be passed by in another case, and as given if not.
@@ -115,32 +114,18 @@ impl Operation for ListUserProfiles {
             Some(domain) => PROFILES.scan(tx, &(account, region, domain), None, usize::MAX)?,
             None => PROFILES.scan(tx, &(account, region), None, usize::MAX)?,
         };
-        let part = input.user_profile_name_contains.as_deref().map(str::to_ascii_lowercase);
+        let part = input.user_profile_name_contains.as_deref();
+        let found = found.into_iter().map(|(_, it)| it).filter(|it| contains(&it.name, part));
         let by = input.sort_by.unwrap_or(UserProfileSortKey::CreationTime);
-        let mut found: Vec<(Place, ProfileRecord)> = found
-            .into_iter()
-            .map(|(_, it)| it)
-            .filter(|it| {
-                part.as_ref().is_none_or(|part| it.name.to_ascii_lowercase().contains(part))
-            })
-            .map(|it| (place(&it, by), it))
-            .collect();
-        found.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let descending = input.sort_order == Some(SortOrder::Descending);
-        if descending {
-            found.reverse();
-        }
-        if let Some(token) = input.next_token.as_deref() {
-            let after: Place = paging::key_of(token).ok_or_else(bad_token)?;
-            found.retain(|(place, _)| if descending { *place < after } else { *place > after });
-        }
-        let limit = page_size(input.max_results);
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let next_token = found.last().filter(|_| more).map(|(place, _)| paging::token_after(place));
+        let page = Page {
+            descending: input.sort_order == Some(SortOrder::Descending),
+            token: input.next_token.as_deref(),
+            limit: input.max_results,
+        };
+        let (found, next_token) = page.of(found, |it| place(it, by))?;
         let user_profiles = found
             .into_iter()
-            .map(|(_, it)| UserProfileDetails {
+            .map(|it| UserProfileDetails {
                 domain_id: Some(it.domain.to_string()),
                 user_profile_name: Some(it.name),
                 status: Some(it.status.0),
@@ -153,9 +138,7 @@ impl Operation for ListUserProfiles {
 }
 
 /// Where a profile stands in a list: by time, then by domain and name.
-type Place = (i64, String, String);
-
-fn place(record: &ProfileRecord, by: UserProfileSortKey) -> Place {
+fn place(record: &ProfileRecord, by: UserProfileSortKey) -> (i64, String, String) {
     let time = match by {
         UserProfileSortKey::CreationTime => record.created,
         UserProfileSortKey::LastModifiedTime => record.modified,

@@ -8,13 +8,13 @@ use sagegate_api::sagemaker::{
 use sagegate_gate::{Access, Authorized, Call, Fault, Need, Needs, Operation, Scope};
 use sagegate_store::{Read, Tx};
 
-use super::faults::{bad_token, busy, not_found};
+use super::faults::{busy, not_found};
 use super::ids::{DomainId, profile_arn, space_arn};
-use super::read_domain::{self, page_size};
+use super::listing::{Page, contains};
+use super::read_domain;
 use super::records::{self, DomainRecord};
 use super::site::{self, Site};
 use super::space_records::{self, SPACES, SpaceRecord};
-use crate::paging;
 
 /// The ARN of a space: under the spelling of its making if it exists, and as given if not.
 pub(super) fn canonical_arn(
@@ -156,30 +156,16 @@ impl Operation for ListSpaces {
             Some(domain) => SPACES.scan(tx, &(account, region, domain), None, usize::MAX)?,
             None => SPACES.scan(tx, &(account, region), None, usize::MAX)?,
         };
-        let part = input.space_name_contains.as_deref().map(str::to_ascii_lowercase);
+        let part = input.space_name_contains.as_deref();
+        let found = found.into_iter().map(|(_, it)| it).filter(|it| contains(&it.name, part));
         let by = input.sort_by.unwrap_or(SpaceSortKey::CreationTime);
-        let mut found: Vec<(Place, SpaceRecord)> = found
-            .into_iter()
-            .map(|(_, it)| it)
-            .filter(|it| {
-                part.as_ref().is_none_or(|part| it.name.to_ascii_lowercase().contains(part))
-            })
-            .map(|it| (place(&it, by), it))
-            .collect();
-        found.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let descending = input.sort_order == Some(SortOrder::Descending);
-        if descending {
-            found.reverse();
-        }
-        if let Some(token) = input.next_token.as_deref() {
-            let after: Place = paging::key_of(token).ok_or_else(bad_token)?;
-            found.retain(|(place, _)| if descending { *place < after } else { *place > after });
-        }
-        let limit = page_size(input.max_results);
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let next_token = found.last().filter(|_| more).map(|(place, _)| paging::token_after(place));
-        let spaces = found.into_iter().map(|(_, it)| details(it)).collect();
+        let page = Page {
+            descending: input.sort_order == Some(SortOrder::Descending),
+            token: input.next_token.as_deref(),
+            limit: input.max_results,
+        };
+        let (found, next_token) = page.of(found, |it| place(it, by))?;
+        let spaces = found.into_iter().map(details).collect();
         Ok(ListSpacesResponse { spaces: Some(spaces), next_token })
     }
 }
@@ -210,9 +196,7 @@ fn details(it: SpaceRecord) -> SpaceDetails {
 }
 
 /// Where a space stands in a list: by time, then by domain and name.
-type Place = (i64, String, String);
-
-fn place(record: &SpaceRecord, by: SpaceSortKey) -> Place {
+fn place(record: &SpaceRecord, by: SpaceSortKey) -> (i64, String, String) {
     let time = match by {
         SpaceSortKey::CreationTime => record.created,
         SpaceSortKey::LastModifiedTime => record.modified,
