@@ -18,6 +18,7 @@ use sagegate_network::{Arrival, allot};
 use sagegate_store::{Read, Record, Table, Tx};
 use serde::{Deserialize, Serialize};
 
+use super::bearer::{digest, new_secret};
 use super::faults;
 use super::ids::DomainId;
 use super::site::Site;
@@ -306,7 +307,7 @@ pub fn ticket(
     let (Some(_), Some(studio)) = (door.filter(|door| door.app == app.id), studio) else {
         return Err(NotAdmitted::Gone.into());
     };
-    let ticket = studio::new_secret(env);
+    let ticket = new_secret(env);
     let record = PassRecord {
         app: app.id,
         address: address.to_string(),
@@ -314,7 +315,7 @@ pub fn ticket(
         domain: visit.domain.id.clone(),
         ends: now.plus_seconds(TICKET_LIFE),
     };
-    put(tx, TICKETS, "app-ticket", &studio::digest(ticket.reveal()), &record)?;
+    put(tx, TICKETS, "app-ticket", &digest(ticket.reveal()), &record)?;
     Ok(ticket)
 }
 
@@ -359,15 +360,15 @@ pub fn enter(
     address: Ipv4Addr,
     ticket: &str,
 ) -> Result<Entered, Refused> {
-    let digest = studio::digest(ticket);
-    let record = pass(tx, TICKETS, now, address, &digest)?;
+    let used = digest(ticket);
+    let record = pass(tx, TICKETS, now, address, &used)?;
     let (visit, _) = recognise(tx, vault, now, &record)?;
     studio::sweep(tx, now)?;
-    TICKETS.delete(tx, digest.as_str());
-    studio::forget_end(tx, "app-ticket", &digest, record.ends);
+    TICKETS.delete(tx, used.as_str());
+    studio::forget_end(tx, "app-ticket", &used, record.ends);
     let session = PassRecord { ends: visit.ends, ..record };
-    let cookie = studio::new_secret(env);
-    put(tx, SESSIONS, "app-session", &studio::digest(cookie.reveal()), &session)?;
+    let cookie = new_secret(env);
+    put(tx, SESSIONS, "app-session", &digest(cookie.reveal()), &session)?;
     let max_age = (visit.ends.millis() - now.millis()).max(0) / 1_000;
     Ok(Entered { cookie, max_age })
 }
@@ -383,7 +384,7 @@ pub fn ticket_holder(
     address: Ipv4Addr,
     ticket: &str,
 ) -> Result<(Visit, AppRecord), Refused> {
-    let record = pass(state, TICKETS, now, address, &studio::digest(ticket))?;
+    let record = pass(state, TICKETS, now, address, &digest(ticket))?;
     recognise(state, vault, now, &record)
 }
 
@@ -398,7 +399,7 @@ pub fn session(
     address: Ipv4Addr,
     cookie: &str,
 ) -> Result<(Visit, AppRecord), Refused> {
-    let record = pass(state, SESSIONS, now, address, &studio::digest(cookie))?;
+    let record = pass(state, SESSIONS, now, address, &digest(cookie))?;
     recognise(state, vault, now, &record)
 }
 

@@ -8,6 +8,7 @@
 
 pub mod app_door;
 pub mod app_image_config;
+mod bearer;
 pub mod create_app;
 pub mod create_domain;
 pub mod delete_app;

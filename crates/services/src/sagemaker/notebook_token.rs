@@ -1,21 +1,18 @@
 //! The door of a notebook instance: single-use tokens of presigned URLs, and the sessions that they
 //! open.
 //!
-//! As behind the Studio door ([`super::studio`]), a token or cookie is 256 random bits of which only
-//! the digest is stored, with the calling principal, sealed, and the incarnation of the notebook
-//! instance. Nothing here asks for permission: the policies for CreatePresignedNotebookInstanceUrl hold
+//! As behind the Studio door ([`super::studio`]), what is stored of a token or cookie
+//! ([`super::bearer`]) holds the calling principal, sealed, and the incarnation of the notebook instance. Nothing here asks for permission: the policies for CreatePresignedNotebookInstanceUrl hold
 //! for every HTTP request and every WebSocket frame (SageMaker API, that operation), so whoever serves
 //! one decides [`NotebookVisit::needs`] anew with the caller and the network of that request.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sagegate_api::sagemaker::NotebookInstanceStatus;
 use sagegate_gate::env::{Env, Time};
 use sagegate_gate::{AccountId, Caller, Fault, Needs, Region, Scope, Secret, Vault};
 use sagegate_store::{Read, Record, StoreError, Table, Tx};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use super::bearer::{self, SealedCaller, digest, new_secret};
 use super::named;
 use super::notebook_records::NotebookRecord;
 use super::presigned_notebook;
@@ -31,8 +28,6 @@ const ENDS: Table<(u64, String, String), ()> = Table::new("notebook.end");
 pub const COOKIE: &str = "sagegate-notebook";
 
 const PURPOSE: &str = "notebook-caller/1";
-/// Ended tokens and sessions that one write clears away.
-const SWEEP: usize = 32;
 /// Seconds for which a URL can be used (SageMaker API, CreatePresignedNotebookInstanceUrl).
 const URL_LIFE: i64 = 300;
 
@@ -45,7 +40,7 @@ pub struct NotebookAdmissionRecord {
     notebook: String,
     incarnation: String,
     /// The calling principal, sealed.
-    caller: String,
+    caller: SealedCaller,
     /// When the token or session ends.
     ends: Time,
     /// How long the session lasts, in seconds, from its opening.
@@ -142,19 +137,6 @@ pub struct NotebookOpened {
     pub visit: NotebookVisit,
 }
 
-fn digest(secret: &str) -> String {
-    hex::encode(Sha256::digest(secret.as_bytes()))
-}
-
-fn new_secret(env: &Env) -> Secret {
-    let bytes: [u8; 32] = env.bytes();
-    Secret::new(URL_SAFE_NO_PAD.encode(bytes))
-}
-
-fn moment(record: &NotebookAdmissionRecord) -> u64 {
-    u64::try_from(record.ends.millis()).unwrap_or(0)
-}
-
 fn put(
     tx: &mut Tx,
     table: Table<String, NotebookAdmissionRecord>,
@@ -163,7 +145,7 @@ fn put(
     record: &NotebookAdmissionRecord,
 ) -> Result<(), Fault> {
     table.put(tx, digest, record)?;
-    Ok(ENDS.put(tx, &(moment(record), kind, digest), &())?)
+    Ok(ENDS.put(tx, &(bearer::moment(record.ends), kind, digest), &())?)
 }
 
 fn remove(
@@ -174,19 +156,14 @@ fn remove(
     record: &NotebookAdmissionRecord,
 ) {
     table.delete(tx, digest);
-    ENDS.delete(tx, &(moment(record), kind, digest));
+    ENDS.delete(tx, &(bearer::moment(record.ends), kind, digest));
 }
 
 /// Clears away a few of those that have ended, so that their number stays bounded by use.
 fn sweep(tx: &mut Tx, now: Time) -> Result<(), Fault> {
-    let now = u64::try_from(now.millis()).unwrap_or(0);
-    for ((at, kind, digest), ()) in ENDS.scan(tx, &(), None, SWEEP)? {
-        if at > now {
-            break;
-        }
+    for (_, kind, digest) in bearer::take_ended(tx, ENDS, now)? {
         let table = if kind == "token" { TOKENS } else { SESSIONS };
         table.delete(tx, digest.as_str());
-        ENDS.delete(tx, &(at, kind.as_str(), digest.as_str()));
     }
     Ok(())
 }
@@ -205,15 +182,13 @@ pub fn issue(
     session_seconds: i64,
 ) -> Result<Secret, Fault> {
     sweep(tx, now)?;
-    let caller = serde_json::to_vec(caller)
-        .map_err(|error| Fault::internal(format!("a caller has no JSON form: {error}")))?;
     let token = new_secret(env);
     let record = NotebookAdmissionRecord {
         account: scope.account.clone(),
         region: scope.region.clone(),
         notebook: notebook.name.clone(),
         incarnation: notebook.incarnation.clone(),
-        caller: vault.seal_text(env, PURPOSE, &caller),
+        caller: SealedCaller::new((env, vault), PURPOSE, caller)?,
         ends: now.plus_seconds(URL_LIFE),
         session_seconds,
     };
@@ -234,9 +209,7 @@ fn visit(
     if notebook.status.0 != NotebookInstanceStatus::InService {
         return Err(NotebookNotAdmitted::NotInService.into());
     }
-    let plain =
-        vault.unseal_text(PURPOSE, &record.caller).map_err(|_| NotebookNotAdmitted::Unknown)?;
-    let caller = serde_json::from_slice(&plain).map_err(|_| NotebookNotAdmitted::Unknown)?;
+    let caller = record.caller.open(vault, PURPOSE).ok_or(NotebookNotAdmitted::Unknown)?;
     Ok(NotebookVisit { caller, scope, notebook, ends: record.ends })
 }
 

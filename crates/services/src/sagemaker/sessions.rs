@@ -1,7 +1,7 @@
 //! Sessions of remote access: from the token that StartSession gives out, over the connection that it
 //! opens, to the end.
 //!
-//! A token is 256 random bits; only its digest is stored, and it opens one connection. Whoever keeps
+//! A token ([`super::bearer`]) opens one connection. Whoever keeps
 //! the connections watches [`TABLES`] and cuts those that are no longer among [`live`]: a session also
 //! ends by what is done to its space and app.
 
@@ -11,8 +11,8 @@ use sagegate_gate::{AccountId, Caller, Fault, Region, Scope, Secret, Vault};
 use sagegate_network::Arrival;
 use sagegate_store::{Read, Record, StoreError, Table, Tx};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use super::bearer::{self, SealedCaller, digest, moment, new_secret};
 use super::ids::{DomainId, space_arn};
 use super::space_records::{self, AppRecord, SpaceRecord};
 use super::workload;
@@ -38,8 +38,6 @@ pub const PER_SPACE: usize = 10;
 
 /// For how many seconds one that has ended is still known.
 const REMEMBERED: i64 = 86_400;
-/// Sessions that one write clears away.
-const SWEEP: usize = 32;
 const PURPOSE: &str = "remote-session-caller/1";
 
 /// How far a session has come.
@@ -104,7 +102,7 @@ pub struct SessionRecord {
     /// [`workload::Desired::id`].
     workload: String,
     /// The calling principal, sealed.
-    caller: String,
+    caller: SealedCaller,
     source: Source,
     created: Time,
     state: State,
@@ -165,10 +163,6 @@ impl From<StoreError> for Refused {
 
 const NOT_IN_TIME: &str = "Its token was not used in time.";
 
-fn digest(secret: &str) -> String {
-    hex::encode(Sha256::digest(secret.as_bytes()))
-}
-
 impl SessionRecord {
     fn scope(&self) -> Scope {
         Scope { account: self.account.clone(), region: self.region.clone() }
@@ -188,8 +182,7 @@ impl SessionRecord {
 
     fn open(self, vault: &Vault) -> Result<Session, Fault> {
         let not_ours = || Fault::internal("the caller of a remote session cannot be unsealed");
-        let plain = vault.unseal_text(PURPOSE, &self.caller).map_err(|_| not_ours())?;
-        let caller = serde_json::from_slice(&plain).map_err(|_| not_ours())?;
+        let caller = self.caller.open(vault, PURPOSE).ok_or_else(not_ours)?;
         let scope = self.scope();
         Ok(Session {
             space: space_arn(&scope, &self.domain, &self.space),
@@ -238,7 +231,6 @@ pub fn issue(
     vault: &Vault,
     new: &New<'_>,
 ) -> Result<Option<(String, Secret)>, Fault> {
-    use base64::Engine as _;
     sweep(tx, new.now)?;
     let mut live = of_space(tx, new.scope, &new.space.domain, &new.space.name, new.now)?;
     if live.len() >= PER_SPACE {
@@ -255,10 +247,7 @@ pub fn issue(
         finish(tx, own, new.now, "A newer session has taken its place.", 0, 0)?;
     }
     let until = new.now.plus_seconds(TOKEN_LIFE);
-    let caller = serde_json::to_vec(new.caller)
-        .map_err(|error| Fault::internal(format!("a caller has no JSON form: {error}")))?;
-    let bytes: [u8; 32] = env.bytes();
-    let token = Secret::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes));
+    let token = new_secret(env);
     let record = SessionRecord {
         id: format!("sagegate-{}", env.uuid()),
         token: digest(token.reveal()),
@@ -267,12 +256,12 @@ pub fn issue(
         domain: new.space.domain.clone(),
         space: new.space.name.clone(),
         workload: new.app.id.clone(),
-        caller: vault.seal_text(env, PURPOSE, &caller),
+        caller: SealedCaller::new((env, vault), PURPOSE, new.caller)?,
         source: Source::of(new.arrival),
         created: new.now,
         state: State::Waiting { until },
     };
-    DUE.put(tx, &(due(until), record.id.as_str()), &())?;
+    DUE.put(tx, &(moment(until), record.id.as_str()), &())?;
     SESSIONS.put(tx, record.id.as_str(), &record)?;
     let place = record.place();
     let (account, region) = (record.account.as_str(), record.region.as_str());
@@ -297,18 +286,10 @@ fn of_space(
     Ok(out)
 }
 
-fn due(at: Time) -> u64 {
-    u64::try_from(at.millis()).unwrap_or(0)
-}
-
 /// Ends a few of those whose tokens were not used in time, and forgets a few of those that ended long
 /// ago, so that their number stays bounded by use.
 fn sweep(tx: &mut Tx, now: Time) -> Result<(), Fault> {
-    for ((at, id), ()) in DUE.scan(tx, &(), None, SWEEP)? {
-        if at > due(now) {
-            break;
-        }
-        DUE.delete(tx, &(at, id.as_str()));
+    for (_, id) in bearer::take_ended(tx, DUE, now)? {
         let Some(record) = SESSIONS.get(tx, id.as_str())? else { continue };
         match record.state {
             State::Waiting { .. } => finish(tx, record, now, NOT_IN_TIME, 0, 0)?,
@@ -332,11 +313,11 @@ fn finish(
     let (account, region) = (record.account.as_str(), record.region.as_str());
     OF_SPACE.delete(tx, &(account, region, place.as_str(), record.id.as_str()));
     if let State::Waiting { until } = &record.state {
-        DUE.delete(tx, &(due(*until), record.id.as_str()));
+        DUE.delete(tx, &(moment(*until), record.id.as_str()));
     }
     record.state = State::Ended { at, reason: reason.to_owned(), up, down };
     SESSIONS.put(tx, record.id.as_str(), &record)?;
-    DUE.put(tx, &(due(at.plus_seconds(REMEMBERED)), record.id.as_str()), &())?;
+    DUE.put(tx, &(moment(at.plus_seconds(REMEMBERED)), record.id.as_str()), &())?;
     Ok(())
 }
 
@@ -367,7 +348,7 @@ pub fn accept(
     if app.status.0 != AppStatus::InService || !workload::lets_in(tx, &scope, &app)? {
         return Err(Refused::Gone);
     }
-    DUE.delete(tx, &(due(until), session_id));
+    DUE.delete(tx, &(moment(until), session_id));
     record.state = State::Open { since: now };
     SESSIONS.put(tx, session_id, &record)?;
     Ok(record.open(vault)?)

@@ -1,9 +1,8 @@
 //! The state of the Studio door: single-use tokens of presigned URLs, and the sessions that they
 //! open (SPEC R1.21, T7).
 //!
-//! A token or cookie is 256 random bits; only its digest is stored. What is stored holds the calling
-//! principal, sealed, and the incarnations of domain and profile, so that a session is worth nothing
-//! once any of the three is gone. Nothing here asks for permission: whoever serves a request decides
+//! What is stored of a token or cookie ([`super::bearer`]) holds the calling principal, sealed, and the
+//! incarnations of domain and profile, so that a session is worth nothing once any of the three is gone. Nothing here asks for permission: whoever serves a request decides
 //! [`Visit::needs`] anew with the caller and the network of that request.
 
 use sagegate_api::sagemaker::{DomainStatus, StudioWebPortal, UserProfileStatus, UserSettings};
@@ -11,9 +10,9 @@ use sagegate_gate::env::{Env, Time};
 use sagegate_gate::{AccountId, Caller, Fault, Need, Needs, Region, Scope, Secret, Vault};
 use sagegate_store::{Read, Record, Table, Tx};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::app_door;
+use super::bearer::{self, SealedCaller, digest, new_secret};
 use super::ids::{DomainId, profile_arn};
 use super::presigned;
 use super::records::{self, DomainRecord, ProfileRecord};
@@ -30,8 +29,6 @@ const ENDS: Table<(u64, String, String), ()> = Table::new("studio.end");
 pub const COOKIE: &str = "sagegate-studio";
 
 const PURPOSE: &str = "studio-caller/1";
-/// Ended tokens and sessions that one write clears away.
-const SWEEP: usize = 32;
 
 /// Who may come in as whom, for how long.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,7 +41,7 @@ pub struct AdmissionRecord {
     profile: String,
     profile_incarnation: String,
     /// The calling principal, sealed.
-    caller: String,
+    caller: SealedCaller,
     /// When the token or session ends.
     ends: Time,
     /// How long the session lasts, in seconds, from its opening.
@@ -209,18 +206,6 @@ pub struct Opened {
     pub visit: Visit,
 }
 
-/// What is stored of a token, a ticket or a cookie.
-pub(super) fn digest(secret: &str) -> String {
-    hex::encode(Sha256::digest(secret.as_bytes()))
-}
-
-/// 256 random bits as text.
-pub(super) fn new_secret(env: &Env) -> Secret {
-    use base64::Engine as _;
-    let bytes: [u8; 32] = env.bytes();
-    Secret::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
-}
-
 fn put(
     tx: &mut Tx,
     table: Table<String, AdmissionRecord>,
@@ -234,16 +219,12 @@ fn put(
 
 /// Notes when something ends, so that a later write clears it away.
 pub(super) fn note_end(tx: &mut Tx, kind: &str, digest: &str, ends: Time) -> Result<(), Fault> {
-    Ok(ENDS.put(tx, &(millis(ends), kind, digest), &())?)
+    Ok(ENDS.put(tx, &(bearer::moment(ends), kind, digest), &())?)
 }
 
 /// Takes a note of [`note_end`] away.
 pub(super) fn forget_end(tx: &mut Tx, kind: &str, digest: &str, ends: Time) {
-    ENDS.delete(tx, &(millis(ends), kind, digest));
-}
-
-fn millis(time: Time) -> u64 {
-    u64::try_from(time.millis()).unwrap_or(0)
+    ENDS.delete(tx, &(bearer::moment(ends), kind, digest));
 }
 
 fn remove(
@@ -259,17 +240,12 @@ fn remove(
 
 /// Clears away a few of those that have ended, so that their number stays bounded by use.
 pub(super) fn sweep(tx: &mut Tx, now: Time) -> Result<(), Fault> {
-    let now = millis(now);
-    for ((at, kind, digest), ()) in ENDS.scan(tx, &(), None, SWEEP)? {
-        if at > now {
-            break;
-        }
+    for (_, kind, digest) in bearer::take_ended(tx, ENDS, now)? {
         match kind.as_str() {
             "token" => TOKENS.delete(tx, digest.as_str()),
             "session" => SESSIONS.delete(tx, digest.as_str()),
             kind => app_door::forget(tx, kind, &digest),
         }
-        ENDS.delete(tx, &(at, kind.as_str(), digest.as_str()));
     }
     Ok(())
 }
@@ -282,8 +258,6 @@ pub(super) fn issue(
     new: &NewToken<'_>,
 ) -> Result<Secret, Fault> {
     sweep(tx, new.now)?;
-    let caller = serde_json::to_vec(new.caller)
-        .map_err(|error| Fault::internal(format!("a caller has no JSON form: {error}")))?;
     let token = new_secret(env);
     let record = AdmissionRecord {
         account: new.scope.account.clone(),
@@ -292,7 +266,7 @@ pub(super) fn issue(
         domain_incarnation: new.domain.incarnation.clone(),
         profile: new.profile.name.clone(),
         profile_incarnation: new.profile.incarnation.clone(),
-        caller: vault.seal_text(env, PURPOSE, &caller),
+        caller: SealedCaller::new((env, vault), PURPOSE, new.caller)?,
         ends: new.now.plus_seconds(new.url_seconds),
         session_seconds: new.session_seconds,
         landing: new.landing.clone(),
@@ -328,8 +302,7 @@ fn visit(state: &dyn Read, vault: &Vault, record: &AdmissionRecord) -> Result<Vi
     if portal == Some(StudioWebPortal::Disabled) {
         return Err(NotAdmitted::StudioDisabled.into());
     }
-    let plain = vault.unseal_text(PURPOSE, &record.caller).map_err(|_| NotAdmitted::Unknown)?;
-    let caller = serde_json::from_slice(&plain).map_err(|_| NotAdmitted::Unknown)?;
+    let caller = record.caller.open(vault, PURPOSE).ok_or(NotAdmitted::Unknown)?;
     let landing = record.landing.clone();
     let space = record.space.clone();
     Ok(Visit { caller, scope, domain, profile, ends: record.ends, landing, session: None, space })
