@@ -79,20 +79,17 @@ pub(crate) fn of_visit(
 ) -> Result<Vec<SpaceView>, Fault> {
     let (scope, domain) = (&visit.scope, &visit.domain.id);
     let prefix = (scope.account.as_str(), scope.region.as_str(), domain.as_str());
-    let mut live = sessions::live(state, vault, now)?;
-    live.retain(|it| it.scope == *scope && it.domain == *domain);
     let mut out = Vec::new();
     for (_, space) in SPACES.scan(state, &prefix, None, usize::MAX)? {
         if !is_shown(visit, &space) {
             continue;
         }
-        let connected = live
-            .iter()
-            .filter(|it| it.space_name.eq_ignore_ascii_case(&space.name))
+        let connected = sessions::of_space(state, vault, scope, &space, now)?
+            .into_iter()
             .filter_map(|it| match it.state {
                 State::Open { since } => Some(Connection {
                     who: it.caller.arn(),
-                    from: it.source.address.clone(),
+                    from: it.source.address,
                     since,
                 }),
                 State::Waiting { .. } | State::Ended { .. } => None,

@@ -232,7 +232,7 @@ pub fn issue(
     new: &New<'_>,
 ) -> Result<Option<(String, Secret)>, Fault> {
     sweep(tx, new.now)?;
-    let mut live = of_space(tx, new.scope, &new.space.domain, &new.space.name, new.now)?;
+    let mut live = live_of_space(tx, new.scope, &new.space.domain, &new.space.name, new.now)?;
     if live.len() >= PER_SPACE {
         live.sort_by_key(|it| it.created);
         let waiting = live.into_iter().filter(|it| matches!(it.state, State::Waiting { .. }));
@@ -269,8 +269,27 @@ pub fn issue(
     Ok(Some((record.id, token)))
 }
 
-/// The live sessions of a space.
-fn of_space(
+/// The live sessions of a space, the oldest first.
+///
+/// # Errors
+/// As [`live`].
+pub fn of_space(
+    state: &dyn Read,
+    vault: &Vault,
+    scope: &Scope,
+    space: &SpaceRecord,
+    now: Time,
+) -> Result<Vec<Session>, Fault> {
+    let found = live_of_space(state, scope, &space.domain, &space.name, now)?;
+    opened(vault, found)
+}
+
+fn opened(vault: &Vault, mut found: Vec<SessionRecord>) -> Result<Vec<Session>, Fault> {
+    found.sort_by(|one, other| (one.created, &one.id).cmp(&(other.created, &other.id)));
+    found.into_iter().map(|it| it.open(vault)).collect()
+}
+
+fn live_of_space(
     state: &dyn Read,
     scope: &Scope,
     domain: &DomainId,
@@ -382,14 +401,11 @@ pub fn end(
 /// # Errors
 /// A [`Fault`] of the store, or internal where a caller was not sealed with this vault.
 pub fn live(state: &dyn Read, vault: &Vault, now: Time) -> Result<Vec<Session>, Fault> {
-    let mut out = Vec::new();
+    let mut found = Vec::new();
     for ((.., id), ()) in OF_SPACE.scan(state, &(), None, usize::MAX)? {
-        if let Some(record) = SESSIONS.get(state, id.as_str())?.filter(|it| it.is_live(now)) {
-            out.push(record.open(vault)?);
-        }
+        found.extend(SESSIONS.get(state, id.as_str())?.filter(|it| it.is_live(now)));
     }
-    out.sort_by(|one, other| (one.created, &one.id).cmp(&(other.created, &other.id)));
-    Ok(out)
+    opened(vault, found)
 }
 
 /// The session of this id, ended or not.
@@ -437,7 +453,7 @@ pub(super) fn end_of_workload(
     if !app.owner.is_space() {
         return Ok(());
     }
-    for record in of_space(tx, scope, &app.domain, app.owner.name(), now)? {
+    for record in live_of_space(tx, scope, &app.domain, app.owner.name(), now)? {
         if record.workload == app.id {
             finish(tx, record, now, reason, 0, 0)?;
         }
@@ -456,7 +472,7 @@ pub fn end_of_space(
     now: Time,
     reason: &str,
 ) -> Result<(), Fault> {
-    for record in of_space(tx, scope, &space.domain, &space.name, now)? {
+    for record in live_of_space(tx, scope, &space.domain, &space.name, now)? {
         finish(tx, record, now, reason, 0, 0)?;
     }
     Ok(())

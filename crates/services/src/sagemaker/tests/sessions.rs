@@ -53,6 +53,13 @@ impl Desk {
         live.into_iter().map(|it| it.id).collect()
     }
 
+    fn of(&self, space: &SpaceRecord) -> Vec<String> {
+        let house = &self.estate.house;
+        let (vault, now) = (house.gate.vault(), house.gate.env().now());
+        let found = sessions::of_space(&house.state(), vault, &house.scope(), space, now);
+        found.unwrap().into_iter().map(|it| it.id).collect()
+    }
+
     fn end(&self, id: &str, reason: &str, up: u64, down: u64) {
         let now = self.estate.house.gate.env().now();
         self.estate.house.transact(|tx| sessions::end(tx, id, reason, up, down, now));
@@ -180,4 +187,22 @@ fn no_session_survives_a_start() {
     desk.estate.house.transact(|tx| sessions::end_all(tx, START, "Sagegate was started anew."));
     assert!(desk.live().is_empty());
     assert_eq!(desk.state(&open), ended("Sagegate was started anew.", 0, 0));
+}
+
+#[test]
+fn a_space_is_told_its_own_sessions_only() {
+    let desk = Desk::new();
+    let domain = desk.space.domain.to_string();
+    let other = stored_space(&desk.estate, &domain, "lab2", "Ann");
+    let app = stored_app(&desk.estate, &other, AppStatus::InService);
+    let mut own = Vec::new();
+    for _ in 0..3 {
+        own.push(desk.issue(&desk.ann).unwrap().0);
+        desk.wait(1);
+    }
+    desk.end(&own.remove(1), "The client left.", 0, 0);
+    assert_eq!(desk.of(&desk.space), own);
+    let desk = Desk { space: other, app, ..desk };
+    let (elsewhere, _) = desk.issue(&desk.ann).unwrap();
+    assert_eq!(desk.of(&desk.space), [elsewhere]);
 }
