@@ -87,11 +87,9 @@ pub(crate) fn of_visit(
         let connected = sessions::of_space(state, vault, scope, &space, now)?
             .into_iter()
             .filter_map(|it| match it.state {
-                State::Open { since } => Some(Connection {
-                    who: it.caller.arn(),
-                    from: it.source.address,
-                    since,
-                }),
+                State::Open { since } => {
+                    Some(Connection { who: it.caller.arn(), from: it.source.address, since })
+                }
                 State::Waiting { .. } | State::Ended { .. } => None,
             })
             .collect();

@@ -11,7 +11,6 @@ use sagegate_services::ec2::endpoint;
 use sagegate_services::sagemaker::app_door::{self, Way};
 use sagegate_services::sagemaker::lifecycle::Lifecycle;
 use sagegate_services::sagemaker::records::DOORS;
-use sagegate_services::sagemaker::resource_work::Resources;
 use sagegate_services::sagemaker::{site, space_records};
 use tokio::sync::Mutex;
 
@@ -155,10 +154,7 @@ impl Follower {
         drop(turn);
         match settled {
             // Domains and notebook instances wait for their doors.
-            Ok(true) => {
-                Lifecycle.react(gate).await;
-                Resources.react(gate).await;
-            }
+            Ok(true) => Lifecycle.react(gate).await,
             Ok(false) => {}
             Err(fault) => tracing::error!(?fault, "cannot write which addresses are bound"),
         }

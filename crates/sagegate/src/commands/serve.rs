@@ -18,7 +18,6 @@ use sagegate_server::{
 use sagegate_services::ec2::NatGateways;
 use sagegate_services::iam::credentials;
 use sagegate_services::sagemaker::lifecycle::Lifecycle;
-use sagegate_services::sagemaker::resource_work::Resources;
 use sagegate_workloads::gateway::STOPPING;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -184,7 +183,6 @@ impl Running {
         reactions.push(Arc::new(Lifecycle));
         reactions.push(Arc::new(NatGateways));
         reactions.push(channel::reaction(&channels));
-        reactions.push(Arc::new(Resources));
         reactions.push(spaces.reaction());
         gate.follow(reactions);
         gate.catch_up().await;

@@ -1,6 +1,7 @@
-//! What happens to domains, user profiles and spaces after the call that asked for it: Pending becomes
-//! InService, Updating becomes InService, Deleting becomes gone, each when its work is done and not
-//! before (SPEC 2.5, life-cycles).
+//! What happens to resources after the call that asked for it: Pending becomes InService, Updating
+//! becomes InService, Deleting becomes gone, each when its work is done and not before (SPEC 2.5,
+//! life-cycles). Here are the reaction that has all such work done, and the work on domains, user
+//! profiles and spaces; that on images and notebook instances is in [`resource_work`].
 //!
 //! An operation notes its work in [`records::WORK`] in its own transaction; [`advance`] does what is
 //! noted. Whoever runs it may crash at any moment: work and its note go in one transaction, so what
@@ -15,7 +16,7 @@ use sagegate_api::sagemaker::{
 };
 use sagegate_gate::env::{Env, Time};
 use sagegate_gate::{AccountId, Fault, Gate, Reaction, Region, Scope, Within};
-use sagegate_store::{Read, Tx};
+use sagegate_store::{Read, Table, Tx};
 
 use super::ids::{DomainId, profile_arn};
 use super::mount_targets;
@@ -25,6 +26,7 @@ use super::records::{
     self, DOMAIN_NAMES, DOMAINS, DOORS, DomainRecord, EFS_UIDS, HOME_FILE_SYSTEMS,
     HomeFileSystemRecord, KEPT_HOMES, PROFILES, ProfileRecord, WORK,
 };
+use super::resource_work::{self, RESOURCE_WORK};
 use super::security_groups;
 use super::sessions;
 use super::settings::Given;
@@ -36,52 +38,83 @@ use crate::binding::Binding;
 /// The user ids of home directories begin behind this number (SPEC R1.16 shows the first).
 const LAST_SYSTEM_UID: u64 = 200_000;
 
-/// Brings SageMaker's resources forward whenever work has been noted. Put it behind whatever binds
-/// the doors, so that a domain is in service only once its door is open.
+/// Brings SageMaker's resources forward whenever work on them has been noted. Put it behind whatever binds
+/// the doors, so that a domain or a
+/// notebook instance is in service only once its door is open.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Lifecycle;
 
 impl Reaction for Lifecycle {
     fn tables(&self) -> &'static [&'static str] {
-        const TABLES: &[&str] = &[WORK.name()];
+        const TABLES: &[&str] = &[WORK.name(), RESOURCE_WORK.name()];
         TABLES
     }
 
     fn react<'a>(&'a self, gate: &'a Gate) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async move {
-            let pieces = gate.store().snapshot().map_err(Fault::from).and_then(|it| noted(&it));
-            let pieces = match pieces {
-                Ok(pieces) => pieces,
-                Err(fault) => return gate.report("the work on domains cannot be read", &fault),
+            do_noted(gate, WORK, advance).await;
+            let on_resource = |tx: &mut Tx, within: Within<'_>, work: &Work| {
+                resource_work::advance(tx, within.env(), work)
             };
-            let mut written = Vec::new();
-            for piece in &pieces {
-                // What fails stays noted, is tried again with the next work or at the next start, and
-                // keeps nothing else from being done.
-                match gate.commit_within(|tx, within| advance(tx, within, piece)).await {
-                    Ok(done) => written.extend(done.tables),
-                    Err(fault) => {
-                        let (.., domain, _) = piece;
-                        gate.report(&format!("the work on domain {domain} failed"), &fault);
-                    }
-                }
-            }
-            // That work is done is no news to whoever did it.
-            written.retain(|table| *table != WORK.name());
-            gate.tell(&written).await;
+            do_noted(gate, RESOURCE_WORK, on_resource).await;
         })
     }
 }
 
-/// A piece of work, as [`WORK`] has it.
+/// Does what is noted in a table, each piece in a transaction of its own.
+async fn do_noted(
+    gate: &Gate,
+    table: Table<Work, ()>,
+    advance: impl Fn(&mut Tx, Within<'_>, &Work) -> Result<(), Fault> + Send + Sync,
+) {
+    let pieces =
+        gate.store().snapshot().map_err(Fault::from).and_then(|state| noted_in(&state, table));
+    let pieces = match pieces {
+        Ok(pieces) => pieces,
+        Err(fault) => {
+            return gate.report(&format!("the work in {} cannot be read", table.name()), &fault);
+        }
+    };
+    let mut written = Vec::new();
+    for piece in &pieces {
+        // What fails stays noted, is tried again with the next work or at the next start, and keeps
+        // nothing else from being done.
+        match gate.commit_within(|tx, within| advance(tx, within, piece)).await {
+            Ok(done) => written.extend(done.tables),
+            Err(fault) => {
+                let (.., on, part) = piece;
+                gate.report(&format!("the work on {on} {part} failed"), &fault);
+            }
+        }
+    }
+    // That work is done is no news to whoever did it.
+    written.retain(|written| *written != table.name());
+    gate.tell(&written).await;
+}
+
+/// The work that is noted in a table.
+pub(super) fn noted_in(state: &dyn Read, table: Table<Work, ()>) -> Result<Vec<Work>, Fault> {
+    Ok(table.scan(state, &(), None, usize::MAX)?.into_iter().map(|(work, ())| work).collect())
+}
+
+/// The account and region of a piece of work.
+pub(super) fn scope_of((account, region, ..): &Work) -> Result<Scope, Fault> {
+    Ok(Scope {
+        account: AccountId::parse(account).map_err(|it| Fault::internal(it.to_string()))?,
+        region: Region::parse(region).map_err(|it| Fault::internal(it.to_string()))?,
+    })
+}
+
+/// A piece of work, as its key in [`WORK`] or [`RESOURCE_WORK`] has it: the account, the region, and
+/// what it is on.
 pub type Work = (String, String, String, String);
 
-/// All work that is noted.
+/// All work on domains, user profiles and spaces that is noted.
 ///
 /// # Errors
 /// A [`Fault`] of the store.
 pub fn noted(state: &dyn Read) -> Result<Vec<Work>, Fault> {
-    Ok(WORK.scan(state, &(), None, usize::MAX)?.into_iter().map(|(work, ())| work).collect())
+    noted_in(state, WORK)
 }
 
 /// Does a piece of work, unless it was done meanwhile.
@@ -94,10 +127,7 @@ pub fn advance(tx: &mut Tx, within: Within<'_>, work: &Work) -> Result<(), Fault
     if !WORK.contains(tx, &key)? {
         return Ok(());
     }
-    let scope = Scope {
-        account: AccountId::parse(account).map_err(|it| Fault::internal(it.to_string()))?,
-        region: Region::parse(region).map_err(|it| Fault::internal(it.to_string()))?,
-    };
+    let scope = scope_of(work)?;
     let id = DomainId::parse(domain)
         .ok_or_else(|| Fault::internal("work is noted for what is no domain"))?;
     if profile.is_empty() {

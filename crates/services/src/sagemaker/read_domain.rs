@@ -115,8 +115,7 @@ impl Operation for ListDomains {
             token: call.input.next_token.as_deref(),
             limit: call.input.max_results,
         };
-        let (found, next_token) =
-            page.of(found, |it| (it.created.millis(), it.id.to_string()))?;
+        let (found, next_token) = page.of(found, |it| (it.created.millis(), it.id.to_string()))?;
         let site = Site::read(tx)?;
         let mut domains = Vec::with_capacity(found.len());
         for it in found {

@@ -36,7 +36,6 @@ use super::lifecycle::{self, Lifecycle};
 use super::read_domain::DescribeDomain;
 use super::read_profile::DescribeUserProfile;
 use super::records::DOORS;
-use super::resource_work::Resources;
 use super::shapes::{Stored, Word};
 use super::site::{self, Site};
 use super::space_records::{self, AppRecord, SpaceRecord};
@@ -91,7 +90,7 @@ impl Estate {
             aws_service_name: "sagemaker.amazonaws.com".into(),
             ..Default::default()
         });
-        estate.house.gate.follow(vec![Arc::new(Bind), Arc::new(Lifecycle), Arc::new(Resources)]);
+        estate.house.gate.follow(vec![Arc::new(Bind), Arc::new(Lifecycle)]);
         estate
     }
 
