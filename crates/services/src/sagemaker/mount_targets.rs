@@ -21,7 +21,8 @@ use crate::ec2::records::{Attachment, Holder, Subnet, get};
 /// longer has. Without a file system, or without a VPC, there is nothing to do.
 ///
 /// # Errors
-/// That of a subnet that has no address left. What was done before is noted.
+/// That of a subnet that has no address left, or of a mount target that cannot be removed. What was
+/// done before is noted; of the one that failed nothing is.
 pub(super) fn settle(
     tx: &mut Tx,
     own: &mut OwnCalls<'_>,
@@ -35,17 +36,23 @@ pub(super) fn settle(
     let key = (scope.account.as_str(), scope.region.as_str(), id.as_str());
     let Some(mut file_system) = HOME_FILE_SYSTEMS.get(tx, &key)? else { return Ok(()) };
     let targets = std::mem::take(&mut file_system.mount_targets);
-    let (kept, left): (Vec<_>, Vec<_>) =
+    let (mut targets, left): (Vec<_>, Vec<_>) =
         targets.into_iter().partition(|it| domain.subnet_ids.contains(&it.subnet));
-    file_system.mount_targets = kept;
-    for target in &left {
-        unmount(tx, own, scope, target)?;
+    let mut done = Ok(());
+    for target in left {
+        if done.is_ok() {
+            done = own.or_undo(tx, |own, tx| unmount(tx, own, scope, &target));
+        }
+        if done.is_err() {
+            targets.push(target);
+        }
     }
-    let mut targets = std::mem::take(&mut file_system.mount_targets);
-    let made = make_missing(tx, own, (env, now), scope, (domain, id, group), &mut targets);
+    if done.is_ok() {
+        done = make_missing(tx, own, (env, now), scope, (domain, id, group), &mut targets);
+    }
     file_system.mount_targets = targets;
     HOME_FILE_SYSTEMS.put(tx, &key, &file_system)?;
-    made
+    done
 }
 
 /// EFS takes one mount target for an Availability Zone (Amazon EFS API, CreateMountTarget): that of
@@ -67,27 +74,42 @@ fn make_missing(
         if zones.contains(&subnet.zone) {
             continue;
         }
-        let id = format!("fsmt-0{}", env.hex(16));
-        let request = CreateNetworkInterfaceRequest {
-            description: Some(format!("EFS mount target for {file_system} ({id})")),
-            groups: Some(vec![group.to_owned()]),
-            subnet_id: subnet.id.clone(),
-            ..CreateNetworkInterfaceRequest::default()
-        };
-        let made = own.call_by_efs::<CreateNetworkInterface>(tx, &request)?;
-        let interface = made.network_interface.and_then(|it| it.network_interface_id);
-        let interface = interface.ok_or_else(|| Fault::internal("an interface without an id"))?;
-        let attachment = Attachment {
-            kind: Holder::MountTarget,
-            holder: id.clone(),
-            id: format!("ela-attach-0{}", env.hex(16)),
-            time: now,
-        };
-        network_interface::plug(tx, scope, &interface, Some(attachment))?;
+        let target = own.or_undo(tx, |own, tx| {
+            mount(tx, own, (env, now), scope, (file_system, group), &subnet.id)
+        })?;
         zones.push(subnet.zone);
-        targets.push(MountTarget { id, subnet: subnet.id, interface });
+        targets.push(target);
     }
     Ok(())
+}
+
+/// Makes an interface in a subnet and plugs a new mount target into it.
+fn mount(
+    tx: &mut Tx,
+    own: &mut OwnCalls<'_>,
+    (env, now): (&Env, Time),
+    scope: &Scope,
+    (file_system, group): (&str, &str),
+    subnet: &str,
+) -> Result<MountTarget, Fault> {
+    let id = format!("fsmt-0{}", env.hex(16));
+    let request = CreateNetworkInterfaceRequest {
+        description: Some(format!("EFS mount target for {file_system} ({id})")),
+        groups: Some(vec![group.to_owned()]),
+        subnet_id: subnet.to_owned(),
+        ..CreateNetworkInterfaceRequest::default()
+    };
+    let made = own.call_by_efs::<CreateNetworkInterface>(tx, &request)?;
+    let interface = made.network_interface.and_then(|it| it.network_interface_id);
+    let interface = interface.ok_or_else(|| Fault::internal("an interface without an id"))?;
+    let attachment = Attachment {
+        kind: Holder::MountTarget,
+        holder: id.clone(),
+        id: format!("ela-attach-0{}", env.hex(16)),
+        time: now,
+    };
+    network_interface::plug(tx, scope, &interface, Some(attachment))?;
+    Ok(MountTarget { id, subnet: subnet.to_owned(), interface })
 }
 
 /// Removes all mount targets of a file system whose domain goes. So it is too where the data are
@@ -105,6 +127,8 @@ pub(super) fn remove(
     Ok(())
 }
 
+/// Unplugs a mount target and deletes its interface. Both or neither have to be done: an interface
+/// that nothing is plugged into is anybody's to delete, and EFS would lose sight of it.
 fn unmount(
     tx: &mut Tx,
     own: &mut OwnCalls<'_>,

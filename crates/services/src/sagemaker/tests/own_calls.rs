@@ -46,6 +46,16 @@ fn linked_role_is_there(estate: &Estate) -> bool {
     estate.house.call::<GetRole>(&estate.house.root(), input).is_ok()
 }
 
+/// Nothing of AWS's takes the role away while a domain needs it; an older state may lack it.
+fn erase_linked_role(house: &crate::testing::House) {
+    house.transact(|tx| {
+        let account = &house.scope().account;
+        let role =
+            crate::iam::entities::require::<crate::iam::records::RoleRecord>(tx, account, LINKED)?;
+        crate::iam::roles::erase(tx, &house.scope(), &role)
+    });
+}
+
 /// The newest record of this operation that came from outside.
 fn record_of(estate: &Estate, event: &str) -> Record {
     let wanted = |it: &Record| it.event_name == event && it.within.is_none();
@@ -305,16 +315,7 @@ fn without_its_role_sagemaker_does_nothing_in_the_account() {
     let estate = Estate::standing_still();
     let house = &estate.house;
     let id = estate.domain("team");
-    // Nothing of AWS's takes the role away now; an older state may lack it.
-    let erase = || {
-        house.transact(|tx| {
-            let account = &house.scope().account;
-            let role = crate::iam::entities::require::<crate::iam::records::RoleRecord>(
-                tx, account, LINKED,
-            )?;
-            crate::iam::roles::erase(tx, &house.scope(), &role)
-        })
-    };
+    let erase = || erase_linked_role(house);
     erase();
     estate.advance();
     let told = estate.describe(&id);
@@ -392,4 +393,46 @@ fn what_fails_in_ec2_is_the_domains_failure_and_is_told_with_it() {
             .iter()
             .any(|it| it.group_name.as_deref().is_some_and(|it| it.contains("inbound-nfs")))
     );
+}
+
+/// EFS unplugs a mount target and then deletes its interface: where it may not, it has done neither.
+#[test]
+fn an_update_that_fails_leaves_the_mount_target_plugged_in() {
+    let estate = Estate::standing_still();
+    let house = &estate.house;
+    let id = estate.domain("team");
+    estate.advance();
+    let interfaces = || {
+        let input = ec2_api::DescribeNetworkInterfacesRequest::default();
+        house.ok::<DescribeNetworkInterfaces>(input).network_interfaces.unwrap()
+    };
+    let before = interfaces();
+    assert_eq!(before.len(), 1);
+    erase_linked_role(house);
+    let subnets = vec![subnet(house, &estate.vpc, "10.0.9.0/24")];
+    house.ok::<UpdateDomain>(api::UpdateDomainRequest {
+        domain_id: id.clone(),
+        subnet_ids: Some(subnets),
+        ..Default::default()
+    });
+    estate.advance();
+    let told = estate.describe(&id);
+    assert_eq!(told.status, Some(api::DomainStatus::UpdateFailed));
+    assert!(told.failure_reason.unwrap().starts_with("Could not assume role"));
+    assert_eq!(interfaces(), before, "still there, in use, and EFS's alone to remove");
+
+    // Nothing of it is forgotten: what failed is done when it can be.
+    house.ok::<CreateServiceLinkedRole>(iam_api::CreateServiceLinkedRoleRequest {
+        aws_service_name: "sagemaker.amazonaws.com".into(),
+        ..Default::default()
+    });
+    house.ok::<UpdateDomain>(api::UpdateDomainRequest {
+        domain_id: id.clone(),
+        ..Default::default()
+    });
+    estate.advance();
+    assert_eq!(estate.describe(&id).status, Some(api::DomainStatus::InService));
+    let after = interfaces();
+    assert_eq!(after.len(), 1);
+    assert_ne!(after[0].network_interface_id, before[0].network_interface_id);
 }
