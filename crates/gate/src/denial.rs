@@ -60,23 +60,21 @@ impl Denial {
         }
     }
 
-    /// The error in the spelling of the service that was called.
+    /// The error in the spelling of the service that was called, or of one whose operation made the
+    /// call that was denied.
     #[must_use]
     pub fn fault(&self, service: &str, vault: &Vault, env: &Env) -> Fault {
         let (code, status) = Self::code(service);
+        let fault = |message| Fault { denied: true, ..Fault::client(code, status, message) };
         if service != "ec2" {
-            return Fault::client(code, status, self.text());
+            return fault(self.text());
         }
         let sealed = vault.seal_text(env, PURPOSE, self.message.to_string().as_bytes());
         let text = self.text();
-        Fault::client(
-            code,
-            status,
-            format!(
-                "You are not authorized to perform this operation. {text}. Encoded authorization \
-                 failure message: {sealed}"
-            ),
-        )
+        fault(format!(
+            "You are not authorized to perform this operation. {text}. Encoded authorization \
+             failure message: {sealed}"
+        ))
     }
 }
 

@@ -20,13 +20,23 @@ pub struct Fault {
     /// For the log: the reason of an internal fault, or what exactly was wrong where AWS's own text
     /// does not tell; never shown to a client.
     pub detail: Option<String>,
+    /// For the record: whether it says that something was denied which the operation asked of
+    /// another service.
+    pub denied: bool,
 }
 
 impl Fault {
     /// A client's error: `status` is 4xx.
     #[must_use]
     pub fn client(code: &'static str, status: u16, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), status, sender: true, detail: None }
+        Self {
+            code: code.into(),
+            message: message.into(),
+            status,
+            sender: true,
+            detail: None,
+            denied: false,
+        }
     }
 
     /// A failure of ours. The client is told that it was ours and nothing more; `detail` goes to
@@ -41,6 +51,7 @@ impl Fault {
             status: 500,
             sender: false,
             detail: Some(detail.into()),
+            denied: false,
         }
     }
 }
@@ -57,6 +68,7 @@ impl Fault {
             status: 503,
             sender: false,
             detail: None,
+            denied: false,
         }
     }
 }

@@ -307,6 +307,7 @@ impl Gate {
             Access::Write => Box::pin(self.write::<O>(context, &call)).await.map(|out| (out, None)),
         };
         if let Err(refusal) = &outcome {
+            ledger.undo();
             let mut record = record::of::<O>(context, &call);
             record.refused(O::SERVICE, refusal);
             call.within.ledger.sum_up(&mut record);

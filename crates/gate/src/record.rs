@@ -52,7 +52,12 @@ impl Record {
             Refusal::Fault(fault) => {
                 self.error_code = Some(fault.code.clone().into_owned());
                 self.error_message = Some(fault.message.clone());
-                self.sagegate = json!({ "decision": "not denied: the operation itself failed" });
+                let decision = if fault.denied {
+                    "denied: in a call that the operation made"
+                } else {
+                    "not denied: the operation itself failed"
+                };
+                self.sagegate = json!({ "decision": decision });
             }
         }
     }

@@ -79,6 +79,12 @@ impl Ledger {
         *self.entries() = Entries::default();
     }
 
+    /// What was written is undone: of that no record stays. What wrote nothing was done all the same.
+    pub(crate) fn undo(&self) {
+        let entries = &mut *self.entries();
+        entries.noted.extend(entries.stored.drain(..).filter(|record| record.read_only));
+    }
+
     /// Puts the records of writes into the transaction; how many.
     pub(crate) fn store(&self, tx: &mut Tx) -> Result<usize, StoreError> {
         let entries = self.entries();
@@ -88,7 +94,8 @@ impl Ledger {
         Ok(entries.stored.len())
     }
 
-    /// Tells in the record of the request for which the calls were made which they were.
+    /// Tells in the record of the request for which the calls were made which they were, and what was
+    /// decided of each. Calls that were undone are not among them.
     pub(crate) fn sum_up(&self, record: &mut Record) {
         let entries = self.entries();
         let lines: Vec<Value> = entries.stored.iter().chain(&entries.noted).map(in_short).collect();
@@ -259,8 +266,13 @@ fn in_short(record: &Record) -> Value {
         "eventSource": record.event_source,
         "eventName": record.event_name,
     });
-    if let (Some(code), Some(line)) = (&record.error_code, line.as_object_mut()) {
-        line.insert("errorCode".to_owned(), code.as_str().into());
+    if let Some(line) = line.as_object_mut() {
+        if let Some(decision) = record.sagegate.get("decision") {
+            line.insert("decision".to_owned(), decision.clone());
+        }
+        if let Some(code) = &record.error_code {
+            line.insert("errorCode".to_owned(), code.as_str().into());
+        }
     }
     line
 }

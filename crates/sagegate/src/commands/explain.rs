@@ -47,8 +47,11 @@ fn tell(record: &Value) -> String {
     let service = text("eventSource").trim_end_matches(".amazonaws.com");
     let outcome = match text("errorCode") {
         "" => "allowed".to_owned(),
-        code if field(decision, "decision") == "denied" => format!("DENIED ({code})"),
-        code => format!("failed ({code})"),
+        code => match field(decision, "decision").strip_prefix("denied") {
+            // Why, where no policy's trace says it.
+            Some(why) => format!("DENIED ({code}){why}"),
+            None => format!("failed ({code})"),
+        },
     };
     row("request", text("requestID"));
     row("when", text("eventTime"));
@@ -262,6 +265,41 @@ within it
   from      sagemaker.amazonaws.com
 ";
         assert_eq!(tell(&record), expected);
+    }
+
+    #[test]
+    fn what_was_denied_within_a_request_is_told_of_the_request_too() {
+        let record = json!({
+            "eventSource": "sagemaker.amazonaws.com",
+            "eventName": "CreateDomain",
+            "requestID": "1",
+            "errorCode": "AccessDeniedException",
+            "sagegate": { "decision": "denied: in a call that the operation made" },
+            "sagegateCalls": [{
+                "eventSource": "iam.amazonaws.com",
+                "eventName": "CreateServiceLinkedRole",
+                "requestID": "2",
+                "errorCode": "AccessDenied",
+                "sagegate": { "decision": "denied" },
+            }, {
+                "eventSource": "ec2.amazonaws.com",
+                "eventName": "CreateSecurityGroup",
+                "requestID": "3",
+                "errorCode": "InvalidGroup.Duplicate",
+                "sagegate": { "decision": "not denied: the operation itself failed" },
+            }],
+        });
+        let text = tell(&record);
+        let outcomes: Vec<&str> =
+            text.lines().map(str::trim).filter(|line| line.starts_with("outcome")).collect();
+        assert_eq!(
+            outcomes,
+            [
+                "outcome   DENIED (AccessDeniedException): in a call that the operation made",
+                "outcome   DENIED (AccessDenied)",
+                "outcome   failed (InvalidGroup.Duplicate)",
+            ]
+        );
     }
 
     #[test]

@@ -252,7 +252,9 @@ pub fn enter_within(
         within.now(),
         entry.life,
     );
-    let outcome = outcome.map(|caller| with_credentials(within, caller));
+    let outcome = outcome
+        .map(|caller| with_credentials(within, caller))
+        .map_err(|fault| Fault { denied: fault.sender, ..fault });
     let mut record = record(within, scope, entry);
     match &outcome {
         Ok(entered) => {
@@ -267,10 +269,12 @@ pub fn enter_within(
         Err(fault) => {
             record.error_code = Some(fault.code.clone().into_owned());
             record.error_message = Some(fault.message.clone());
-            record.sagegate = json!({
-                "decision": "denied: the role is not there, or its trust policy does not let the service in",
-                "sourceArn": entry.source_arn,
-            });
+            let decision = if fault.denied {
+                "denied: the role is not there, or its trust policy does not let the service in"
+            } else {
+                "not denied: it failed"
+            };
+            record.sagegate = json!({ "decision": decision, "sourceArn": entry.source_arn });
         }
     }
     within.keep(record);

@@ -86,6 +86,7 @@ pub(super) fn door_closed(what: &str, door: Ipv4Addr, reason: &str) -> Fault {
         status: 503,
         sender: false,
         detail: None,
+        denied: false,
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sagegate_gate::{Actor, Caller, Fault, Operation, Refusal, Scope, Within};
+use sagegate_gate::{Actor, Caller, Fault, Operation, Scope, Within};
 use sagegate_store::Tx;
 
 use super::ids::DomainId;
@@ -86,11 +86,9 @@ impl<'a> OwnCalls<'a> {
         actor: &Actor,
         input: &O::Input,
     ) -> Result<O::Output, Fault> {
-        self.within.call::<O>(tx, actor, input).map_err(|refusal| match refusal {
-            Refusal::Denied(denial) => Fault::client("AccessDeniedException", 400, denial.text()),
-            Refusal::Fault(fault) => fault,
-            Refusal::Unread(error) => Fault::internal(error.message),
-        })
+        let (vault, env) = (self.within.vault(), self.within.env());
+        let made = self.within.call::<O>(tx, actor, input);
+        made.map_err(|refusal| refusal.into_fault("sagemaker", vault, env))
     }
 
     /// The session of the service-linked role: entered when it is needed first.

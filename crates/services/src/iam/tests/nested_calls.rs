@@ -6,6 +6,7 @@ use sagegate_gate::{
     Access, Actor, Authorized, Call, Fault, Need, Needs, Operation, Refusal, Within,
 };
 use sagegate_store::{Read, Tx};
+use serde_json::json;
 
 use super::*;
 use crate::iam::user_policies::PutUserPolicy;
@@ -54,6 +55,29 @@ macro_rules! calls {
 calls!(Outer, Write, FIRST => Inner);
 calls!(Inner, Write, SECOND => CreateUser);
 calls!(Reader, Read, FIRST => CreateUser);
+
+/// An operation that has a user made and read, and then fails.
+struct Half;
+
+impl Operation for Half {
+    type Input = api::CreateUserRequest;
+    type Output = api::CreateUserResponse;
+    const SERVICE: &'static str = "iam";
+    const NAME: &'static str = "Half";
+    const ACCESS: Access = Access::Write;
+
+    fn needs(_: &Call<'_, Self::Input>, _: &dyn Read) -> Result<Needs, Fault> {
+        Ok(Need::any("iam:GetUser").into())
+    }
+
+    fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
+        let actor = Actor::forward(call.caller, FIRST);
+        let failed = |refusal: Refusal| refusal.into_fault("iam", call.vault, call.env);
+        call.within.call::<CreateUser>(tx, &actor, call.input).map_err(failed)?;
+        call.within.call::<GetUser>(tx, &actor, &get(&call.input.user_name)).map_err(failed)?;
+        Err(Fault::client("Changed", 400, "my mind"))
+    }
+}
 
 fn stored(house: &House, event: &str) -> Vec<Record> {
     let mut found = tables::newest(&house.state(), 1_000).unwrap();
@@ -153,6 +177,20 @@ fn a_part_that_fails_leaves_nothing_and_the_rest_stays() {
 }
 
 #[test]
+fn the_record_of_a_refusal_does_not_name_what_was_undone() {
+    let house = House::new();
+    assert!(house.fails::<Half>(create("x")).starts_with("Changed"));
+    assert!(house.fails::<GetUser>(get("x")).starts_with("NoSuchEntity"));
+    let failed = refusals(&house, "Half").remove(0);
+    assert_eq!(failed.sagegate["decision"], "not denied: the operation itself failed");
+    let calls: Vec<_> = failed.sagegate["calls"].as_array().unwrap().iter().collect();
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    assert_eq!(calls[0]["eventName"], "GetUser");
+    assert_eq!(calls[0]["decision"], "allowed");
+    assert!(stored(&house, "CreateUser").is_empty());
+}
+
+#[test]
 fn a_chain_of_services_is_known_by_all_its_links() {
     let house = House::new();
     let may = |condition: &str| {
@@ -178,6 +216,17 @@ fn a_chain_of_services_is_known_by_all_its_links() {
     );
     assert!(house.fails::<GetUser>(get("x")).starts_with("NoSuchEntity"));
     assert!(stored(&house, "Outer").is_empty() && stored(&house, "Inner").is_empty());
+    let refused = refusals(&house, "Outer").remove(0);
+    let within = "denied: in a call that the operation made";
+    assert_eq!(refused.sagegate["decision"], within);
+    let calls = refused.sagegate["calls"].as_array().unwrap();
+    let told: Vec<_> = calls.iter().map(|it| (&it["eventName"], &it["decision"])).collect();
+    let (inner, made) = (&refusals(&house, "Inner")[0], &refusals(&house, "CreateUser")[0]);
+    assert_eq!(
+        told,
+        [(&json!("CreateUser"), &json!("denied")), (&json!("Inner"), &json!(within)),]
+    );
+    assert_eq!((&inner.sagegate["decision"], &made.sagegate["decision"]), (told[1].1, told[0].1));
     let asked = house.fails_for::<CreateUser>(&right, create("x"));
     assert!(asked.starts_with("AccessDenied (403)"), "{asked}");
     house.call::<Outer>(&right, create("x")).unwrap();

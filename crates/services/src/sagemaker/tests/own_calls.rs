@@ -147,6 +147,8 @@ fn the_first_use_makes_the_role_in_the_name_of_the_caller() {
     assert_eq!(failed.event_name, "CreateDomain");
     assert_eq!(failed.sagegate["calls"][0]["requestID"], denied.request_id.as_str());
     assert_eq!(failed.sagegate["calls"][0]["errorCode"], "AccessDenied");
+    assert_eq!(failed.sagegate["calls"][0]["decision"], "denied");
+    assert_eq!(failed.sagegate["decision"], "denied: in a call that the operation made");
 }
 
 #[test]
