@@ -267,7 +267,7 @@ impl Gate {
             }
         }
         for (key, value) in principal_tags(caller, standing) {
-            keys.insert(&format!("aws:PrincipalTag/{key}"), value);
+            keys.insert_tag(&format!("aws:PrincipalTag/{key}"), &value);
         }
         if let (Some(first), Some(last)) = (caller.called_via.first(), caller.called_via.last()) {
             keys.insert_known("aws:calledvia", caller.called_via.clone());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use sagegate_policy::{Attached, Bundle, Document, Policy};
+use sagegate_policy::{Attached, Bundle, Document, Policy, folded_key};
 use sagegate_store::{Mark, Read, Snapshot, StoreError};
 use sagegate_wire::sigv4::SecretKey;
 use sha2::{Digest, Sha256};
@@ -218,18 +218,32 @@ pub(crate) fn principal_tags(
         tags.clear();
     }
     if let Some(session) = &caller.session {
-        for (key, value) in &session.tags {
-            // Tag keys are the same whatever their case (IAM User Guide, "Tags for IAM resources").
-            tags.retain(|other, _| !other.eq_ignore_ascii_case(key));
-            tags.insert(key.clone(), value.clone());
-        }
+        lay_over(&mut tags, &session.tags);
     }
     tags
+}
+
+/// Lays tags over others: keys are the same whatever their case (IAM User Guide, "Tags for IAM
+/// resources").
+fn lay_over(tags: &mut BTreeMap<String, String>, over: &BTreeMap<String, String>) {
+    let hidden: Vec<_> = over.keys().map(|key| folded_key(key)).collect();
+    tags.retain(|key, _| !hidden.contains(&folded_key(key)));
+    tags.extend(over.iter().map(|(key, value)| (key.clone(), value.clone())));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_session_tag_hides_the_roles_in_whatever_case_of_whatever_letters() {
+        let tags = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
+        };
+        let mut found = tags(&[("TEAM", "role"), ("été", "role"), ("kept", "role")]);
+        lay_over(&mut found, &tags(&[("team", "session"), ("ÉTÉ", "session")]));
+        assert_eq!(found, tags(&[("team", "session"), ("ÉTÉ", "session"), ("kept", "role")]));
+    }
 
     #[test]
     fn a_digest_tells_where_each_part_ends() {

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use crate::document::{Condition, Effect, Version};
 use crate::operator::{Base, Comparison, Operator, Quantifier};
 use crate::pattern::{Dialect, Match, Pattern, resource_part};
-use crate::request::{Context, Value};
+use crate::request::{Context, Value, folded_key};
 use crate::value::{Decimal, parse_address, parse_bool, parse_instant, parse_range};
 
 #[derive(Debug, Clone)]
@@ -65,7 +65,7 @@ impl CompiledCondition {
             Base::IpAddress => Test::Address(texts().map(parse_range).collect()),
             Base::Null => Test::Null(texts().map(parse_bool).collect()),
         };
-        Self { operator: condition.operator, key: condition.key.to_lowercase().into(), test }
+        Self { operator: condition.operator, key: folded_key(&condition.key).into(), test }
     }
 
     /// The request's value for this condition's key.

@@ -42,5 +42,5 @@ pub use explain::{
 };
 pub use operator::{Base, Comparison, Operator, Quantifier};
 pub use policy::{Attached, Policy};
-pub use request::{Context, Principal, Request, ResourceName, Value};
+pub use request::{Context, Principal, Request, ResourceName, Value, folded_key};
 pub use validate::{PolicyType, Violation, validate};

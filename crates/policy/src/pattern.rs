@@ -4,7 +4,7 @@
 //! tags" in the IAM User Guide.
 
 use crate::document::Version;
-use crate::request::Context;
+use crate::request::{Context, folded_key};
 
 /// What a match says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -345,10 +345,7 @@ fn variable(text: &str) -> Option<(Token, &str)> {
 fn variable_token(key: &str, default: Option<&str>) -> Option<Token> {
     let key = key.trim();
     let valid = !key.is_empty() && !key.contains(['$', '{', '\'']);
-    valid.then(|| Token::Variable {
-        key: key.to_lowercase().into(),
-        default: default.map(Into::into),
-    })
+    valid.then(|| Token::Variable { key: folded_key(key).into(), default: default.map(Into::into) })
 }
 
 #[cfg(test)]

@@ -90,12 +90,12 @@ impl Context {
 
     /// Sets a key; the last value given stays.
     pub fn insert(&mut self, key: &str, value: impl Into<Value>) {
-        self.set(lower(key).into_owned().into(), value.into());
+        self.set(folded_key(key).into_owned().into(), value.into());
     }
 
     /// As [`Context::insert`], for a key that is part of the program: in lower case it is not copied.
     pub fn insert_known(&mut self, key: &'static str, value: impl Into<Value>) {
-        self.set(lower(key), value.into());
+        self.set(folded_key(key), value.into());
     }
 
     fn set(&mut self, key: Name, value: Value) {
@@ -123,7 +123,7 @@ impl Context {
     ///
     /// Source: "aws:RequestTag/tag-key" in the IAM User Guide: keys of tags are compared without regard to case.
     pub fn insert_tag(&mut self, key: &str, value: &str) {
-        let key = lower(key);
+        let key = folded_key(key);
         match self.place(&key) {
             Err(at) => self.keys.insert(at, (key.into_owned().into(), value.into())),
             Ok(at) => {
@@ -139,7 +139,7 @@ impl Context {
 
     /// Sets a key that must not be there yet; whether it was not.
     pub(crate) fn insert_new(&mut self, key: &str, value: Value) -> bool {
-        let key = lower(key);
+        let key = folded_key(key);
         match self.place(&key) {
             Err(at) => {
                 self.keys.insert(at, (key.into_owned().into(), value));
@@ -151,13 +151,13 @@ impl Context {
 
     /// Removes a key.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
-        let at = self.place(&lower(key)).ok()?;
+        let at = self.place(&folded_key(key)).ok()?;
         Some(self.keys.remove(at).1)
     }
 
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.get_lower(&lower(key))
+        self.get_lower(&folded_key(key))
     }
 
     /// The value of a key given in lower case.
@@ -172,9 +172,11 @@ impl Context {
     }
 }
 
-/// A key in lower case; all but some tags' keys are ASCII, which is quick.
-fn lower(key: &str) -> Cow<'_, str> {
-    // Eight by eight without a branch for each byte, which the compiler looks at all at a time. The last eight may have
+/// A condition key, or the key of a tag, as it is compared: in Unicode's lower case. Whatever takes one
+/// tag for another, or lets one take another's place, has to compare them so: else a tag could hide
+/// behind one that only looks different to whoever set it.
+pub fn folded_key(key: &str) -> Cow<'_, str> {
+    // All but some tags' keys are ASCII, which is quick. Eight by eight without a branch for each byte, which the compiler looks at all at a time. The last eight may have
     // been looked at already.
     let other = |byte: &u8| !byte.is_ascii() | byte.is_ascii_uppercase();
     let any = |bytes: &[u8; 8]| bytes.iter().fold(false, |any, byte| any | other(byte));
@@ -492,10 +494,10 @@ mod tests {
             for at in 0..=length {
                 for letter in ["A", "Z", "É", "é", "@", "["] {
                     let key = "a".repeat(at) + letter + &"z".repeat(length - at);
-                    assert_eq!(lower(&key), key.to_lowercase());
+                    assert_eq!(folded_key(&key), key.to_lowercase());
                 }
             }
-            assert!(matches!(lower(&"a".repeat(length)), Cow::Borrowed(_)));
+            assert!(matches!(folded_key(&"a".repeat(length)), Cow::Borrowed(_)));
         }
     }
 }

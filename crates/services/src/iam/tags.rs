@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use sagegate_api::iam::Tag;
 use sagegate_gate::Fault;
+use sagegate_policy::folded_key;
 use serde::{Deserialize, Serialize};
 
 use super::faults::{invalid_input, limit_exceeded, validation};
@@ -38,7 +39,7 @@ impl Tags {
         check(tags)?;
         let mut merged = self.0.clone();
         for Tag { key, value } in tags {
-            merged.insert(key.to_lowercase(), (key.clone(), value.clone()));
+            merged.insert(folded_key(key).into_owned(), (key.clone(), value.clone()));
         }
         if merged.len() > LIMIT {
             return Err(limit_exceeded(format!(
@@ -52,14 +53,14 @@ impl Tags {
     /// Removes the tags with these keys, in whatever case; unknown keys are passed over.
     pub fn remove(&mut self, keys: &[String]) {
         for key in keys {
-            self.0.remove(&key.to_lowercase());
+            self.0.remove(&*folded_key(key));
         }
     }
 
     /// The value under a key, in whatever case.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(&key.to_lowercase()).map(|(_, value)| value.as_str())
+        self.0.get(&*folded_key(key)).map(|(_, value)| value.as_str())
     }
 
     /// Keys and values, sorted by key.
@@ -112,7 +113,7 @@ pub fn pairs(tags: Option<&[Tag]>) -> impl Iterator<Item = (&str, &str)> {
 pub fn check(tags: &[Tag]) -> Result<(), Fault> {
     check_each(tags)?;
     let mut seen = std::collections::BTreeSet::new();
-    if tags.iter().all(|tag| seen.insert(tag.key.to_lowercase())) {
+    if tags.iter().all(|tag| seen.insert(folded_key(&tag.key))) {
         return Ok(());
     }
     Err(invalid_input("Duplicate tag keys found. Please note that Tag keys are case insensitive."))

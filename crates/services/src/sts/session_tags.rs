@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use sagegate_api::sts::Tag;
 use sagegate_gate::{Fault, SessionFacts};
+use sagegate_policy::folded_key;
 
 use super::faults::validation;
 
@@ -18,6 +19,11 @@ pub(super) struct SessionTags {
     pub(super) tags: BTreeMap<String, String>,
     /// The keys of those that go on to further roles.
     pub(super) transitive: Vec<String>,
+}
+
+/// Whether two keys are one to policies.
+fn same(one: &str, other: &str) -> bool {
+    folded_key(one) == folded_key(other)
 }
 
 /// The tags as pairs.
@@ -55,12 +61,12 @@ pub(super) fn of_session(
                 "Tag key '{key}' is not valid: tag keys that start with aws: are reserved."
             )));
         }
-        if given.iter().any(|it| it.eq_ignore_ascii_case(key)) {
+        if given.iter().any(|it| same(it, key)) {
             return Err(validation(format!(
                 "Duplicate tag keys found: '{key}'. Please note that Tag keys are case insensitive."
             )));
         }
-        if out.transitive.iter().any(|it| it.eq_ignore_ascii_case(key)) {
+        if out.transitive.iter().any(|it| same(it, key)) {
             return Err(validation(format!(
                 "Tag '{key}' cannot be overridden: it is a transitive session tag inherited from the \
                  role chain."
@@ -70,7 +76,7 @@ pub(super) fn of_session(
         out.tags.insert(key.to_owned(), value.to_owned());
     }
     for key in transitive.unwrap_or_default() {
-        let Some(spelled) = given.iter().find(|it| it.eq_ignore_ascii_case(key)) else {
+        let Some(spelled) = given.iter().find(|it| same(it, key)) else {
             return Err(validation(format!(
                 "The specified transitive tag key '{key}' must be included in the requested tags."
             )));
@@ -98,8 +104,8 @@ mod tests {
 
     fn parent() -> SessionFacts {
         SessionFacts {
-            tags: BTreeMap::from([("Team".into(), "red".into()), ("Own".into(), "x".into())]),
-            transitive: vec!["Team".into()],
+            tags: BTreeMap::from([("Équipe".into(), "red".into()), ("Own".into(), "x".into())]),
+            transitive: vec!["Équipe".into()],
             ..SessionFacts::default()
         }
     }
@@ -107,14 +113,14 @@ mod tests {
     #[test]
     fn only_transitive_tags_go_down_the_chain_and_stay_transitive() {
         let made = of_session(Some(&parent()), Some(&[tag("Cost", "1")]), None).unwrap();
-        let expected = [("Cost", "1"), ("Team", "red")];
+        let expected = [("Cost", "1"), ("Équipe", "red")];
         assert!(made.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).eq(expected));
-        assert_eq!(made.transitive, ["Team"]);
+        assert_eq!(made.transitive, ["Équipe"]);
     }
 
     #[test]
     fn an_inherited_tag_cannot_be_overridden_in_any_case() {
-        for key in ["Team", "team"] {
+        for key in ["Équipe", "équipe", "ÉQUIPE"] {
             let fault = of_session(Some(&parent()), Some(&[tag(key, "blue")]), None).unwrap_err();
             assert_eq!(fault.code, "ValidationError");
             assert!(fault.message.contains("cannot be overridden"));
@@ -124,10 +130,11 @@ mod tests {
 
     #[test]
     fn wrong_tags_are_refused() {
-        let wrong: [(&[Tag], &[String]); 4] = [
+        let wrong: [(&[Tag], &[String]); 5] = [
             (&[tag("aws:x", "")], &[]),
             (&[tag("AWS:x", "")], &[]),
             (&[tag("a", "1"), tag("A", "2")], &[]),
+            (&[tag("é", "1"), tag("É", "2")], &[]),
             (&[tag("a", "1")], &["b".to_owned()]),
         ];
         for (tags, transitive) in wrong {
