@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use sagegate_model::Struct;
@@ -11,7 +10,7 @@ use sagegate_network::Arrival;
 use sagegate_store::{Committed, Snapshot, Store, StoreError, TransactError, Tx};
 use sagegate_wire::sigv4::SigningKeyCache;
 
-use crate::audit::{Journal, Record, line, members, tables};
+use crate::audit::{Journal, Record, Tally, line, members, tables};
 use crate::authenticate::{Authenticator, Unrecognised};
 use crate::caller::Caller;
 use crate::decide::{Granted, Sight};
@@ -72,8 +71,8 @@ pub struct Gate {
     pub(crate) keys: SigningKeyCache,
     pub(crate) last_use: LastUse,
     reactions: OnceLock<Vec<Arc<dyn Reaction>>>,
-    /// Records of writes in the store, once they have been counted.
-    written: OnceLock<AtomicUsize>,
+    /// Records of writes in the store.
+    written: Tally,
 }
 
 impl fmt::Debug for Gate {
@@ -154,7 +153,7 @@ impl Gate {
             keys: SigningKeyCache::new(SIGNING_KEYS),
             last_use: LastUse::default(),
             reactions: OnceLock::new(),
-            written: OnceLock::new(),
+            written: Tally::default(),
         }
     }
 
@@ -362,8 +361,8 @@ impl Gate {
             })
             .await;
         match done {
-            Ok(Committed { value: (output, records), tables, .. }) => {
-                self.count_written(records);
+            Ok(Committed { value: (output, records), tables, revision }) => {
+                self.count_written(revision, records);
                 self.tell(&tables).await;
                 Ok(output)
             }
@@ -440,7 +439,7 @@ impl Gate {
             .await;
         ledger.settle(self);
         let Committed { value: (value, records), tables, revision } = done?;
-        self.count_written(records);
+        self.count_written(revision, records);
         Ok(Committed { value, tables, revision })
     }
 
@@ -480,10 +479,8 @@ impl Gate {
     /// # Errors
     /// A [`Fault`] of the store or of the journal's files.
     pub async fn clear(&self, keep: &[&str]) -> Result<(), Fault> {
-        self.store.clear(keep).await?;
-        if let Some(written) = self.written.get() {
-            written.store(0, Ordering::Relaxed);
-        }
+        let saying = self.written.say();
+        saying.at(self.store.clear(keep).await?, 0);
         self.journal.clear().map_err(|error| Fault::internal(format!("the journal: {error}")))
     }
 
@@ -492,27 +489,29 @@ impl Gate {
     /// # Errors
     /// A [`Fault`] of the store.
     pub async fn trim_audit(&self) -> Result<(), Fault> {
-        let written = match self.written.get() {
-            Some(written) => written,
-            None => {
-                let counted = tables::count(&self.store.snapshot()?)?;
-                self.written.get_or_init(|| AtomicUsize::new(counted))
-            }
-        };
+        if self.written.is_unknown() {
+            let saying = self.written.say();
+            let state = self.store.snapshot()?;
+            saying.at(state.revision(), tables::count(&state)?);
+        }
         loop {
-            let total = written.load(Ordering::Relaxed);
-            let removed = self.commit(|tx| Ok(tables::trim(tx, total)?)).await?.value;
-            if removed == 0 {
+            let trimmed = self
+                .commit(|tx| match self.written.total() {
+                    Some(total) => Ok(tables::trim(tx, total)?),
+                    // All is about to be emptied.
+                    None => Ok(0),
+                })
+                .await?;
+            if trimmed.value == 0 {
                 return Ok(());
             }
-            written.fetch_sub(removed, Ordering::Relaxed);
+            let removed = isize::try_from(trimmed.value).unwrap_or(isize::MAX);
+            self.written.changed(trimmed.revision, -removed);
         }
     }
 
-    fn count_written(&self, records: usize) {
-        if let Some(written) = self.written.get() {
-            written.fetch_add(records, Ordering::Relaxed);
-        }
+    fn count_written(&self, revision: u64, records: usize) {
+        self.written.changed(revision, isize::try_from(records).unwrap_or(isize::MAX));
     }
 
     /// Lets all who follow the state catch up with it; at start.

@@ -291,12 +291,12 @@ impl Store {
         self.shared().feed.subscribe()
     }
 
-    /// Empties all tables but those named, as one commit.
+    /// Empties all tables but those named, as one commit; its revision.
     ///
     /// # Errors
     /// [`StoreError`] when it could not be made durable.
-    pub async fn clear(&self, keep: &[&str]) -> Result<(), StoreError> {
-        let durable = {
+    pub async fn clear(&self, keep: &[&str]) -> Result<u64, StoreError> {
+        let (revision, durable) = {
             let mut head = self.shared().head();
             if head.closed {
                 return Err(StoreError::Closed);
@@ -305,12 +305,12 @@ impl Store {
             let durable = head.durable_at(revision);
             self.shared().publish(&head);
             self.shared().work.notify_one();
-            durable
+            (revision, durable)
         };
-        match durable {
-            Some(durable) => durable.await.unwrap_or(Err(StoreError::Closed)),
-            None => Ok(()),
+        if let Some(durable) = durable {
+            durable.await.unwrap_or(Err(StoreError::Closed))?;
         }
+        Ok(revision)
     }
 
     /// Closes the store for all its handles, after everything under way has been committed.

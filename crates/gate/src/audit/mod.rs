@@ -9,6 +9,8 @@ mod journal;
 pub(crate) mod line;
 mod record;
 pub mod tables;
+mod tally;
 
 pub use journal::{Journal, JournalError};
 pub use record::{Circumstances, Record, members};
+pub(crate) use tally::Tally;
