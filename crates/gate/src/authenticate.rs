@@ -108,7 +108,8 @@ impl Authenticator<'_> {
     }
 
     /// The caller under its present name, if its user or role still exists. What was made again
-    /// under an old name has another unique id and is somebody else.
+    /// under an old name has another unique id and is somebody else. Nothing is asked of the
+    /// credentials ([`Gate::caller_as_of_now`](crate::Gate::caller_as_of_now) says why).
     pub(crate) fn as_of_now(
         &self,
         state: &Snapshot,

@@ -221,8 +221,17 @@ impl Gate {
         }
     }
 
-    /// The caller under its present name, or nothing if its user or role is gone or its session
-    /// is over. For callers that were authenticated earlier (a Studio session's).
+    /// The caller under its present name, or nothing if its user or role is gone. For callers that
+    /// were authenticated earlier and have been given something to come back with: a Studio or
+    /// notebook session, a token of remote access.
+    ///
+    /// That the credentials of then have ended since, or their access key was deleted, does not
+    /// matter: what was given has its own term and outlives them, as at AWS, where a Studio session
+    /// opened by a presigned URL lasts for `SessionExpirationDurationInSeconds`, up to twelve hours,
+    /// while those of the role session that asked for the URL may end after fifteen minutes (SageMaker
+    /// API Reference, CreatePresignedDomainUrl; IAM User Guide, "Temporary security credentials").
+    /// What ends it early is a policy, which is asked on every request with the keys of those
+    /// credentials: a Deny by `aws:TokenIssueTime`, as revoking a role's sessions sets it, does.
     ///
     /// # Errors
     /// A [`StoreError`] if it cannot be looked up.
