@@ -182,6 +182,29 @@ def test_who_was_connected_is_written_down(site, client):
     assert f"{carried['bytesFromClient']} bytes from the client" in told
 
 
+def test_an_unused_token_is_worth_nothing_once_start_session_is_withdrawn(site, client):
+    leaver = site.user("leaver", allow("sagemaker:StartSession")).client("sagemaker")
+    for host in ("open", "unused"):
+        started = leaver.start_session(ResourceIdentifier=site.arn("my-space"))
+        client.add(client.entry("my-space", client.by_session(started), host=f"leaver-{host}"))
+    with client.inside("leaver-open") as process:
+        site.iam.delete_user_policy(UserName="leaver", PolicyName="own")
+        refused = client.ssh("leaver-unused", "true")
+        assert refused.returncode == 255
+        assert b"not allowed sagemaker:StartSession any more" in refused.stderr, refused.stderr
+        # What is open goes on, until somebody cuts it.
+        process.stdin.write(b"still here\n")
+        process.stdin.flush()
+        assert process.stdout.read(11) == b"still here\n"
+        record = newest(site, "OpenDataChannel")
+        assert record["errorCode"] == "AccessDeniedException"
+        assert record["sagegate"]["decision"] == "denied"
+        assert "sagemaker:StartSession" in record["errorMessage"]
+        [session] = site.sessions()
+        site.server.command("sessions", "end", session["id"])
+        assert process.wait(timeout=60) == 255
+
+
 def newest(site, event):
     """The newest record, once it is of this event."""
 

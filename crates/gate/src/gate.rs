@@ -295,6 +295,8 @@ impl Gate {
             input,
             caller: &context.caller,
             arrival: &context.arrival,
+            user_agent: &context.user_agent,
+            secure: context.secure,
             scope: &scope,
             now: context.now,
             request_id: &context.request_id,

@@ -34,6 +34,10 @@ pub struct Call<'a, I> {
     pub caller: &'a Caller,
     /// From where.
     pub arrival: &'a Arrival,
+    /// The client's `User-Agent`.
+    pub user_agent: &'a str,
+    /// Whether the connection was encrypted.
+    pub secure: bool,
     /// The caller's account and the region that the request was signed for.
     pub scope: &'a Scope,
     /// The instant of the decision; the same for the whole request.

@@ -7,9 +7,12 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 /// The way by which one request reached Sagegate. Made from the accepting socket only, never from
-/// a header.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// a header. It is stored with what has to be decided again as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Arrival {
     /// By a public listener.
     Public {
@@ -26,7 +29,7 @@ pub enum Arrival {
 }
 
 /// The facts of an arrival through one interface endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointArrival {
     /// `vpce-…`: `aws:SourceVpce`.
     pub vpc_endpoint_id: String,

@@ -88,6 +88,18 @@ impl Source {
     }
 }
 
+/// The request for a session, as far as policies see it beside its caller: what has to be decided again
+/// when the token is used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// By which way it came.
+    pub arrival: Arrival,
+    /// The client's `User-Agent`.
+    pub user_agent: String,
+    /// Whether the connection was encrypted.
+    pub secure: bool,
+}
+
 /// A session as it is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SessionRecord {
@@ -104,6 +116,9 @@ pub struct SessionRecord {
     /// The calling principal, sealed.
     caller: SealedCaller,
     source: Source,
+    /// Nothing in records from before it was kept.
+    #[serde(default)]
+    asked: Option<Asked>,
     created: Time,
     state: State,
 }
@@ -129,6 +144,8 @@ pub struct Session {
     pub caller: Caller,
     /// From where.
     pub source: Source,
+    /// The request for it.
+    pub asked: Option<Asked>,
     /// When it was asked for.
     pub created: Time,
     /// How far it has come.
@@ -193,6 +210,7 @@ impl SessionRecord {
             workload: self.workload,
             caller,
             source: self.source,
+            asked: self.asked,
             created: self.created,
             state: self.state,
         })
@@ -208,8 +226,8 @@ fn place(domain: &DomainId, space: &str) -> String {
 pub struct New<'a> {
     /// Who asks.
     pub caller: &'a Caller,
-    /// From where.
-    pub arrival: &'a Arrival,
+    /// The request.
+    pub asked: &'a Asked,
     /// The space's account and region.
     pub scope: &'a Scope,
     /// The space.
@@ -257,7 +275,8 @@ pub fn issue(
         space: new.space.name.clone(),
         workload: new.app.id.clone(),
         caller: SealedCaller::new((env, vault), PURPOSE, new.caller)?,
-        source: Source::of(new.arrival),
+        source: Source::of(&new.asked.arrival),
+        asked: Some(new.asked.clone()),
         created: new.now,
         state: State::Waiting { until },
     };
@@ -341,7 +360,8 @@ fn finish(
 }
 
 /// Takes a token: the session of this id is open from now on, and its token is worth nothing more.
-/// Compared in constant time.
+/// Compared in constant time. Whether its caller is still allowed to ask for it is for
+/// [`judge`](super::start_session::judge) to say.
 ///
 /// # Errors
 /// [`Refused`]; nothing has changed then.

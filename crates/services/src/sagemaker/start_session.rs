@@ -6,12 +6,14 @@
 use std::net::Ipv4Addr;
 
 use sagegate_api::sagemaker::{AppStatus, SpaceStatus, StartSessionRequest, StartSessionResponse};
-use sagegate_gate::{Access, Authorized, Call, Fault, Need, Needs, Operation, Scope};
+use sagegate_gate::{
+    Access, Authorized, Call, Context, Fault, Gate, Need, Needs, Operation, Refusal, Scope,
+};
 use sagegate_store::{Read, Tx};
 
 use super::faults::validation;
 use super::ids::{DomainId, ResourceArn, Taggable};
-use super::sessions::{self, New, PER_SPACE};
+use super::sessions::{self, Asked, New, PER_SPACE, Session};
 use super::site::Site;
 use super::space_records::{self, AppRecord, SpaceRecord};
 use super::space_rules::ENTERED;
@@ -63,9 +65,14 @@ impl Operation for StartSession {
         }
         let space = read_space::require(tx, &scope, &domain, &name)?;
         let app = entered(tx, &scope, &space)?;
+        let asked = Asked {
+            arrival: call.arrival.clone(),
+            user_agent: call.user_agent.to_owned(),
+            secure: call.secure,
+        };
         let new = New {
             caller: call.caller,
-            arrival: call.arrival,
+            asked: &asked,
             scope: &scope,
             space: &space,
             app: &app,
@@ -89,6 +96,38 @@ impl Operation for StartSession {
             token_value: Some(token.reveal().to_owned()),
         })
     }
+}
+
+/// Decides again whether the caller of a session may ask for it, by the policies, the caller and the
+/// space as they are now, and by the network and the client of the request for it: a token that waits
+/// for minutes is worth nothing once `sagemaker:StartSession` is taken from whom it was given to
+/// (SPEC T7). That the caller's credentials have ended meanwhile does not matter: the token stands for
+/// them for its own short life.
+///
+/// # Errors
+/// The denial; `InvalidClientTokenId` if the caller's user or role is gone; or a fault of ours.
+pub fn judge(
+    gate: &Gate,
+    state: &dyn Read,
+    session: &Session,
+    request_id: &str,
+) -> Result<(), Refusal> {
+    let caller =
+        gate.caller_as_of_now(session.caller.clone())?.ok_or_else(Fault::unknown_key)?;
+    let asked = session.asked.clone().ok_or_else(|| {
+        Fault::internal(format!("how session {} was asked for is not known", session.id))
+    })?;
+    let context = Context {
+        caller,
+        arrival: asked.arrival,
+        request_id: request_id.to_owned(),
+        user_agent: asked.user_agent,
+        now: gate.env().now(),
+        secure: asked.secure,
+    };
+    let Session { scope, domain, space_name, .. } = session;
+    let need = read_space::need("sagemaker:StartSession", scope, domain, space_name, state)?;
+    gate.check(&context, need.into()).map(|_| ())
 }
 
 /// The app that a session into this space leads to.

@@ -9,6 +9,7 @@ use sagegate_gate::needs::Need;
 use sagegate_gate::{Context, Fault, Gate, Needs, Reaction, Refusal};
 use sagegate_network::Arrival;
 use sagegate_services::sagemaker::sessions::{self, Refused};
+use sagegate_services::sagemaker::start_session;
 use serde_json::{Value, json};
 
 use super::Gateway;
@@ -72,6 +73,9 @@ pub trait Ledger: Send + Sync {
     ) -> Doing<'a, ()>;
 }
 
+/// Begins with a small letter and has no full stop, as the reasons of the gateway.
+const NOT_ALLOWED_ANY_MORE: &str =
+    "whoever asked for this session is not allowed sagemaker:StartSession any more";
 const UNREADABLE: &str = "The session cannot be looked up.";
 
 /// The sessions in the store of a gate.
@@ -130,17 +134,38 @@ impl StoreLedger {
         let need = Need::no_permission("ssmmessages:OpenDataChannel");
         match gate.check(&context, Needs(vec![need])) {
             Ok(granted) => Ok(json!({ "decision": "allowed", "by": granted.to_json() })),
-            Err(Refusal::Denied(denial)) => {
-                let mut record = record(gate, "OpenDataChannel", session, origin, Value::Null);
+            Err(refusal) => {
+                let reason = "the policy of the endpoint does not allow ssmmessages:OpenDataChannel";
+                Err(self.refused(session, origin, refusal, reason))
+            }
+        }
+    }
+
+    /// Writes down that a session was not opened; the reason for the client.
+    fn refused(
+        &self,
+        session: &sessions::Session,
+        origin: &Origin,
+        refusal: Refusal,
+        reason: &str,
+    ) -> String {
+        let gate = &self.0;
+        let mut record = record(gate, "OpenDataChannel", session, origin, Value::Null);
+        match refusal {
+            Refusal::Denied(denial) => {
                 record.error_code = Some("AccessDeniedException".to_owned());
                 record.error_message = Some(denial.text());
                 record.sagegate = json!({ "decision": "denied", "trace": denial.trace });
-                gate.journal().note_refusal(record);
-                Err("the policy of the endpoint does not allow ssmmessages:OpenDataChannel"
-                    .to_owned())
             }
-            Err(_) => Err("the session could not be opened: a failure of the server".to_owned()),
+            Refusal::Fault(fault) if fault.sender => {
+                record.error_code = Some(fault.code.into_owned());
+                record.error_message = Some(fault.message);
+                record.sagegate = json!({ "decision": "denied: whoever asked for it is gone" });
+            }
+            _ => return "the session could not be opened: a failure of the server".to_owned(),
         }
+        gate.journal().note_refusal(record);
+        reason.to_owned()
     }
 }
 
@@ -161,10 +186,14 @@ impl Ledger for StoreLedger {
                         Err(Refused::Fault(fault)) => return Err(fault),
                         Err(refused) => return Ok(Err(refused.to_string())),
                     };
-                    let by = match self.way(&session, origin) {
+                    let judged = start_session::judge(gate, tx, &session, &origin.request_id)
+                        .map_err(|refusal| {
+                            self.refused(&session, origin, refusal, NOT_ALLOWED_ANY_MORE)
+                        });
+                    let by = match judged.and_then(|()| self.way(&session, origin)) {
                         Ok(by) => by,
-                        // The token was good and is used up: whoever has it has come a way that is
-                        // closed to it, and shall ask for another.
+                        // The token was good and is used up: whoever has it is not allowed what it is
+                        // for any more, or has come a way that is closed to it.
                         Err(reason) => {
                             sessions::end(tx, session_id, &reason, 0, 0, now)?;
                             return Ok(Err(reason));

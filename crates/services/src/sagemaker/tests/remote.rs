@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sagegate_gate::Caller;
+use sagegate_gate::{Caller, Refusal};
 
 use super::*;
 use crate::iam::role_policies::PutRolePolicy;
+use crate::iam::user_policies::{DeleteUserPolicy, PutUserPolicy};
+use crate::iam::users::DeleteUser;
 use crate::sagemaker::delete_app::DeleteApp;
 use crate::sagemaker::read_app::{DescribeApp, ListApps};
 use crate::sagemaker::read_space::{DescribeSpace, ListSpaces};
 use crate::sagemaker::sessions::{self, State};
-use crate::sagemaker::start_session::StartSession;
+use crate::sagemaker::start_session::{StartSession, judge};
 use crate::sagemaker::tags::AddTags;
 use crate::sagemaker::write_space::UpdateSpace;
 use api::FeatureStatus;
@@ -95,6 +97,51 @@ fn a_session_is_named_and_opened_by_what_start_session_answers() {
         let wanted = crate::sagemaker::workload::desired(&estate.house.state()).unwrap();
         assert_eq!(opened.workload, wanted[0].id);
     }
+}
+
+/// Whoever has a token that was not used has nothing once the permission behind it is gone.
+#[test]
+fn a_token_is_judged_by_the_request_for_it_and_by_what_is_allowed_now() {
+    let (estate, id) = estate();
+    let arn = estate.running_space(&id, "Lab", "Ann");
+    let house = &estate.house;
+    let policy = |address: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"sagemaker:StartSession",
+            "Resource":"*","Condition":{{"IpAddress":{{"aws:SourceIp":"{address}"}},
+            "StringEquals":{{"aws:UserAgent":"test"}},"Bool":{{"aws:SecureTransport":"false"}}}}}}}}"#
+        )
+    };
+    let own = |document: String| iam_api::PutUserPolicyRequest {
+        user_name: "ann".into(),
+        policy_name: "inline".into(),
+        policy_document: document,
+    };
+    let ann = house.user_with_policy("ann", &policy("203.0.113.7"));
+    let made = house.call::<StartSession>(&ann, start(&arn)).unwrap();
+    let judged = || {
+        let (state, vault) = (house.state(), house.gate.vault());
+        let session = made.session_id.as_deref().unwrap();
+        let session = sessions::find(&state, vault, session).unwrap().unwrap();
+        judge(&house.gate, &state, &session, "the-socket")
+    };
+    judged().unwrap();
+    house.ok::<PutUserPolicy>(own(policy("198.51.100.7")));
+    let Err(Refusal::Denied(denial)) = judged() else { panic!("not denied") };
+    assert!(denial.text().ends_with(
+        "because no identity-based policy allows the sagemaker:StartSession action"
+    ));
+    house.ok::<PutUserPolicy>(own(policy("203.0.113.0/24")));
+    judged().unwrap();
+    // Somebody else of her name is not her.
+    house.ok::<DeleteUserPolicy>(iam_api::DeleteUserPolicyRequest {
+        user_name: "ann".into(),
+        policy_name: "inline".into(),
+    });
+    house.ok::<DeleteUser>(iam_api::DeleteUserRequest { user_name: "ann".into() });
+    house.user_with_policy("ann", &policy("203.0.113.7"));
+    let Err(Refusal::Fault(fault)) = judged() else { panic!("not refused") };
+    assert_eq!(fault.code, "InvalidClientTokenId");
 }
 
 #[test]

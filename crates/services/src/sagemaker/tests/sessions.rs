@@ -3,7 +3,7 @@
 use sagegate_gate::{Caller, Secret};
 
 use super::*;
-use crate::sagemaker::sessions::{self, New, PER_SPACE, Refused, SESSIONS, Session, State};
+use crate::sagemaker::sessions::{self, Asked, New, PER_SPACE, Refused, SESSIONS, Session, State};
 use crate::sagemaker::workload::Observed;
 use sagegate_api::sagemaker::AppStatus;
 
@@ -28,11 +28,15 @@ impl Desk {
     fn issue(&self, caller: &Caller) -> Option<(String, Secret)> {
         let gate = &self.estate.house.gate;
         let (env, vault) = (gate.env().clone(), gate.vault().clone());
-        let arrival = Arrival::Public { source_ip: std::net::IpAddr::from([203, 0, 113, 7]) };
+        let asked = Asked {
+            arrival: Arrival::Public { source_ip: std::net::IpAddr::from([203, 0, 113, 7]) },
+            user_agent: "test".into(),
+            secure: false,
+        };
         let (scope, now) = (self.estate.house.scope(), env.now());
         let Self { space, app, .. } = self;
         self.estate.house.transact(|tx| {
-            let new = New { caller, arrival: &arrival, scope: &scope, space, app, now };
+            let new = New { caller, asked: &asked, scope: &scope, space, app, now };
             sessions::issue(tx, &env, &vault, &new)
         })
     }
