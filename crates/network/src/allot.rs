@@ -32,6 +32,12 @@ pub fn allot(subnet: &Ipv4Net, taken: &BTreeSet<Ipv4Addr>, end: End) -> Option<I
 /// subnets.
 pub const LOOPBACK: (Ipv4Addr, u8) = (Ipv4Addr::new(127, 65, 0, 0), 16);
 
+/// The loopback network of the public doors of domains and notebook instances: each has one address.
+pub const DOORS: (Ipv4Addr, u8) = (Ipv4Addr::new(127, 66, 0, 0), 16);
+
+/// How many addresses a loopback network has to give.
+pub const LOOPBACK_ADDRESSES: usize = 0xfffe;
+
 /// The loopback network of apps: each app has one address of it for each way by which it is opened.
 pub const APPS: (Ipv4Addr, u8) = (Ipv4Addr::new(127, 67, 0, 0), 16);
 
@@ -44,9 +50,9 @@ pub fn next_loopback(
     next_loopback_of(LOOPBACK, last, taken)
 }
 
-/// The address of a loopback network of sixteen bits after `last` (from the beginning, if none was given out yet) that is not
-/// taken, or none where all are. Walking on instead of starting anew keeps an address that a
-/// client may still hold from meaning another endpoint soon.
+/// The address of a loopback network of sixteen bits after `last` (from the beginning, if none was
+/// given out yet) that is not taken, or none where all are. Walking on instead of starting anew keeps an address that a
+/// client may still hold, with its cookies, from meaning something else soon.
 #[must_use]
 pub fn next_loopback_of(
     network: (Ipv4Addr, u8),

@@ -385,13 +385,6 @@ impl Principals {
         })
     }
 
-    fn names_canonical(&self, request: &Request) -> bool {
-        request
-            .canonical_user
-            .as_deref()
-            .is_some_and(|id| self.names(PrincipalType::CanonicalUser, id))
-    }
-
     fn grade(&self, request: &Request, effect: Effect, bounded: bool) -> Option<Grade> {
         if !self.negated {
             return self.closest(request);
@@ -412,10 +405,8 @@ impl Principals {
         }
         let aws = |name: &str| self.names(PrincipalType::Aws, name);
         let id = |id: &Option<Box<str>>| id.as_deref().is_some_and(aws);
-        let account_only = |arn: &str, account: &str| {
-            (self.names_account(arn, account) || self.names_canonical(request))
-                .then_some(Grade::Account)
-        };
+        let account_only =
+            |arn: &str, account: &str| self.names_account(arn, account).then_some(Grade::Account);
         match &request.principal {
             Principal::Root { arn, account } => account_only(arn, account).map(|_| Grade::Direct),
             Principal::User { arn, account, unique_id } => {

@@ -410,7 +410,6 @@ pub struct Request {
     /// The resource's name, then its alternates for endpoint policies.
     names: Vec<ResourceName>,
     pub(crate) resource_account: Option<Box<str>>,
-    pub(crate) canonical_user: Option<Box<str>>,
     /// The condition keys.
     pub context: Context,
 }
@@ -425,7 +424,6 @@ impl Request {
             action_lower: action.to_ascii_lowercase().into(),
             names: vec![ResourceName::new(resource)],
             resource_account,
-            canonical_user: None,
             principal,
             context,
         }
@@ -443,13 +441,6 @@ impl Request {
     #[must_use]
     pub fn with_endpoint_alternate(mut self, resource: &str) -> Self {
         self.names.push(ResourceName::new(resource));
-        self
-    }
-
-    /// Sets the S3 canonical user id of the principal's account.
-    #[must_use]
-    pub fn with_canonical_user(mut self, id: &str) -> Self {
-        self.canonical_user = Some(id.into());
         self
     }
 

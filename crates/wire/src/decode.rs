@@ -1,15 +1,13 @@
 use sagegate_model::{Protocol, Struct, StructSchema};
 use thiserror::Error;
 
-use crate::form::Form;
-use crate::query::Flavour;
+use crate::ApiError;
 use crate::validate::{self, Constraint, Violation};
 use crate::value::{self, Value};
-use crate::{ApiError, json, query};
 
 /// Why a request could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum DecodeFailure {
+pub(crate) enum DecodeFailure {
     /// A JSON body is not JSON, or a value has the wrong type.
     #[error("{0}")]
     Json(String),
@@ -35,25 +33,8 @@ pub enum DecodeFailure {
     Internal,
 }
 
-/// Reads a request body into `out` and holds it to all constraints of its shapes.
-///
-/// # Errors
-/// The body is malformed or breaks a constraint; `out` is then as it was before.
-pub fn decode(
-    protocol: Protocol,
-    schema: &'static StructSchema,
-    body: &[u8],
-    out: &mut dyn Struct,
-) -> Result<(), DecodeFailure> {
-    let members = match protocol {
-        Protocol::Json10 | Protocol::Json11 => json::decode(schema, body)?,
-        Protocol::Query => query::decode(Flavour::Query, schema, &Form::parse(None, body)?)?,
-        Protocol::Ec2 => query::decode(Flavour::Ec2, schema, &Form::parse(None, body)?)?,
-    };
-    finish(protocol, schema, members, out)
-}
-
-/// The common end of decoding: constraints, then the struct.
+/// The end of decoding: holds the members to all constraints of their shapes, then puts them into
+/// `out`, which is as it was before where they do not hold.
 pub(crate) fn finish(
     protocol: Protocol,
     schema: &'static StructSchema,
@@ -70,7 +51,7 @@ pub(crate) fn finish(
 impl DecodeFailure {
     /// The failure as the error that AWS answers in this protocol.
     #[must_use]
-    pub fn into_error(self, protocol: Protocol) -> ApiError {
+    pub(crate) fn into_error(self, protocol: Protocol) -> ApiError {
         let message = self.to_string();
         let (code, status) = match (&self, protocol) {
             (Self::Internal, _) => return ApiError::internal(message),

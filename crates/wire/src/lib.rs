@@ -36,7 +36,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use sagegate_model::{OperationSchema, Protocol, ServiceSchema, Struct};
 
-pub use decode::{DecodeFailure, decode};
+use decode::DecodeFailure;
+
 pub use error::ApiError;
 pub use json::string as json_string;
 pub use validate::{Constraint, Violation, lower_first};

@@ -299,8 +299,22 @@ proptest! {
 
     #[test]
     fn any_bytes_are_an_error_or_a_request((service, operation) in operation(), body: Vec<u8>) {
-        let mut blank = sagegate_api::input(service, operation.name).unwrap();
-        let schema = blank.schema();
-        let _ = crate::decode(service.protocol, schema, &body, &mut *blank);
+        let target = format!("{}.{}", service.target_prefix, operation.name);
+        let mut text = match service.protocol {
+            Protocol::Json10 | Protocol::Json11 => Vec::new(),
+            _ => format!("Action={}&Version={}&", operation.name, service.api_version).into_bytes(),
+        };
+        text.extend(body);
+        let head = Head {
+            scope: Some(service.signing_name),
+            target: Some(&target),
+            method: http::Method::POST,
+            ..Head::default()
+        };
+        if let Ok(call) = head.call(service, &text) {
+            let mut blank = sagegate_api::input(service, call.operation.name)
+                .unwrap_or_else(|| Box::new(sagegate_model::Unit));
+            let _ = call.decode(&mut *blank);
+        }
     }
 }

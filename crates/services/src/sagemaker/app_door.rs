@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::bearer::{digest, new_secret};
 use super::faults;
 use super::ids::DomainId;
-use super::site::Site;
+use super::site::{self, Site};
 use super::space_records::{self, AppRecord, Owner};
 use super::studio::{self, NotAdmitted, Refused, Visit};
 use crate::binding::Binding;
@@ -170,21 +170,10 @@ pub fn door(tx: &mut Tx, visit: &Visit, app: &str, way: &Way) -> Result<Ipv4Addr
         return Ok(address);
     }
     sweep(tx)?;
-    let last = LAST.get(tx, "")?.and_then(|it| it.parse().ok());
-    let mut failed = None;
-    let free = allot::next_loopback_of(allot::APPS, last, |candidate| {
-        APP_DOORS.contains(tx, candidate.to_string().as_str()).unwrap_or_else(|error| {
-            failed.get_or_insert(error);
-            true
-        })
-    });
-    if let Some(error) = failed {
-        return Err(error.into());
-    }
+    let free = site::next_free(tx, allot::APPS, LAST, APP_DOORS)?;
     let Some(address) = free else {
-        return Err(
-            faults::over_limit("App doors of this installation", "Apps", 65_534, 65_534).into()
-        );
+        let all = allot::LOOPBACK_ADDRESSES;
+        return Err(faults::over_limit("App doors of this installation", "Apps", all, all).into());
     };
     let text = address.to_string();
     let record = AppDoorRecord {
@@ -195,7 +184,6 @@ pub fn door(tx: &mut Tx, visit: &Visit, app: &str, way: &Way) -> Result<Ipv4Addr
         way: way.clone(),
         binding: Binding::Waiting,
     };
-    LAST.put(tx, "", &text)?;
     APP_DOORS.put(tx, text.as_str(), &record)?;
     DOOR_OF.put(tx, &(app.id.as_str(), key.as_str()), &text)?;
     Ok(address)

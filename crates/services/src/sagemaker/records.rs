@@ -40,8 +40,8 @@ pub const TAGS: Table<(String, String, String), TagsRecord> = Table::new("sagema
 pub const WORK: Table<(String, String, String, String), ()> = Table::new("sagemaker.work");
 /// Public doors by address.
 pub const DOORS: Table<String, DoorRecord> = Table::new("sagemaker.door");
-/// How many door addresses have ever been given, under `""`.
-pub const DOORS_GIVEN: Table<String, u64> = Table::new("sagemaker.doors-given");
+/// The address of a door that was given last, under `""`.
+pub const LAST_DOOR: Table<String, String> = Table::new("sagemaker.door-last");
 /// Home file systems, those of deleted domains included, by `(account, region, file system id)`.
 pub const HOME_FILE_SYSTEMS: Table<(String, String, String), HomeFileSystemRecord> =
     Table::new("sagemaker.home-file-system");

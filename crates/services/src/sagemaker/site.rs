@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use sagegate_gate::{Fault, Region, Scope};
-use sagegate_network::Places;
 use sagegate_network::arrival::text_of;
+use sagegate_network::{Places, allot};
 use sagegate_store::{Read, Record, Table, Tx};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use super::faults;
 use super::ids::DomainId;
 use super::named;
 use super::notebook_records::NotebookRecord;
-use super::records::{self, DOORS, DOORS_GIVEN, DomainRecord, DoorOf, DoorRecord};
+use super::records::{self, DOORS, DomainRecord, DoorOf, DoorRecord, LAST_DOOR};
 use super::resource_work::{self, Kind};
 use crate::binding::Binding;
 
@@ -163,38 +163,44 @@ pub fn settle(tx: &mut Tx, address: Ipv4Addr, binding: &Binding) -> Result<(), F
     Ok(())
 }
 
-/// Door addresses are those of 127.66.0.0/16 whose last part is 1 to 254.
-const LAST_PARTS: u64 = 254;
-const ADDRESSES: u64 = 256 * LAST_PARTS;
-
-fn address(number: u64) -> Option<Ipv4Addr> {
-    let third = u8::try_from(number / LAST_PARTS).ok()?;
-    let fourth = u8::try_from(number % LAST_PARTS + 1).ok()?;
-    Some(Ipv4Addr::new(127, 66, third, fourth))
+/// The next address of a loopback network that is free in a table of doors by address; nothing where
+/// all are taken. An address is given again only when all have been given once, so that a browser's
+/// cookies of what is gone rarely meet something else. The last one is noted under `""`.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub(super) fn next_free<T: Record>(
+    tx: &mut Tx,
+    network: (Ipv4Addr, u8),
+    last: Table<String, String>,
+    doors: Table<String, T>,
+) -> Result<Option<Ipv4Addr>, Fault> {
+    let given = last.get(tx, "")?.and_then(|it| it.parse().ok());
+    let mut failed = None;
+    let free = allot::next_loopback_of(network, given, |candidate| {
+        doors.contains(tx, candidate.to_string().as_str()).unwrap_or_else(|error| {
+            failed.get_or_insert(error);
+            true
+        })
+    });
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    if let Some(free) = free {
+        last.put(tx, "", &free.to_string())?;
+    }
+    Ok(free)
 }
 
-/// Gives a domain or notebook instance the loopback address of its public door. An address is given again only when all
-/// have been given once, so that a browser's cookies of a deleted domain rarely meet another one.
+/// Gives a domain or notebook instance the loopback address of its public door.
 ///
 /// # Errors
 /// `ResourceLimitExceeded` if none is free, or a [`Fault`] of the store.
 pub(super) fn allot_door(tx: &mut Tx, scope: &Scope, of: DoorOf) -> Result<Ipv4Addr, Fault> {
-    let given = DOORS_GIVEN.get(tx, "")?.unwrap_or(0);
-    let mut free = None;
-    for number in (given..ADDRESSES).chain(0..given.min(ADDRESSES)) {
-        let Some(candidate) = address(number) else { break };
-        if !DOORS.contains(tx, candidate.to_string().as_str())? {
-            free = Some((number, candidate));
-            break;
-        }
-    }
-    let Some((number, free)) = free else {
-        let all = usize::try_from(ADDRESSES).unwrap_or(usize::MAX);
-        return Err(faults::over_limit("Doors of this installation", "Doors", all, all));
-    };
-    if number >= given {
-        DOORS_GIVEN.put(tx, "", &(number + 1))?;
-    }
+    let free = next_free(tx, allot::DOORS, LAST_DOOR, DOORS)?.ok_or_else(|| {
+        let all = allot::LOOPBACK_ADDRESSES;
+        faults::over_limit("Doors of this installation", "Doors", all, all)
+    })?;
     let record = DoorRecord {
         account: scope.account.clone(),
         region: scope.region.clone(),
@@ -275,14 +281,6 @@ pub fn studio_name(host: &str) -> Option<(DomainId, Region)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn door_addresses_are_distinct_and_in_their_range() {
-        let all: std::collections::BTreeSet<_> = (0..ADDRESSES).filter_map(address).collect();
-        assert_eq!(all.len() as u64, ADDRESSES);
-        assert!(all.iter().all(|it| it.octets()[..2] == [127, 66] && it.octets()[3] != 0));
-        assert_eq!(address(ADDRESSES), None);
-    }
 
     #[test]
     fn an_origin_names_scheme_address_and_port() {

@@ -8,10 +8,9 @@ use sagegate_api::sagemaker::{
 use sagegate_gate::{Fault, Scope};
 use sagegate_store::Read;
 
-use super::ids::DomainId;
 use super::records::{self, DomainRecord, ProfileRecord};
 use super::settings;
-use super::space_records::{self, SpaceRecord};
+use super::space_records::SpaceRecord;
 
 /// The size of a space's volume where nobody has chosen, in GiB (SageMaker Developer Guide, "Studio
 /// spaces").
@@ -229,35 +228,4 @@ pub(super) fn idle_of_space(settings: &SpaceSettings, app_type: AppType) -> Opti
         _ => None,
     };
     management?.idle_settings.as_ref()?.idle_timeout_in_minutes
-}
-
-/// The execution role of a space as it is now: that of its private owner, else of the domain's shared
-/// spaces (SPEC R0.2). Nothing where there is no such space, or no role is set.
-///
-/// # Errors
-/// A [`Fault`] of the store.
-pub fn role_of_space(
-    state: &dyn Read,
-    scope: &Scope,
-    domain: &DomainId,
-    name: &str,
-) -> Result<Option<String>, Fault> {
-    let Some(record) = records::domain(state, scope, domain)? else { return Ok(None) };
-    let Some(space) = space_records::space(state, scope, domain, name)? else { return Ok(None) };
-    Ok(Defaults::of_space(state, scope, &record, &space)?.execution_role().cloned())
-}
-
-/// The execution role of a user profile as it is now: its own, else that of its domain's defaults.
-///
-/// # Errors
-/// A [`Fault`] of the store.
-pub fn role_of_profile(
-    state: &dyn Read,
-    scope: &Scope,
-    domain: &DomainId,
-    name: &str,
-) -> Result<Option<String>, Fault> {
-    let Some(record) = records::domain(state, scope, domain)? else { return Ok(None) };
-    let Some(profile) = records::profile(state, scope, domain, name)? else { return Ok(None) };
-    Ok(Defaults::of_profile(&record, &profile)?.execution_role().cloned())
 }

@@ -112,8 +112,7 @@ pub fn judge(
     session: &Session,
     request_id: &str,
 ) -> Result<(), Refusal> {
-    let caller =
-        gate.caller_as_of_now(session.caller.clone())?.ok_or_else(Fault::unknown_key)?;
+    let caller = gate.caller_as_of_now(session.caller.clone())?.ok_or_else(Fault::unknown_key)?;
     let asked = session.asked.clone().ok_or_else(|| {
         Fault::internal(format!("how session {} was asked for is not known", session.id))
     })?;

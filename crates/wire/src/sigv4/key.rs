@@ -24,12 +24,6 @@ impl SecretKey {
         let fingerprint = Zeroizing::new(Sha256::digest(secret.as_bytes()).into());
         Self { secret, fingerprint }
     }
-
-    /// The secret itself, for whoever hands it out or seals it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.secret
-    }
 }
 
 impl std::fmt::Debug for SecretKey {

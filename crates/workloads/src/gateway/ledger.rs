@@ -135,7 +135,8 @@ impl StoreLedger {
         match gate.check(&context, Needs(vec![need])) {
             Ok(granted) => Ok(json!({ "decision": "allowed", "by": granted.to_json() })),
             Err(refusal) => {
-                let reason = "the policy of the endpoint does not allow ssmmessages:OpenDataChannel";
+                let reason =
+                    "the policy of the endpoint does not allow ssmmessages:OpenDataChannel";
                 Err(self.refused(session, origin, refusal, reason))
             }
         }

@@ -128,9 +128,11 @@ fn a_token_is_judged_by_the_request_for_it_and_by_what_is_allowed_now() {
     judged().unwrap();
     house.ok::<PutUserPolicy>(own(policy("198.51.100.7")));
     let Err(Refusal::Denied(denial)) = judged() else { panic!("not denied") };
-    assert!(denial.text().ends_with(
-        "because no identity-based policy allows the sagemaker:StartSession action"
-    ));
+    assert!(
+        denial
+            .text()
+            .ends_with("because no identity-based policy allows the sagemaker:StartSession action")
+    );
     house.ok::<PutUserPolicy>(own(policy("203.0.113.0/24")));
     judged().unwrap();
     // Somebody else of her name is not her.
