@@ -7,6 +7,7 @@
 //! each of its subnets, and no two of them in one Availability Zone.
 
 mod account;
+mod aws_prefix_lists;
 mod egress_only_gateway;
 mod elastic_ip;
 pub mod endpoint;

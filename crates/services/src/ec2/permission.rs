@@ -103,11 +103,10 @@ fn of_permission(
         peers
             .push((Peer::Group(referenced(state, scope, group, pair)?), pair.description.as_ref()));
     }
-    if let Some(list) = permission.prefix_list_ids.iter().flatten().next() {
-        // There are no prefix lists yet: none can be made, and AWS's own belong to gateway
-        // endpoints.
+    for list in permission.prefix_list_ids.iter().flatten() {
         let id = list.prefix_list_id.as_deref().unwrap_or_default();
-        return Err(super::prefix_lists::unknown(id));
+        super::prefix_lists::find(&scope.region, id)?;
+        peers.push((Peer::PrefixList(id.to_owned()), list.description.as_ref()));
     }
     if peers.is_empty() {
         let text = "A permission must name an IP range, a security group or a prefix list.";

@@ -8,7 +8,7 @@ use sagegate_gate::Scope;
 use sagegate_network::security_group::Protocol;
 use sagegate_network::topology::{
     AclEntry, Address, Destination, Endpoint, EndpointKind, GroupRule, Interface, NatGateway,
-    NetworkAcl, Role, Route, RouteTable, SecurityGroup, Subnet, Target, Topology, Vpc,
+    NetworkAcl, PrefixList, Role, Route, RouteTable, SecurityGroup, Subnet, Target, Topology, Vpc,
 };
 use sagegate_store::{Read, StoreError};
 
@@ -17,7 +17,7 @@ use super::records::{
     RouteTarget,
 };
 use super::route_table::{self, Way};
-use super::{elastic_ip, endpoint, kind};
+use super::{aws_prefix_lists, elastic_ip, endpoint, kind};
 
 /// Everything of an account's networks in a region that decides whether a packet arrives, as it is
 /// now. NAT gateways that failed or were deleted are left out; what leads to them leads nowhere.
@@ -49,7 +49,7 @@ pub fn topology(state: &dyn Read, scope: &Scope) -> Result<Topology, StoreError>
             .iter()
             .map(|endpoint| (endpoint.id.clone(), endpoint_of(scope, endpoint)))
             .collect(),
-        prefix_lists: BTreeMap::new(),
+        prefix_lists: prefix_lists(scope),
     })
 }
 
@@ -212,4 +212,18 @@ fn endpoint_of(scope: &Scope, endpoint: &records::Endpoint) -> Endpoint {
             names: endpoint::names(scope, endpoint),
         },
     }
+}
+
+fn prefix_lists(scope: &Scope) -> BTreeMap<String, PrefixList> {
+    let one = |list: aws_prefix_lists::AwsList| {
+        let shape = PrefixList {
+            name: list.name(&scope.region),
+            blocks: list.nets(),
+            // Those of S3 and DynamoDB count as one rule (Amazon VPC User Guide, "AWS-managed prefix
+            // list weight").
+            max_entries: 1,
+        };
+        (list.id.to_owned(), shape)
+    };
+    aws_prefix_lists::of(&scope.region).into_iter().map(one).collect()
 }

@@ -24,7 +24,7 @@ use super::records::{
     self, ENDPOINTS, Endpoint, EndpointState, GROUPS, Place, SUBNETS, SecurityGroup, Subnet, VPCS,
     Vpc,
 };
-use super::{endpoint_services, zones};
+use super::{endpoint_services, prefix_lists, zones};
 
 pub use policy::Endpoints;
 
@@ -219,8 +219,9 @@ fn of_endpoint(
             account: scope.account.clone(),
             region: scope.region.clone(),
             dns_names,
-            // No prefix list exists yet, so no rule can name one.
-            admitted: security_group::admits(&client, &own, Packet::HTTPS, &|_| Vec::new()),
+            admitted: security_group::admits(&client, &own, Packet::HTTPS, &|id| {
+                prefix_lists::blocks(&scope.region, id)
+            }),
             binding: place.binding.clone(),
         });
     }

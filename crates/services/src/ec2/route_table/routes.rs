@@ -258,9 +258,9 @@ fn is_local(vpc: &Vpc, destination: &RouteDestination) -> bool {
 }
 
 /// Checks that a prefix list that is named is there.
-fn check_list(destination: &RouteDestination) -> Result<(), Fault> {
+fn check_list(scope: &Scope, destination: &RouteDestination) -> Result<(), Fault> {
     match destination {
-        RouteDestination::PrefixList(id) => Err(prefix_lists::unknown(id)),
+        RouteDestination::PrefixList(id) => prefix_lists::find(&scope.region, id).map(drop),
         RouteDestination::Block(_) => Ok(()),
     }
 }
@@ -295,7 +295,7 @@ impl Operation for CreateRoute {
         let mut table = records::find::<RouteTable>(tx, scope, &input.route_table_id)?;
         let vpc = vpc_of(tx, scope, &table)?;
         let destination = named!(input).destination()?;
-        check_list(&destination)?;
+        check_list(scope, &destination)?;
         let target = target!(input, false).one()?;
         let exists = || {
             let text = format!("The route identified by {} already exists.", shown(&destination));
@@ -348,7 +348,7 @@ impl Operation for ReplaceRoute {
         let mut table = records::find::<RouteTable>(tx, scope, &input.route_table_id)?;
         let vpc = vpc_of(tx, scope, &table)?;
         let destination = named!(input).destination()?;
-        check_list(&destination)?;
+        check_list(scope, &destination)?;
         let target = target!(input, input.local_target == Some(true)).one()?;
         let local = is_local(&vpc, &destination);
         let known = table.routes.iter().position(|route| route.destination == destination);

@@ -8,6 +8,7 @@ mod matrix;
 mod matrix_routes;
 mod nat;
 mod permissions;
+mod prefix_lists;
 mod routes;
 mod topology;
 mod vpcs;

@@ -82,6 +82,10 @@ fn the_topology_is_what_was_made() {
     assert_eq!(names.len(), 2, "a regional and a zonal name: {names:?}");
     assert!(names.iter().all(|(_, leads_to)| leads_to == interfaces));
 
+    let s3 = &seen.prefix_lists["pl-68a54001"];
+    assert_eq!(s3.name, "com.amazonaws.us-west-2.s3");
+    assert!(s3.blocks.contains(&"52.218.128.0/17".parse().unwrap()));
+
     // Every subnet has an ACL of its VPC that lets everything through.
     for subnet in seen.subnets.values() {
         let acl = &seen.network_acls[&subnet.network_acl];
