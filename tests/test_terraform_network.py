@@ -183,3 +183,44 @@ def test_egress_only_internet_gateway(ec2, vpc):
     read = ec2.describe_egress_only_internet_gateways(EgressOnlyInternetGatewayIds=[gateway])
     assert len(read["EgressOnlyInternetGateways"]) == 1
     ec2.delete_egress_only_internet_gateway(EgressOnlyInternetGatewayId=gateway)
+
+
+def test_gateway_endpoint(ec2, vpc):
+    """aws_vpc_endpoint of type Gateway, and aws_vpc_endpoint_route_table_association."""
+    service = "com.amazonaws.us-west-2.s3"
+    details = ec2.describe_vpc_endpoint_services(ServiceNames=[service])["ServiceDetails"]
+    assert details[0]["ServiceType"] == [{"ServiceType": "Gateway"}]
+    one, two = [
+        ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"] for _ in range(2)
+    ]
+    made = ec2.create_vpc_endpoint(
+        VpcId=vpc,
+        ServiceName=service,
+        VpcEndpointType="Gateway",
+        RouteTableIds=[one],
+        PrivateDnsEnabled=False,
+        ClientToken="terraform-s3",
+        TagSpecifications=tagged("vpc-endpoint", "tf"),
+    )["VpcEndpoint"]
+    endpoint = made["VpcEndpointId"]
+    read = ec2.describe_vpc_endpoints(VpcEndpointIds=[endpoint])["VpcEndpoints"][0]
+    assert (read["State"], read["RouteTableIds"]) == ("available", [one])
+    lists = ec2.describe_prefix_lists(
+        Filters=[{"Name": "prefix-list-name", "Values": [service]}]
+    )["PrefixLists"]
+    assert lists[0]["PrefixListId"] == "pl-68a54001" and lists[0]["Cidrs"]
+    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, AddRouteTableIds=[two])
+    for table in (one, two):
+        found = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]
+        assert {
+            "DestinationPrefixListId": "pl-68a54001",
+            "GatewayId": endpoint,
+            "Origin": "CreateRoute",
+            "State": "active",
+        } in found
+    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, RemoveRouteTableIds=[two])
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])
+    for table in (one, two):
+        found = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]
+        assert [route["GatewayId"] for route in found] == ["local"]
+        ec2.delete_route_table(RouteTableId=table)

@@ -42,6 +42,11 @@ pub(crate) fn of(region: &Region) -> Vec<AwsList> {
         .collect()
 }
 
+/// The list that routes to a service's gateway endpoints.
+pub(crate) fn of_service(region: &Region, name: &str) -> Option<AwsList> {
+    of(region).into_iter().find(|list| list.name(region) == name)
+}
+
 type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 #[rustfmt::skip]

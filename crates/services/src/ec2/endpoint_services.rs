@@ -12,6 +12,7 @@ use sagegate_network::Behind;
 use sagegate_store::{Read, Tx};
 use sha2::{Digest, Sha256};
 
+use super::aws_prefix_lists::{self, AwsList};
 use super::fault::{bad, dry_run};
 use super::select::{self, Filters, flag};
 use super::tags::Tags;
@@ -69,18 +70,46 @@ pub(crate) fn unknown(name: &str) -> Fault {
     bad("InvalidServiceName", format!("The Vpc Endpoint Service '{name}' does not exist"))
 }
 
-impl EndpointService {
-    /// An id that follows from the name.
-    fn id(&self) -> String {
-        let digits = hex::encode(Sha256::digest(self.name.as_bytes()));
-        format!("vpce-svc-0{}", digits.get(..16).unwrap_or_default())
-    }
+/// An id that follows from a service's name.
+fn service_id(name: &str) -> String {
+    let digits = hex::encode(Sha256::digest(name.as_bytes()));
+    format!("vpce-svc-0{}", digits.get(..16).unwrap_or_default())
+}
 
+/// A service with gateway endpoints.
+fn gateway_shape(region: &Region, list: &AwsList) -> ServiceDetail {
+    let zones = zones::zones(region);
+    let name = list.name(region);
+    ServiceDetail {
+        service_id: Some(service_id(&name)),
+        service_name: Some(name),
+        service_type: Some(vec![ServiceTypeDetail { service_type: Some(ServiceType::Gateway) }]),
+        service_region: Some(region.to_string()),
+        availability_zone_ids: Some(
+            zones.iter().map(|zone| zones::zone_id(region, zone)).collect(),
+        ),
+        availability_zones: Some(zones.to_vec()),
+        owner: Some("amazon".to_owned()),
+        base_endpoint_dns_names: Some(vec![format!(
+            "{}.{region}.{}",
+            list.service,
+            zones::dns_suffix(region)
+        )]),
+        vpc_endpoint_policy_supported: Some(true),
+        acceptance_required: Some(false),
+        manages_vpc_endpoints: Some(false),
+        tags: Some(Vec::new()),
+        supported_ip_address_types: Some(vec![ServiceConnectivityType::Ipv4]),
+        ..ServiceDetail::default()
+    }
+}
+
+impl EndpointService {
     fn shape(&self, region: &Region) -> ServiceDetail {
         let zones = zones::zones(region);
         ServiceDetail {
             service_name: Some(self.name.clone()),
-            service_id: Some(self.id()),
+            service_id: Some(service_id(&self.name)),
             service_type: Some(vec![ServiceTypeDetail {
                 service_type: Some(ServiceType::Interface),
             }]),
@@ -131,14 +160,23 @@ impl Operation for DescribeVpcEndpointServices {
             "supported-ip-address-types",
         ];
         let filters = Filters::of(input.filters.as_ref(), &names, true)?;
-        let mut services = services(region);
+        let mut services: Vec<ServiceDetail> =
+            services(region).iter().map(|service| service.shape(region)).collect();
+        services
+            .extend(aws_prefix_lists::of(region).iter().map(|list| gateway_shape(region, list)));
+        let name_of = |service: &ServiceDetail| service.service_name.clone().unwrap_or_default();
+        let kind_of = |service: &ServiceDetail| {
+            let kinds = service.service_type.iter().flatten();
+            kinds.filter_map(|it| it.service_type).map(|it| it.to_string()).collect::<Vec<_>>()
+        };
         if let Some(wanted) = input.service_names.as_ref().filter(|names| !names.is_empty()) {
-            if let Some(name) =
-                wanted.iter().find(|name| !services.iter().any(|service| service.name == **name))
+            if let Some(name) = wanted
+                .iter()
+                .find(|name| !services.iter().any(|service| name_of(service) == **name))
             {
                 return Err(unknown(name));
             }
-            services.retain(|service| wanted.contains(&service.name));
+            services.retain(|service| wanted.contains(&name_of(service)));
         }
         let here = input.service_regions.as_ref().is_none_or(|regions| {
             regions.is_empty() || regions.iter().any(|r| r == region.as_str())
@@ -146,24 +184,19 @@ impl Operation for DescribeVpcEndpointServices {
         services.retain(|service| {
             here && filters.pass(&Tags::new(), |name| match name {
                 "owner" => vec!["amazon".to_owned()],
-                "service-name" => vec![service.name.clone()],
+                "service-name" => vec![name_of(service)],
                 "service-region" => vec![region.to_string()],
-                "service-type" => vec!["Interface".to_owned()],
+                "service-type" => kind_of(service),
                 "supported-ip-address-types" => vec!["ipv4".to_owned()],
                 _ => flag(false),
             })
         });
-        services.sort_by(|a, b| a.name.cmp(&b.name));
-        let (services, next_token) = select::page(
-            services,
-            |service| service.name.clone(),
-            false,
-            input.max_results,
-            input.next_token.as_deref(),
-        )?;
+        services.sort_by_key(name_of);
+        let (services, next_token) =
+            select::page(services, name_of, false, input.max_results, input.next_token.as_deref())?;
         Ok(Self::Output {
-            service_names: Some(services.iter().map(|service| service.name.clone()).collect()),
-            service_details: Some(services.iter().map(|service| service.shape(region)).collect()),
+            service_names: Some(services.iter().map(name_of).collect()),
+            service_details: Some(services),
             next_token,
         })
     }

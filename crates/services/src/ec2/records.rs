@@ -158,7 +158,21 @@ pub(crate) enum EndpointState {
     Failed,
 }
 
-/// An interface endpoint.
+/// Of which type an endpoint is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum EndpointType {
+    #[default]
+    Interface,
+    Gateway {
+        /// `pl-…`.
+        prefix_list: String,
+        /// The route tables that have a route to it.
+        tables: Vec<String>,
+    },
+}
+
+/// A VPC endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Endpoint {
     pub(crate) id: String,
@@ -180,6 +194,8 @@ pub(crate) struct Endpoint {
     pub(crate) hash: String,
     /// The key of its row in [`TOKENS`].
     pub(crate) token: Option<String>,
+    #[serde(default)]
+    pub(crate) kind: EndpointType,
 }
 
 /// An endpoint in one subnet.

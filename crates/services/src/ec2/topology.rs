@@ -13,8 +13,8 @@ use sagegate_network::topology::{
 use sagegate_store::{Read, StoreError};
 
 use super::records::{
-    self, EgressOnlyGateway, EndpointState, Holder, InternetGateway, NatState, RouteDestination,
-    RouteTarget,
+    self, EgressOnlyGateway, EndpointState, EndpointType, Holder, InternetGateway, NatState,
+    RouteDestination, RouteTarget,
 };
 use super::route_table::{self, Way};
 use super::{aws_prefix_lists, elastic_ip, endpoint, kind};
@@ -40,7 +40,7 @@ pub fn topology(state: &dyn Read, scope: &Scope) -> Result<Topology, StoreError>
             .iter()
             .flat_map(|vpc| {
                 let own = tables.iter().filter(|table| table.vpc == vpc.id);
-                own.map(|table| (table.id.clone(), route_table(vpc, table)))
+                own.map(|table| (table.id.clone(), route_table(vpc, table, &endpoints)))
             })
             .collect(),
         nat_gateways: nat_gateways(state, scope)?,
@@ -166,20 +166,28 @@ fn security_groups(
     Ok(records::all::<records::SecurityGroup>(state, scope)?.into_iter().map(one).collect())
 }
 
-fn route_table(vpc: &records::Vpc, table: &records::RouteTable) -> RouteTable {
-    let routes = route_table::in_force(vpc, table).into_iter().map(|(destination, way)| Route {
-        destination: match destination {
-            RouteDestination::Block(block) => Destination::Block(block),
-            RouteDestination::PrefixList(id) => Destination::PrefixList(id),
-        },
-        target: match way {
-            Way::Local => Target::Local,
-            Way::Made(RouteTarget::InternetGateway(id)) => Target::InternetGateway(id),
-            Way::Made(RouteTarget::EgressOnlyGateway(id)) => Target::EgressOnlyInternetGateway(id),
-            Way::Made(RouteTarget::NatGateway(id)) => Target::NatGateway(id),
-            Way::Made(RouteTarget::Interface(id)) => Target::Interface(id),
-        },
-    });
+fn route_table(
+    vpc: &records::Vpc,
+    table: &records::RouteTable,
+    endpoints: &[records::Endpoint],
+) -> RouteTable {
+    let routes =
+        route_table::in_force(vpc, table, endpoints).into_iter().map(|(destination, way)| Route {
+            destination: match destination {
+                RouteDestination::Block(block) => Destination::Block(block),
+                RouteDestination::PrefixList(id) => Destination::PrefixList(id),
+            },
+            target: match way {
+                Way::Local => Target::Local,
+                Way::Endpoint(id) => Target::GatewayEndpoint(id),
+                Way::Made(RouteTarget::InternetGateway(id)) => Target::InternetGateway(id),
+                Way::Made(RouteTarget::EgressOnlyGateway(id)) => {
+                    Target::EgressOnlyInternetGateway(id)
+                }
+                Way::Made(RouteTarget::NatGateway(id)) => Target::NatGateway(id),
+                Way::Made(RouteTarget::Interface(id)) => Target::Interface(id),
+            },
+        });
     RouteTable { vpc: table.vpc.clone(), routes: routes.collect() }
 }
 
@@ -206,10 +214,15 @@ fn endpoint_of(scope: &Scope, endpoint: &records::Endpoint) -> Endpoint {
         vpc: endpoint.vpc.clone(),
         service: endpoint.service.clone(),
         available: endpoint.state == EndpointState::Available,
-        kind: EndpointKind::Interface {
-            interfaces: endpoint.places.iter().map(|place| place.interface.clone()).collect(),
-            private_dns: endpoint.private_dns,
-            names: endpoint::names(scope, endpoint),
+        kind: match &endpoint.kind {
+            EndpointType::Gateway { prefix_list, .. } => {
+                EndpointKind::Gateway { prefix_list: prefix_list.clone() }
+            }
+            EndpointType::Interface => EndpointKind::Interface {
+                interfaces: endpoint.places.iter().map(|place| place.interface.clone()).collect(),
+                private_dns: endpoint.private_dns,
+                names: endpoint::names(scope, endpoint),
+            },
         },
     }
 }

@@ -7,13 +7,14 @@ use sagegate_api::ec2::{
 use sagegate_gate::{Access, Authorized, Call, Env, Fault, Needs, Operation, Scope};
 use sagegate_store::{Read, Tx};
 
+use super::super::aws_prefix_lists::{self, AwsList};
 use super::super::endpoint_services::{self, EndpointService};
 use super::super::fault::{bad, dry_run, invalid_parameter, missing, refuse};
 use super::super::kind::Kind;
-use super::super::records::{self, Endpoint, Vpc};
+use super::super::records::{self, Endpoint, EndpointType, Vpc};
 use super::super::{needs, security_group, tags, token};
 use super::place::{self, Placing, WantedSubnet};
-use super::{describe, policy, state_of};
+use super::{describe, gateway, policy, state_of};
 use crate::iam::bound::Bound;
 
 /// Interface endpoints of a VPC (AWS PrivateLink Guide, "Quotas").
@@ -114,7 +115,9 @@ impl Operation for CreateVpcEndpoint {
         let tags = tags::requested(input.tag_specifications.as_ref(), Kind::VpcEndpoint)?;
         let service = input.service_name.as_deref().ok_or_else(|| missing("ServiceName"))?;
         let region = input.service_region.as_deref().unwrap_or(scope.region.as_str());
-        let owner = endpoint_services::find(&scope.region, service).map(|_| "amazon");
+        let known = endpoint_services::find(&scope.region, service).is_some()
+            || aws_prefix_lists::of_service(&scope.region, service).is_some();
+        let owner = known.then_some("amazon");
         let endpoint = needs::new(ACTION, scope, Kind::VpcEndpoint, &tags)
             .key("ec2:VpceServiceName", service)
             .key("ec2:VpceServiceRegion", region)
@@ -128,7 +131,13 @@ impl Operation for CreateVpcEndpoint {
         for id in input.security_group_ids.iter().flatten() {
             needs = needs.and(needs::on(ACTION, state, scope, Kind::SecurityGroup, id)?);
         }
-        if input.security_group_ids.as_ref().is_none_or(Vec::is_empty) {
+        for id in input.route_table_ids.iter().flatten() {
+            needs = needs.and(needs::on(ACTION, state, scope, Kind::RouteTable, id)?);
+        }
+        // A gateway endpoint has no interfaces, and so no groups.
+        let gateway =
+            input.vpc_endpoint_type.unwrap_or(VpcEndpointType::Gateway) == VpcEndpointType::Gateway;
+        if !gateway && input.security_group_ids.as_ref().is_none_or(Vec::is_empty) {
             let vpc = Some(input.vpc_id.as_str());
             needs = needs.and(needs::on_default_group(ACTION, state, scope, vpc)?);
         }
@@ -148,9 +157,16 @@ impl Operation for CreateVpcEndpoint {
             return answer(tx, scope, &endpoint, input.client_token.clone());
         }
         let tags = tags::requested(input.tag_specifications.as_ref(), Kind::VpcEndpoint)?;
-        let service = interface_service(scope, input)?;
+        let service = wanted_service(scope, input)?;
         let vpc = records::find::<Vpc>(tx, scope, &input.vpc_id)?;
-        let endpoint = make(tx, scope, call.env, call.now, input, &vpc, &service)?;
+        let endpoint = match service {
+            Service::Interface(service) => {
+                make(tx, scope, call.env, call.now, input, &vpc, &service)?
+            }
+            Service::Gateway(list) => {
+                gateway::make(tx, scope, (call.env, call.now), input, &vpc, list)?
+            }
+        };
         tags::put(tx, scope, &endpoint.id, &tags)?;
         if let Some(token) = token {
             token::keep(tx, scope, Self::NAME, token, &endpoint.id)?;
@@ -159,11 +175,15 @@ impl Operation for CreateVpcEndpoint {
     }
 }
 
-/// The service that an interface endpoint is asked for; refuses all other kinds of endpoints.
-fn interface_service(
-    scope: &Scope,
-    input: &CreateVpcEndpointRequest,
-) -> Result<EndpointService, Fault> {
+/// What an endpoint leads to.
+enum Service {
+    Interface(EndpointService),
+    /// By routes to this list.
+    Gateway(AwsList),
+}
+
+/// The service that an endpoint is asked for; refuses kinds of endpoints that are not served.
+fn wanted_service(scope: &Scope, input: &CreateVpcEndpointRequest) -> Result<Service, Fault> {
     let lists = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
     let foreign = input.service_region.as_ref().is_some_and(|r| r != scope.region.as_str());
     refuse(&[
@@ -181,7 +201,13 @@ fn interface_service(
                 let text = "Route table IDs are only supported for Gateway type VPC Endpoint.";
                 return Err(invalid_parameter(text));
             }
+            if aws_prefix_lists::of_service(&scope.region, name).is_some() {
+                let text =
+                    "Endpoint type (Interface) does not match available service types ([Gateway]).";
+                return Err(invalid_parameter(text));
+            }
             endpoint_services::find(&scope.region, name)
+                .map(Service::Interface)
                 .ok_or_else(|| endpoint_services::unknown(name))
         }
         VpcEndpointType::Gateway => {
@@ -195,8 +221,14 @@ fn interface_service(
                     "Endpoint type (Gateway) does not match available service types ([Interface]).",
                 ));
             }
-            let text = "Gateway endpoints are not supported by Sagegate yet; VpcEndpointType must be Interface.";
-            Err(bad("UnsupportedOperation", text))
+            if lists(&input.security_group_ids) {
+                return Err(invalid_parameter(
+                    "Security group IDs are only supported for Interface type VPC Endpoints.",
+                ));
+            }
+            aws_prefix_lists::of_service(&scope.region, name)
+                .map(Service::Gateway)
+                .ok_or_else(|| endpoint_services::unknown(name))
         }
         other => {
             let text =
@@ -233,7 +265,8 @@ fn make(
     }
     security_group::check_for_interface(tx, scope, &vpc.id, &groups)?;
     let others = records::all::<Endpoint>(tx, scope)?;
-    if others.iter().filter(|other| other.vpc == vpc.id).count() >= MAX_ENDPOINTS {
+    let of_vpc = others.iter().filter(|it| it.vpc == vpc.id && it.kind == EndpointType::Interface);
+    if of_vpc.count() >= MAX_ENDPOINTS {
         let text = "The maximum number of VPC endpoints has been reached.";
         return Err(bad("VpcEndpointLimitExceeded", text));
     }
@@ -260,6 +293,7 @@ fn make(
         last_error: None,
         created: now,
         hash: env.base32_lower(8),
+        kind: EndpointType::Interface,
         token: input
             .client_token
             .as_deref()

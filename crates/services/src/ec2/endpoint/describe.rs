@@ -8,7 +8,7 @@ use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation, Scope};
 use sagegate_store::{Read, StoreError, Tx};
 
 use super::super::fault::dry_run;
-use super::super::records::{self, Endpoint, EndpointState, SecurityGroup};
+use super::super::records::{self, Endpoint, EndpointState, EndpointType, SecurityGroup};
 use super::super::select::{self, Filters};
 use super::super::{named_or_all, needs, tags};
 use super::{dns_entries, policy};
@@ -31,9 +31,13 @@ pub(crate) fn shape(
         .into_iter()
         .map(|(name, zone)| DnsEntry { dns_name: Some(name), hosted_zone_id: Some(zone) });
     let places = &endpoint.places;
+    let (kind, tables) = match &endpoint.kind {
+        EndpointType::Interface => (VpcEndpointType::Interface, Vec::new()),
+        EndpointType::Gateway { tables, .. } => (VpcEndpointType::Gateway, tables.clone()),
+    };
     Ok(VpcEndpoint {
         vpc_endpoint_id: Some(endpoint.id.clone()),
-        vpc_endpoint_type: Some(VpcEndpointType::Interface),
+        vpc_endpoint_type: Some(kind),
         vpc_id: Some(endpoint.vpc.clone()),
         service_name: Some(endpoint.service.clone()),
         state: Some(match endpoint.state {
@@ -42,11 +46,11 @@ pub(crate) fn shape(
             EndpointState::Failed => State::Failed,
         }),
         policy_document: Some(policy::shown(state, scope, endpoint)?),
-        route_table_ids: Some(Vec::new()),
+        route_table_ids: Some(tables),
         subnet_ids: Some(places.iter().map(|place| place.subnet.clone()).collect()),
         groups: Some(groups),
         ip_address_type: Some(IpAddressType::Ipv4),
-        dns_options: Some(DnsOptions {
+        dns_options: (kind == VpcEndpointType::Interface).then(|| DnsOptions {
             dns_record_ip_type: Some(DnsRecordIpType::Ipv4),
             ..DnsOptions::default()
         }),
@@ -110,7 +114,13 @@ impl Operation for DescribeVpcEndpoints {
                     }
                     .to_owned(),
                 ],
-                "vpc-endpoint-type" => vec!["Interface".to_owned()],
+                "vpc-endpoint-type" => vec![
+                    match endpoint.kind {
+                        EndpointType::Interface => "Interface",
+                        EndpointType::Gateway { .. } => "Gateway",
+                    }
+                    .to_owned(),
+                ],
                 "vpc-id" => vec![endpoint.vpc.clone()],
                 _ => Vec::new(),
             });

@@ -1,13 +1,14 @@
-//! Interface endpoints: what is shown of them, where they listen, whom they let in, and which
+//! VPC endpoints: what is shown of them, where they listen, whom they let in, and which
 //! policy they have.
 //!
-//! Each endpoint has, for each of its subnets, an address of this machine's loopback network.
+//! Each interface endpoint has, for each of its subnets, an address of this machine's loopback network.
 //! Dialling that address is coming from that subnet: the client has the subnet's client address
 //! and the VPC's default security group. Whether it gets in is decided by both sides' groups.
 
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod describe;
+pub(crate) mod gateway;
 pub(crate) mod modify;
 mod place;
 mod policy;

@@ -7,11 +7,11 @@ use sagegate_store::{Read, StoreError, Tx};
 use super::super::endpoint_services;
 use super::super::fault::{bad, dry_run, invalid_parameter, refuse};
 use super::super::kind::Kind;
-use super::super::records::{self, Endpoint, EndpointState, Interface, Vpc};
+use super::super::records::{self, Endpoint, EndpointState, EndpointType, Interface, Vpc};
 use super::super::{needs, security_group};
 use super::create::{check_dns_options, check_private_dns, wanted_subnets};
 use super::place::{self, Placing};
-use super::policy;
+use super::{gateway, policy};
 
 /// ModifyVpcEndpoint. New subnets make the endpoint `pending` until their addresses are bound.
 pub(crate) struct ModifyVpcEndpoint;
@@ -32,6 +32,9 @@ impl Operation for ModifyVpcEndpoint {
             endpoint = needs::attribute(endpoint, "PrivateDnsEnabled", on.to_string());
         }
         let mut needs = Needs::from(endpoint);
+        for id in input.add_route_table_ids.iter().chain(&input.remove_route_table_ids).flatten() {
+            needs = needs.and(needs::on(ACTION, state, scope, Kind::RouteTable, id)?);
+        }
         for id in input.add_subnet_ids.iter().chain(&input.remove_subnet_ids).flatten() {
             let subnet = needs::on(ACTION, state, scope, Kind::Subnet, id);
             needs = needs.and(subnet.map_err(|fault| place::subnet_fault(fault, id))?);
@@ -46,15 +49,31 @@ impl Operation for ModifyVpcEndpoint {
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
         let (input, scope) = (call.input, call.scope);
         dry_run(input.dry_run)?;
-        let lists = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
-        if lists(&input.add_route_table_ids) || lists(&input.remove_route_table_ids) {
-            let text = "Route table IDs are only supported for Gateway type VPC Endpoint.";
-            return Err(invalid_parameter(text));
-        }
         let other_family = input.ip_address_type.is_some_and(|kind| kind != IpAddressType::Ipv4);
         refuse(&[("IpAddressType", other_family)])?;
         check_dns_options(input.dns_options.as_ref())?;
         let mut endpoint = records::find::<Endpoint>(tx, scope, &input.vpc_endpoint_id)?;
+        let lists = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
+        if matches!(endpoint.kind, EndpointType::Gateway { .. }) {
+            let of_interfaces = lists(&input.add_subnet_ids)
+                || lists(&input.remove_subnet_ids)
+                || lists(&input.add_security_group_ids)
+                || lists(&input.remove_security_group_ids)
+                || input.subnet_configurations.as_ref().is_some_and(|list| !list.is_empty())
+                || input.private_dns_enabled == Some(true);
+            if of_interfaces {
+                let text = "Subnets, security groups and private DNS are only supported for Interface type VPC Endpoints.";
+                return Err(invalid_parameter(text));
+            }
+            change_policy(tx, scope, &mut endpoint, input)?;
+            change_tables(tx, scope, &mut endpoint, input)?;
+            records::put(tx, scope, &endpoint)?;
+            return Ok(Self::Output { r#return: Some(true) });
+        }
+        if lists(&input.add_route_table_ids) || lists(&input.remove_route_table_ids) {
+            let text = "Route table IDs are only supported for Gateway type VPC Endpoint.";
+            return Err(invalid_parameter(text));
+        }
         change_policy(tx, scope, &mut endpoint, input)?;
         change_groups(tx, scope, &mut endpoint, input)?;
         change_subnets(call, tx, &mut endpoint)?;
@@ -72,6 +91,27 @@ impl Operation for ModifyVpcEndpoint {
     }
 }
 
+/// Takes route tables from a gateway endpoint and gives it others.
+fn change_tables(
+    state: &dyn Read,
+    scope: &Scope,
+    endpoint: &mut Endpoint,
+    input: &ModifyVpcEndpointRequest,
+) -> Result<(), Fault> {
+    let EndpointType::Gateway { prefix_list, tables } = &mut endpoint.kind else { return Ok(()) };
+    for id in input.remove_route_table_ids.iter().flatten() {
+        let Some(at) = tables.iter().position(|known| known == id) else {
+            let text = format!("The route table {id} is not associated with {}.", endpoint.id);
+            return Err(invalid_parameter(text));
+        };
+        tables.remove(at);
+    }
+    let added = input.add_route_table_ids.as_deref().unwrap_or_default();
+    // What was taken away above is still stored as its own, and may be given back.
+    let added: Vec<String> = added.iter().filter(|id| !tables.contains(id)).cloned().collect();
+    gateway::add_tables(state, scope, &endpoint.vpc, (&endpoint.id, prefix_list), tables, &added)
+}
+
 fn change_policy(
     state: &dyn Read,
     scope: &Scope,
@@ -84,7 +124,10 @@ fn change_policy(
             "PolicyDocument and ResetPolicy may not be given together.",
         )),
         (Some(text), false) => {
-            endpoint.policy_principals = policy::check(state, scope, text)?;
+            endpoint.policy_principals = match endpoint.kind {
+                EndpointType::Interface => policy::check(state, scope, text)?,
+                EndpointType::Gateway { .. } => policy::check_gateway(state, scope, text)?,
+            };
             endpoint.policy = Some(text.clone());
             Ok(())
         }

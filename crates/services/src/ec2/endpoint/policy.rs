@@ -10,7 +10,7 @@ use sagegate_policy::{Document, Policy, PolicyType, validate};
 use sagegate_store::{Read, StoreError};
 
 use super::super::fault::bad;
-use super::super::records::{ENDPOINTS, Endpoint};
+use super::super::records::{ENDPOINTS, Endpoint, EndpointType};
 use crate::iam::bound::{self, Bound};
 use crate::iam::records::ROLES;
 
@@ -45,6 +45,39 @@ pub(crate) fn check(state: &dyn Read, scope: &Scope, text: &str) -> Result<Bound
     bound::bind(state, scope, &document, invalid)
 }
 
+/// The policy of a gateway endpoint that was given none, as the service answers it.
+const GATEWAY_DEFAULT: &str = r#"{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#;
+
+/// As [`check`], of a gateway endpoint: its principals must be everybody, and `aws:PrincipalArn` tells
+/// them apart (AWS PrivateLink Guide, "Control access to VPC endpoints using endpoint policies").
+///
+/// # Errors
+/// As there.
+pub(crate) fn check_gateway(state: &dyn Read, scope: &Scope, text: &str) -> Result<Bound, Fault> {
+    let bound = check(state, scope, text)?;
+    let value: serde_json::Value =
+        serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
+    let statements = match value.get("Statement") {
+        Some(serde_json::Value::Array(all)) => all.iter().collect(),
+        Some(one) => vec![one],
+        None => Vec::new(),
+    };
+    let everybody = [
+        serde_json::json!("*"),
+        serde_json::json!({ "AWS": "*" }),
+        serde_json::json!({ "AWS": ["*"] }),
+    ];
+    for statement in statements {
+        if !statement.get("Principal").is_some_and(|own| everybody.contains(own)) {
+            return Err(invalid(
+                "The Principal element of a gateway endpoint's policy must be \"*\"; use the condition key aws:PrincipalArn."
+                    .to_owned(),
+            ));
+        }
+    }
+    Ok(bound)
+}
+
 fn invalid(text: String) -> Fault {
     bad("InvalidPolicyDocument", text)
 }
@@ -60,7 +93,8 @@ pub(crate) fn shown(
 ) -> Result<String, StoreError> {
     match &endpoint.policy {
         Some(text) => bound::shown(state, scope, text, &endpoint.policy_principals),
-        None => Ok(DEFAULT.to_owned()),
+        None if endpoint.kind == EndpointType::Interface => Ok(DEFAULT.to_owned()),
+        None => Ok(GATEWAY_DEFAULT.to_owned()),
     }
 }
 

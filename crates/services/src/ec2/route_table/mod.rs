@@ -14,9 +14,10 @@ use ipnet::{IpNet, Ipv4Net};
 use sagegate_gate::{Fault, Scope};
 use sagegate_store::{Read, StoreError, Tx};
 
+use super::endpoint::gateway;
 use super::kind::Kind;
 use super::records::{
-    self, EgressOnlyGateway, Interface, InternetGateway, NatGateway, NatState, Route,
+    self, EgressOnlyGateway, Endpoint, Interface, InternetGateway, NatGateway, NatState, Route,
     RouteAssociation, RouteDestination, RouteTable, RouteTarget, Vpc,
 };
 
@@ -111,13 +112,19 @@ fn find_association(
 pub(crate) enum Way {
     /// The VPC itself.
     Local,
+    /// The gateway endpoint of this id.
+    Endpoint(String),
     /// As the route was made.
     Made(RouteTarget),
 }
 
-/// The routes of a table: those to the VPC's blocks, which one that was made may have replaced, and
-/// the others in the order in which they were made.
-pub(crate) fn in_force(vpc: &Vpc, table: &RouteTable) -> Vec<(RouteDestination, Way)> {
+/// The routes of a table: those to the VPC's blocks, which one that was made may have replaced, the
+/// others in the order in which they were made, and those of gateway endpoints.
+pub(crate) fn in_force(
+    vpc: &Vpc,
+    table: &RouteTable,
+    endpoints: &[Endpoint],
+) -> Vec<(RouteDestination, Way)> {
     let mut routes = Vec::new();
     for block in vpc_blocks(vpc) {
         let own = RouteDestination::Block(block);
@@ -128,6 +135,10 @@ pub(crate) fn in_force(vpc: &Vpc, table: &RouteTable) -> Vec<(RouteDestination, 
     }
     let made = table.routes.iter();
     routes.extend(made.map(|it| (it.destination.clone(), Way::Made(it.target.clone()))));
+    routes.extend(endpoints.iter().filter_map(|endpoint| {
+        let list = gateway::leads(endpoint, &table.id)?;
+        Some((RouteDestination::PrefixList(list.to_owned()), Way::Endpoint(endpoint.id.clone())))
+    }));
     routes
 }
 
@@ -166,7 +177,7 @@ impl Targets {
     pub(crate) fn reached(&self, vpc: &str, way: &Way) -> bool {
         let same = |own: Option<&String>| own.is_some_and(|own| own == vpc);
         match way {
-            Way::Local => true,
+            Way::Local | Way::Endpoint(_) => true,
             Way::Made(RouteTarget::InternetGateway(id)) => {
                 same(self.gateways.get(id).and_then(Option::as_ref))
             }

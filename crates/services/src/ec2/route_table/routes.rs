@@ -8,6 +8,7 @@ use sagegate_api::ec2::{
 use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation, Scope};
 use sagegate_store::{Read, Tx};
 
+use super::super::endpoint::gateway;
 use super::super::fault::{bad, dry_run, invalid_value, refuse};
 use super::super::kind::Kind;
 use super::super::records::{
@@ -257,6 +258,28 @@ fn is_local(vpc: &Vpc, destination: &RouteDestination) -> bool {
     vpc_blocks(vpc).into_iter().any(|block| *destination == RouteDestination::Block(block))
 }
 
+/// Whether a gateway endpoint has a route of this destination in a table.
+fn of_endpoint(
+    state: &dyn Read,
+    scope: &Scope,
+    table: &RouteTable,
+    destination: &RouteDestination,
+) -> Result<bool, Fault> {
+    let RouteDestination::PrefixList(id) = destination else { return Ok(false) };
+    let endpoints = records::all::<records::Endpoint>(state, scope)?;
+    Ok(endpoints.iter().any(|it| gateway::leads(it, &table.id).is_some_and(|list| list == id)))
+}
+
+/// Routes of gateway endpoints come and go with their tables.
+fn kept(table: &RouteTable, destination: &RouteDestination, verb: &str) -> Fault {
+    let text = format!(
+        "cannot {verb} VPC endpoint route {} in route table {}",
+        shown(destination),
+        table.id
+    );
+    invalid_value(text)
+}
+
 /// Checks that a prefix list that is named is there.
 fn check_list(scope: &Scope, destination: &RouteDestination) -> Result<(), Fault> {
     match destination {
@@ -312,6 +335,7 @@ impl Operation for CreateRoute {
             });
         };
         if is_local(&vpc, &destination)
+            || of_endpoint(tx, scope, &table, &destination)?
             || table.routes.iter().any(|route| route.destination == destination)
         {
             return Err(exists());
@@ -350,6 +374,9 @@ impl Operation for ReplaceRoute {
         let destination = named!(input).destination()?;
         check_list(scope, &destination)?;
         let target = target!(input, input.local_target == Some(true)).one()?;
+        if of_endpoint(tx, scope, &table, &destination)? {
+            return Err(kept(&table, &destination, "replace"));
+        }
         let local = is_local(&vpc, &destination);
         let known = table.routes.iter().position(|route| route.destination == destination);
         if known.is_none() && !local {
@@ -406,6 +433,9 @@ impl Operation for DeleteRoute {
                 table.id
             );
             return Err(invalid_value(text));
+        }
+        if of_endpoint(tx, scope, &table, &destination)? {
+            return Err(kept(&table, &destination, "remove"));
         }
         let before = table.routes.len();
         table.routes.retain(|route| route.destination != destination);

@@ -10,9 +10,10 @@ use sagegate_api::ec2::{
 use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation, Scope};
 use sagegate_store::{Read, StoreError, Tx};
 
+use super::super::endpoint::gateway;
 use super::super::fault::{bad, dry_run, in_use};
 use super::super::kind::Kind;
-use super::super::records::{self, RouteDestination, RouteTable, RouteTarget, Vpc};
+use super::super::records::{self, Endpoint, RouteDestination, RouteTable, RouteTarget, Vpc};
 use super::super::select::{self, Filters, flag};
 use super::super::tags::{self, Tags};
 use super::super::{named_or_all, needs, token};
@@ -33,7 +34,7 @@ fn route_shape(destination: &RouteDestination, way: &Way, reached: bool) -> Rout
     let mut shape = RouteShape {
         origin: Some(match way {
             Way::Local => RouteOrigin::CreateRouteTable,
-            Way::Made(_) => RouteOrigin::CreateRoute,
+            Way::Endpoint(_) | Way::Made(_) => RouteOrigin::CreateRoute,
         }),
         state: Some(if reached { RouteState::Active } else { RouteState::Blackhole }),
         ..RouteShape::default()
@@ -49,6 +50,7 @@ fn route_shape(destination: &RouteDestination, way: &Way, reached: bool) -> Rout
     }
     match way {
         Way::Local => shape.gateway_id = Some("local".to_owned()),
+        Way::Endpoint(id) => shape.gateway_id = Some(id.clone()),
         Way::Made(RouteTarget::InternetGateway(id)) => shape.gateway_id = Some(id.clone()),
         Way::Made(RouteTarget::EgressOnlyGateway(id)) => {
             shape.egress_only_internet_gateway_id = Some(id.clone());
@@ -62,17 +64,22 @@ fn route_shape(destination: &RouteDestination, way: &Way, reached: bool) -> Rout
 /// What answers show besides the table itself.
 struct Around {
     vpcs: Vec<Vpc>,
+    endpoints: Vec<Endpoint>,
     targets: Targets,
 }
 
 impl Around {
     fn of(state: &dyn Read, scope: &Scope) -> Result<Self, StoreError> {
-        Ok(Self { vpcs: records::all(state, scope)?, targets: Targets::of(state, scope)? })
+        Ok(Self {
+            vpcs: records::all(state, scope)?,
+            endpoints: records::all(state, scope)?,
+            targets: Targets::of(state, scope)?,
+        })
     }
 
     fn shape(&self, scope: &Scope, table: &RouteTable, tags: &Tags) -> RouteTableShape {
         let vpc = self.vpcs.iter().find(|vpc| vpc.id == table.vpc);
-        let routes = vpc.map(|vpc| in_force(vpc, table)).unwrap_or_default();
+        let routes = vpc.map(|vpc| in_force(vpc, table, &self.endpoints)).unwrap_or_default();
         let associations = table.associations.iter().map(|association| RouteTableAssociation {
             main: Some(association.subnet.is_none()),
             route_table_association_id: Some(association.id.clone()),
@@ -194,6 +201,7 @@ impl Operation for DeleteRouteTable {
         if let Some(row) = &table.token {
             token::forget(tx, scope, row);
         }
+        gateway::forget_table(tx, scope, &table.id)?;
         records::delete::<RouteTable>(tx, scope, &table.id)?;
         Ok(Unit)
     }

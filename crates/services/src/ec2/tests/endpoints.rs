@@ -276,9 +276,9 @@ fn what_cannot_be_an_endpoint_is_refused() {
         .assert_eq(&fails(untyped));
     let gateway = api::CreateVpcEndpointRequest {
         vpc_endpoint_type: Some(api::VpcEndpointType::Gateway),
-        ..endpoint_input(&vpc_id, "com.amazonaws.us-west-2.s3", &[])
+        ..endpoint_input(&vpc_id, "com.amazonaws.us-west-2.s4", &[])
     };
-    expect!["UnsupportedOperation (400): Gateway endpoints are not supported by Sagegate yet; VpcEndpointType must be Interface."]
+    expect!["InvalidServiceName (400): The Vpc Endpoint Service 'com.amazonaws.us-west-2.s4' does not exist"]
         .assert_eq(&fails(gateway));
     let policy = |text: String| api::CreateVpcEndpointRequest {
         policy_document: Some(text),
@@ -429,7 +429,9 @@ fn services_are_listed_as_they_are_served() {
     let all = house.ok::<DescribeVpcEndpointServices>(Default::default());
     expect![[r#"
         aws.sagemaker.us-west-2.studio
+        com.amazonaws.us-west-2.dynamodb
         com.amazonaws.us-west-2.ec2
+        com.amazonaws.us-west-2.s3
         com.amazonaws.us-west-2.sagemaker.api
         com.amazonaws.us-west-2.ssmmessages
         com.amazonaws.us-west-2.sts"#]]

@@ -2,6 +2,7 @@
 
 mod endpoint_policies;
 mod endpoints;
+mod gateway_endpoints;
 mod groups;
 mod laws;
 mod matrix;
