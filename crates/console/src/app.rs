@@ -17,6 +17,7 @@ use sagegate_services::sagemaker::app_door::{self, AppDoorRecord, Way};
 use sagegate_services::sagemaker::notebook_token::NotebookDoor;
 use sagegate_services::sagemaker::space_records::AppRecord;
 use sagegate_services::sagemaker::studio::{NotAdmitted, Refused};
+use sagegate_workloads::apps::Catalog;
 use sagegate_workloads::proxy::{self, Answered};
 use sagegate_workloads::runtime::{Failure, Stream};
 
@@ -81,9 +82,13 @@ impl StudioDoor {
             };
         }
         let (visitor, app) = self.app_visitor(request, address)?;
-        if request.path == "/" && matches!(request.method, Method::GET | Method::HEAD) {
+        let front = front(&app);
+        if request.path == "/"
+            && front != "/"
+            && matches!(request.method, Method::GET | Method::HEAD)
+        {
             record::used_app(self.gate(), request, &AppUse::of(&visitor, &app));
-            return Ok(redirect(&front(&app)).into());
+            return Ok(redirect(&front).into());
         }
         // Another page of the browser may call the app, but not speak to it as its visitor.
         if (is_websocket(request) || !request.method.is_safe()) && is_of_another_origin(request) {
@@ -315,7 +320,7 @@ impl AppUse {
 
 /// The first page of an app.
 fn front(app: &AppRecord) -> String {
-    format!("{}/", base(app.app_type.0))
+    format!("{}/", Catalog::base(app.app_type.0))
 }
 
 /// The request as its app gets it.
@@ -346,11 +351,4 @@ pub(crate) fn is_of_another_origin(request: &HttpRequest) -> bool {
     let scheme = if request.secure { "https" } else { "http" };
     let host = request.header(HOST.as_str()).unwrap_or_default();
     !origin.as_bytes().eq_ignore_ascii_case(format!("{scheme}://{host}").as_bytes())
-}
-
-fn base(app_type: sagegate_api::sagemaker::AppType) -> &'static str {
-    match app_type {
-        sagegate_api::sagemaker::AppType::JupyterLab => "/jupyterlab/default",
-        _ => "",
-    }
 }
