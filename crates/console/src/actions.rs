@@ -16,7 +16,7 @@ use sagegate_api::sagemaker::AppType;
 use sagegate_gate::{Caller, Context, Fault, HttpRequest, Refusal};
 use sagegate_services::iam::service_role::{self, Entry};
 use sagegate_services::sagemaker::app_door::{self, Way};
-use sagegate_services::sagemaker::studio::{NotAdmitted, Refused, Visit};
+use sagegate_services::sagemaker::studio::{Visit, let_in};
 use serde_json::{Value, json};
 
 use crate::door::{StudioDoor, Turned, Visitor, home_of};
@@ -225,7 +225,7 @@ impl StudioDoor {
         let way = Way::of(&request.arrival);
         let visit = &visitor.visit;
         let address = gate
-            .transact(|tx| admitted(app_door::door(tx, visit, &app.id, &way)))
+            .transact(|tx| let_in(app_door::door(tx, visit, &app.id, &way)))
             .await?
             .map_err(Turned::Away)?;
         // The listeners have followed by now.
@@ -238,7 +238,7 @@ impl StudioDoor {
         let ticket = gate
             .transact_recorded(|tx, records| {
                 let found = app_door::ticket(tx, gate.env(), now, visit, &app.id, address);
-                let ticket = admitted(found)?;
+                let ticket = let_in(found)?;
                 if ticket.is_ok() {
                     records.push(record::of_app(gate, request, &used));
                 }
@@ -376,14 +376,6 @@ impl StudioDoor {
 
 fn not(text: String, request_id: String, status: u16) -> Done {
     Done::Not(Box::new(NotDone { text, request_id, status }))
-}
-
-fn admitted<T>(found: Result<T, Refused>) -> Result<Result<T, NotAdmitted>, Fault> {
-    match found {
-        Ok(found) => Ok(Ok(found)),
-        Err(Refused::NotAdmitted(why)) => Ok(Err(why)),
-        Err(Refused::Fault(fault)) => Err(fault),
-    }
 }
 
 fn home(visitor: &Visitor) -> String {

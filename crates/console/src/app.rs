@@ -16,7 +16,7 @@ use sagegate_gate::HttpRequest;
 use sagegate_services::sagemaker::app_door::{self, AppDoorRecord, Way};
 use sagegate_services::sagemaker::notebook_token::NotebookDoor;
 use sagegate_services::sagemaker::space_records::AppRecord;
-use sagegate_services::sagemaker::studio::{NotAdmitted, Refused};
+use sagegate_services::sagemaker::studio::{NotAdmitted, let_in};
 use sagegate_workloads::apps::Catalog;
 use sagegate_workloads::proxy::{self, Answered};
 use sagegate_workloads::runtime::{Failure, Stream};
@@ -25,7 +25,9 @@ use crate::door::{StudioDoor, Turned, Visitor};
 use crate::pages;
 use crate::record::{self, AppUse, Subject};
 use crate::reply::{AppBody, Reply, Socket};
-use crate::web::{cookies_named, not_allowed, page, parameter, redirect, set};
+use crate::web::{
+    cookies_named, not_allowed, page, parameter, recognised, redirect, session_cookie, set,
+};
 
 /// By which door an app was come to.
 #[derive(Clone)]
@@ -114,26 +116,19 @@ impl StudioDoor {
         let visitor = self.decide(request, &state, visit)?;
         let entered = gate
             .transact_recorded(|tx, records| {
-                match app_door::enter(tx, gate.env(), gate.vault(), now, address, &ticket) {
-                    Ok(entered) => {
-                        records.push(record::of_app(gate, request, &AppUse::of(&visitor, &app)));
-                        Ok(Ok(entered))
-                    }
-                    // Nothing is written then.
-                    Err(Refused::NotAdmitted(reason)) => Ok(Err(reason)),
-                    Err(Refused::Fault(fault)) => Err(fault),
+                let entered = app_door::enter(tx, gate.env(), gate.vault(), now, address, &ticket);
+                let entered = let_in(entered)?;
+                // Where nobody is let in, nothing is written.
+                if entered.is_ok() {
+                    records.push(record::of_app(gate, request, &AppUse::of(&visitor, &app)));
                 }
+                Ok(entered)
             })
             .await?
             .map_err(Turned::Away)?;
         let mut response = redirect(&front(&app));
-        let secure = if request.secure { "; Secure" } else { "" };
-        let cookie = format!(
-            "{}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
-            app_door::cookie(address),
-            entered.cookie.reveal(),
-            entered.max_age,
-        );
+        let (name, value) = (app_door::cookie(address), entered.cookie.reveal());
+        let cookie = session_cookie(request, &name, value, "/", entered.max_age);
         set(&mut response, SET_COOKIE, &cookie);
         Ok(response)
     }
@@ -146,21 +141,11 @@ impl StudioDoor {
     ) -> Result<(Visitor, AppRecord), Turned> {
         let gate = self.gate();
         let state = gate.store().snapshot()?;
-        let mut turned = Turned::Away(NotAdmitted::Unknown);
-        for cookie in cookies_named(request, &app_door::cookie(address)) {
+        recognised(cookies_named(request, &app_door::cookie(address)), |cookie| {
             let now = gate.env().now();
-            let found = app_door::session(&state, gate.vault(), now, address, cookie);
-            let judged = found
-                .map_err(Turned::from)
-                .and_then(|(visit, app)| Ok((self.decide(request, &state, visit)?, app)));
-            match judged {
-                Ok(found) => return Ok(found),
-                Err(Turned::Failed(fault)) => return Err(fault.into()),
-                Err(other) if other.weight() >= turned.weight() => turned = other,
-                Err(_) => {}
-            }
-        }
-        Err(turned)
+            let (visit, app) = app_door::session(&state, gate.vault(), now, address, cookie)?;
+            Ok((self.decide(request, &state, visit)?, app))
+        })
     }
 
     /// Hands a request on to the app that runs as `workload`.

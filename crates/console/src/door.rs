@@ -23,7 +23,9 @@ use sagegate_services::sagemaker::ids::DomainId;
 use sagegate_services::sagemaker::notebook_token::NotebookDoor;
 use sagegate_services::sagemaker::records::DoorOf;
 use sagegate_services::sagemaker::site;
-use sagegate_services::sagemaker::studio::{self, COOKIE, Door, NotAdmitted, Refused, Visit};
+use sagegate_services::sagemaker::studio::{
+    self, COOKIE, Door, NotAdmitted, Refused, Visit, let_in,
+};
 use sagegate_store::{Snapshot, StoreError};
 use sagegate_workloads::runtime::Runtime;
 use serde_json::Value;
@@ -32,7 +34,10 @@ use crate::actions::{Action, Done, NotDone};
 use crate::app::is_of_another_origin;
 use crate::record::{self, Admitted, Audience, Subject};
 use crate::reply::Reply;
-use crate::web::{cookies, not_allowed, page, parameter, redirect, script, set, style};
+use crate::web::{
+    Unrecognised, cookies, not_allowed, page, parameter, recognised, redirect, script,
+    session_cookie, set, style,
+};
 use crate::{notebook, pages, spaces};
 
 /// Answers the requests that reach a domain's public door or a Studio endpoint.
@@ -79,15 +84,20 @@ pub(crate) struct Refusing {
     pub(crate) subject: Subject,
 }
 
-impl Turned {
-    /// How much it tells, where several sessions were tried.
-    pub(crate) fn weight(&self) -> u8 {
+impl Unrecognised for Turned {
+    const NOBODY: Self = Self::Away(NotAdmitted::Unknown);
+
+    fn weight(&self) -> u8 {
         match self {
             Self::Away(NotAdmitted::Unknown) | Self::NoDoor => 0,
             Self::Away(_) => 1,
             Self::Refused(_) => 2,
             Self::Failed(_) => 3,
         }
+    }
+
+    fn is_failure(&self) -> bool {
+        matches!(self, Self::Failed(_))
     }
 }
 
@@ -309,21 +319,19 @@ impl StudioDoor {
         let opened = self
             .gate
             .transact_recorded(|tx, records| {
-                match studio::redeem(tx, env, vault, now, &door, &token) {
-                    Ok(opened) => {
-                        records.extend(record::of(&self.gate, request, &audience));
-                        Ok(Ok(opened))
-                    }
-                    // Nothing is written then.
-                    Err(Refused::NotAdmitted(reason)) => Ok(Err(reason)),
-                    Err(Refused::Fault(fault)) => Err(fault),
+                let opened = let_in(studio::redeem(tx, env, vault, now, &door, &token))?;
+                // Where nobody is let in, nothing is written.
+                if opened.is_ok() {
+                    records.extend(record::of(&self.gate, request, &audience));
                 }
+                Ok(opened)
             })
             .await?
             .map_err(Turned::Away)?;
         let domain = &opened.visit.domain.id;
         let mut response = redirect(&home_of(domain));
-        let cookie = set_cookie(request, domain, opened.cookie.reveal(), opened.max_age);
+        let (value, path) = (opened.cookie.reveal(), home_of(domain));
+        let cookie = session_cookie(request, COOKIE, value, &path, opened.max_age);
         set(&mut response, SET_COOKIE, &cookie);
         Ok((response, Audience::Recorded))
     }
@@ -358,38 +366,20 @@ impl StudioDoor {
             audience = Audience::Recorded;
         }
         let mut response = redirect("/signin?reason=left");
-        set(&mut response, SET_COOKIE, &set_cookie(request, domain, "", 0));
+        let gone = session_cookie(request, COOKIE, "", &home_of(domain), 0);
+        set(&mut response, SET_COOKIE, &gone);
         Ok((response, audience))
     }
 
-    /// The visitor of a domain's page: recognised by a cookie, and allowed to be here now. Each
-    /// cookie of the name is tried: one that somebody else has set must not lock the visitor out.
+    /// The visitor of a domain's page: recognised by a cookie, and allowed to be here now.
     fn visitor(&self, request: &HttpRequest, domain: &DomainId) -> Result<Visitor, Turned> {
         let state = self.gate.store().snapshot()?;
         let door = self.door(request, &state)?;
-        let mut turned = Turned::Away(NotAdmitted::Unknown);
-        for cookie in cookies(request) {
-            match self.recognise(request, &state, &door, domain, cookie) {
-                Ok(visitor) => return Ok(visitor),
-                Err(Turned::Failed(fault)) => return Err(fault.into()),
-                Err(other) if other.weight() > turned.weight() => turned = other,
-                Err(_) => {}
-            }
-        }
-        Err(turned)
-    }
-
-    fn recognise(
-        &self,
-        request: &HttpRequest,
-        state: &Snapshot,
-        door: &Door,
-        domain: &DomainId,
-        cookie: &str,
-    ) -> Result<Visitor, Turned> {
-        let now = self.gate.env().now();
-        let visit = studio::session(state, self.gate.vault(), now, door, domain, cookie)?;
-        self.decide(request, state, visit)
+        recognised(cookies(request), |cookie| {
+            let now = self.gate.env().now();
+            let visit = studio::session(&state, self.gate.vault(), now, &door, domain, cookie)?;
+            self.decide(request, &state, visit)
+        })
     }
 
     /// Whether the principal behind a visit may be here by this request's network, decided anew. A
@@ -517,13 +507,6 @@ fn guard(headers: &mut http::HeaderMap) {
 /// The home page of a domain, to which its cookies belong.
 pub(crate) fn home_of(domain: &DomainId) -> String {
     format!("/{domain}/")
-}
-
-/// A session's cookie; gone at once with a `max_age` of 0.
-fn set_cookie(request: &HttpRequest, domain: &DomainId, value: &str, max_age: i64) -> String {
-    let secure = if request.secure { "; Secure" } else { "" };
-    let path = home_of(domain);
-    format!("{COOKIE}={value}; Path={path}; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}")
 }
 
 pub(crate) fn host(request: &HttpRequest) -> &str {

@@ -22,7 +22,10 @@ use crate::door::{Refusing, StudioDoor, Turned, host};
 use crate::pages;
 use crate::record::{self, AppUse, Subject};
 use crate::reply::Reply;
-use crate::web::{cookies_named, not_allowed, page, parameter, redirect, set};
+use crate::web::{
+    Unrecognised, cookies_named, not_allowed, page, parameter, recognised, redirect,
+    session_cookie, set,
+};
 
 /// The parameter of a presigned URL that has its token.
 const TOKEN: &str = "authToken";
@@ -91,14 +94,21 @@ impl NotebookTurned {
             Self::As(turned) => turned.in_short(),
         }
     }
+}
 
-    /// How much it tells, where several sessions were tried.
+impl Unrecognised for NotebookTurned {
+    const NOBODY: Self = Self::Away(NotebookNotAdmitted::Unknown);
+
     fn weight(&self) -> u8 {
         match self {
             Self::Away(NotebookNotAdmitted::Unknown) => 0,
             Self::Away(_) => 1,
             Self::As(turned) => turned.weight(),
         }
+    }
+
+    fn is_failure(&self) -> bool {
+        matches!(self, Self::As(turned) if turned.is_failure())
     }
 }
 
@@ -125,7 +135,7 @@ impl StudioDoor {
                 _ => Ok(not_allowed("GET").into()),
             };
         }
-        let (visit, used) = self.notebook_visitor(request, door)?;
+        let (used, visit) = self.notebook_visitor(request, door)?;
         if request.path == "/" && matches!(request.method, Method::GET | Method::HEAD) {
             record::used_app(self.gate(), request, &used);
             return Ok(redirect(FRONT).into());
@@ -167,39 +177,24 @@ impl StudioDoor {
             .await?
             .map_err(NotebookTurned::Away)?;
         let mut response = redirect(FRONT);
-        let secure = if request.secure { "; Secure" } else { "" };
-        let cookie = format!(
-            "{COOKIE}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
-            opened.cookie.reveal(),
-            opened.max_age,
-        );
+        let cookie = session_cookie(request, COOKIE, opened.cookie.reveal(), "/", opened.max_age);
         set(&mut response, SET_COOKIE, &cookie);
         Ok(response)
     }
 
-    /// The visitor of a notebook instance: recognised by a cookie, and allowed to be here now. Each
-    /// cookie of the name is tried: one that somebody else has set must not lock the visitor out.
+    /// The visitor of a notebook instance: recognised by a cookie, and allowed to be here now.
     pub(crate) fn notebook_visitor(
         &self,
         request: &HttpRequest,
         door: &NotebookDoor,
-    ) -> Result<(NotebookVisit, AppUse), NotebookTurned> {
+    ) -> Result<(AppUse, NotebookVisit), NotebookTurned> {
         let gate = self.gate();
         let state = gate.store().snapshot()?;
-        let mut turned = NotebookTurned::Away(NotebookNotAdmitted::Unknown);
-        for cookie in cookies_named(request, COOKIE) {
+        recognised(cookies_named(request, COOKIE), |cookie| {
             let now = gate.env().now();
-            let judged = notebook_token::session(&state, gate.vault(), now, door, cookie)
-                .map_err(NotebookTurned::from)
-                .and_then(|visit| Ok((self.decide_notebook(request, &state, &visit)?, visit)));
-            match judged {
-                Ok((used, visit)) => return Ok((visit, used)),
-                Err(NotebookTurned::As(Turned::Failed(fault))) => return Err(fault.into()),
-                Err(other) if other.weight() > turned.weight() => turned = other,
-                Err(_) => {}
-            }
-        }
-        Err(turned)
+            let visit = notebook_token::session(&state, gate.vault(), now, door, cookie)?;
+            Ok((self.decide_notebook(request, &state, &visit)?, visit))
+        })
     }
 
     /// Whether the principal behind a visit may be here by this request's network, decided anew.

@@ -40,6 +40,52 @@ pub(crate) fn cookies_named<'a>(
         .map(|(_, value)| value)
 }
 
+/// The field that sets a session's cookie for a path; gone at once with a `max_age` of 0, in seconds.
+pub(crate) fn session_cookie(
+    request: &HttpRequest,
+    name: &str,
+    value: &str,
+    path: &str,
+    max_age: i64,
+) -> String {
+    let secure = if request.secure { "; Secure" } else { "" };
+    format!("{name}={value}; Path={path}; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}")
+}
+
+/// Why a visitor is turned away, where several of the request's cookies may be a session's.
+pub(crate) trait Unrecognised {
+    /// That no session is known.
+    const NOBODY: Self;
+
+    /// How much it tells.
+    fn weight(&self) -> u8;
+
+    /// Whether it is a failure of ours: no other cookie is tried then.
+    fn is_failure(&self) -> bool;
+}
+
+/// The first of these cookies that `judge` lets in. Each is tried: one that somebody else has set must
+/// not lock the visitor out. Where none is good, the reason is what tells most, and of equals that of
+/// the cookie that came first, which would have been the session.
+///
+/// # Errors
+/// Why nobody is let in.
+pub(crate) fn recognised<'a, T, E: Unrecognised>(
+    cookies: impl Iterator<Item = &'a str>,
+    mut judge: impl FnMut(&'a str) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut turned = E::NOBODY;
+    for cookie in cookies {
+        match judge(cookie) {
+            Err(failure) if failure.is_failure() => return Err(failure),
+            Err(other) if other.weight() > turned.weight() => turned = other,
+            Err(_) => {}
+            found => return found,
+        }
+    }
+    Err(turned)
+}
+
 pub(crate) fn answer(
     status: StatusCode,
     content_type: &'static str,
@@ -85,4 +131,45 @@ pub(crate) fn not_allowed(methods: &'static str) -> Response<Bytes> {
     let mut response = page(StatusCode::METHOD_NOT_ALLOWED, pages::not_allowed(methods));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Eq)]
+    struct Why(u8, &'static str);
+
+    impl Unrecognised for Why {
+        const NOBODY: Self = Self(0, "nobody");
+
+        fn weight(&self) -> u8 {
+            self.0
+        }
+
+        fn is_failure(&self) -> bool {
+            self.0 == 9
+        }
+    }
+
+    fn judged(cookies: &[&'static str]) -> Result<&'static str, Why> {
+        recognised(cookies.iter().copied(), |cookie| match cookie {
+            "unknown" => Err(Why(0, cookie)),
+            "old" | "older" => Err(Why(1, cookie)),
+            "refused" => Err(Why(2, cookie)),
+            "failed" => Err(Why(9, cookie)),
+            good => Ok(good),
+        })
+    }
+
+    #[test]
+    fn of_several_cookies_the_first_good_one_counts_and_else_what_tells_most() {
+        assert_eq!(judged(&["unknown", "refused", "good", "failed"]), Ok("good"));
+        assert_eq!(judged(&["unknown", "failed", "good"]), Err(Why(9, "failed")));
+        assert_eq!(judged(&["old", "refused", "older"]), Err(Why(2, "refused")));
+        // Of equals the first, as of good ones.
+        assert_eq!(judged(&["unknown", "old", "older"]), Err(Why(1, "old")));
+        assert_eq!(judged(&["unknown"]), Err(Why(0, "nobody")));
+        assert_eq!(judged(&[]), Err(Why(0, "nobody")));
+    }
 }

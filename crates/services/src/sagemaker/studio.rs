@@ -136,6 +136,18 @@ impl From<sagegate_store::StoreError> for Refused {
     }
 }
 
+/// Sorts an outcome for a transaction: that nobody is let in is an answer, and a failure is none.
+///
+/// # Errors
+/// The failure.
+pub fn let_in<T>(found: Result<T, Refused>) -> Result<Result<T, NotAdmitted>, Fault> {
+    match found {
+        Ok(found) => Ok(Ok(found)),
+        Err(Refused::NotAdmitted(reason)) => Ok(Err(reason)),
+        Err(Refused::Fault(fault)) => Err(fault),
+    }
+}
+
 /// A visitor whose token or cookie is good. Whether the visit is allowed is still to be decided.
 #[derive(Clone, Debug)]
 pub struct Visit {

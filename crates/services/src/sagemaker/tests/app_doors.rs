@@ -8,7 +8,7 @@ use sagegate_gate::Secret;
 use super::*;
 use crate::sagemaker::app_door::{self, Way};
 use crate::sagemaker::presigned::CreatePresignedDomainUrl;
-use crate::sagemaker::studio::{self, Door, NotAdmitted, Refused, Visit};
+use crate::sagemaker::studio::{self, Door, NotAdmitted, Visit, let_in};
 
 impl Estate {
     /// Opens Studio as a profile; the visit and its cookie.
@@ -33,23 +33,22 @@ impl Estate {
     }
 
     fn app_door(&self, visit: &Visit, app: &str, way: &Way) -> Result<Ipv4Addr, NotAdmitted> {
-        let address =
-            self.house.transact(|tx| not_admitted(app_door::door(tx, visit, app, way)))?;
+        let address = self.house.transact(|tx| let_in(app_door::door(tx, visit, app, way)))?;
         self.house.transact(|tx| app_door::settle(tx, address, &Binding::Bound));
         Ok(address)
     }
 
     fn ticket(&self, visit: &Visit, app: &str, at: Ipv4Addr) -> Result<Secret, NotAdmitted> {
         let (env, now) = (self.house.gate.env().clone(), self.house.gate.env().now());
-        self.house.transact(|tx| not_admitted(app_door::ticket(tx, &env, now, visit, app, at)))
+        self.house.transact(|tx| let_in(app_door::ticket(tx, &env, now, visit, app, at)))
     }
 
     fn enter(&self, at: Ipv4Addr, ticket: &Secret) -> Result<Secret, NotAdmitted> {
         let gate = &self.house.gate;
         let (env, vault, now) = (gate.env().clone(), gate.vault().clone(), gate.env().now());
-        let entered = self.house.transact(|tx| {
-            not_admitted(app_door::enter(tx, &env, &vault, now, at, ticket.reveal()))
-        })?;
+        let entered = self
+            .house
+            .transact(|tx| let_in(app_door::enter(tx, &env, &vault, now, at, ticket.reveal())))?;
         Ok(entered.cookie)
     }
 
@@ -57,15 +56,7 @@ impl Estate {
         let gate = &self.house.gate;
         let state = self.house.state();
         let found = app_door::session(&state, gate.vault(), gate.env().now(), at, cookie.reveal());
-        not_admitted(found).unwrap()
-    }
-}
-
-fn not_admitted<T>(found: Result<T, Refused>) -> Result<Result<T, NotAdmitted>, Fault> {
-    match found {
-        Ok(found) => Ok(Ok(found)),
-        Err(Refused::NotAdmitted(why)) => Ok(Err(why)),
-        Err(Refused::Fault(fault)) => Err(fault),
+        let_in(found).unwrap()
     }
 }
 

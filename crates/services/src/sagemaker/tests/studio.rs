@@ -6,7 +6,7 @@ use sagegate_gate::{Caller, Refusal};
 use super::*;
 use crate::sagemaker::ids::DomainId;
 use crate::sagemaker::presigned::CreatePresignedDomainUrl;
-use crate::sagemaker::studio::{self, Door, NotAdmitted, Opened, Refused, SESSIONS, TOKENS, Visit};
+use crate::sagemaker::studio::{self, Door, NotAdmitted, Opened, SESSIONS, TOKENS, Visit};
 use crate::sagemaker::write_profile::DeleteUserProfile;
 
 const MAY_OPEN: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow",
@@ -42,21 +42,15 @@ impl Estate {
     fn redeem(&self, door: &Door, token: &str) -> Result<Opened, NotAdmitted> {
         let (env, vault) = (self.house.gate.env().clone(), self.house.gate.vault().clone());
         let now = self.now();
-        self.house.transact(|tx| match studio::redeem(tx, &env, &vault, now, door, token) {
-            Ok(opened) => Ok(Ok(opened)),
-            Err(Refused::NotAdmitted(why)) => Ok(Err(why)),
-            Err(Refused::Fault(fault)) => Err(fault),
-        })
+        self.house.transact(|tx| studio::let_in(studio::redeem(tx, &env, &vault, now, door, token)))
     }
 
     fn session(&self, door: &Door, domain: &str, cookie: &str) -> Result<Visit, NotAdmitted> {
         let state = self.house.state();
         let domain = DomainId::parse(domain).unwrap();
-        match studio::session(&state, self.house.gate.vault(), self.now(), door, &domain, cookie) {
-            Ok(visit) => Ok(visit),
-            Err(Refused::NotAdmitted(why)) => Err(why),
-            Err(Refused::Fault(fault)) => panic!("{fault}"),
-        }
+        let vault = self.house.gate.vault();
+        let found = studio::session(&state, vault, self.now(), door, &domain, cookie);
+        studio::let_in(found).unwrap()
     }
 
     /// Whether the visit is allowed by this network.
