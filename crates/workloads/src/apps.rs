@@ -21,6 +21,9 @@ pub const JUPYTER: &str = "/jupyter/default";
 
 /// The JupyterLab that is known to work.
 const JUPYTERLAB_VERSION: &str = "4.6.6";
+/// The code-server that is known to work, and the Node.js that it asks for.
+const CODE_SERVER_VERSION: &str = "4.99.4";
+const NODE_VERSION: &str = "20";
 
 /// The apps that are run.
 const RUN: [AppType; 4] =
@@ -175,41 +178,72 @@ impl Installed {
         })
     }
 
+    /// code-server: a release that was unpacked, or one that npm has installed. Nobody logs in at it.
     fn code_server(&self) -> Result<Program, String> {
-        let own = self.directory.join("code-server/bin/code-server");
-        let found = std::iter::once(own.clone())
-            .chain(self.path.iter().map(|it| it.join("code-server")))
+        let own = self.directory.join("code-server");
+        let in_path = self.path.iter().map(|it| it.join("code-server"));
+        let places = [own.join("bin/code-server"), own.join("node_modules/.bin/code-server")];
+        let found = places
+            .into_iter()
+            .chain(in_path)
             .find_map(|it| it.canonicalize().ok().filter(|it| it.is_file()));
-        let Some(command) = found else {
+        let Some(found) = found else {
             return Err(format!(
-                "code-server is not installed on this machine. Unpack a release of it so that {} is \
-                 its command, or install it where PATH finds it.",
-                own.display()
+                "code-server is not installed on this machine. Install it with Node.js \
+                 {NODE_VERSION}, a C++ compiler and the headers of Kerberos (libkrb5-dev): \
+                 npm install --unsafe-perm --prefix {at} code-server@{CODE_SERVER_VERSION}; or \
+                 unpack a release of it so that {at}/bin/code-server is its command.",
+                at = own.display()
             ));
         };
-        // A release has bin/code-server and, beside bin, all the rest.
-        let Some(release) = command.parent().and_then(Path::parent) else {
-            return Err(format!("{} is no code-server", command.display()));
+        let (mut command, needs) = if found.ends_with("node_modules/code-server/out/node/entry.js")
+        {
+            self.of_npm(&found)?
+        } else {
+            of_release(&found)?
         };
-        if !release.join("out/node/entry.js").is_file() {
-            return Err(format!(
-                "{} is not the command of an unpacked release of code-server: there is no \
-                 {}/out/node/entry.js.",
-                command.display(),
-                release.display()
-            ));
-        }
-        let mut words = vec![command.display().to_string()];
-        words.extend(CODE_SERVER.map(str::to_owned));
+        command.extend(CODE_SERVER.map(str::to_owned));
         Ok(Program {
-            command: words,
+            command,
             env: BTreeMap::new(),
             probe: "/healthz".to_owned(),
             activity: Some("/healthz".to_owned()),
-            needs: vec![release.to_owned()],
+            needs,
             image: None,
         })
     }
+
+    /// What starts a code-server that npm has installed, and what it needs: Node.js, and all packages
+    /// that were installed with it.
+    fn of_npm(&self, entry: &Path) -> Result<(Vec<String>, Vec<PathBuf>), String> {
+        let node = self.path.iter().map(|it| it.join("node"));
+        let mut node = node.filter_map(|it| it.canonicalize().ok()).filter(|it| it.is_file());
+        let node = node.next().ok_or_else(|| {
+            format!("{} needs Node.js, and PATH has no node in it.", entry.display())
+        })?;
+        // PACKAGES/code-server/out/node/entry.js
+        let packages = entry.ancestors().nth(4).map(Path::to_owned);
+        let command = vec![node.display().to_string(), entry.display().to_string()];
+        // Of Node.js the program is all: what else is in its directory is nobody's business.
+        Ok((command, packages.into_iter().chain([node]).collect()))
+    }
+}
+
+/// What starts an unpacked release of code-server, and what it needs: bin/code-server and, beside bin,
+/// all the rest.
+fn of_release(command: &Path) -> Result<(Vec<String>, Vec<PathBuf>), String> {
+    let Some(release) = command.parent().and_then(Path::parent) else {
+        return Err(format!("{} is no code-server", command.display()));
+    };
+    if !release.join("out/node/entry.js").is_file() {
+        return Err(format!(
+            "{} is not the command of an unpacked release of code-server: there is no \
+             {}/out/node/entry.js.",
+            command.display(),
+            release.display()
+        ));
+    }
+    Ok((vec![command.display().to_string()], vec![release.to_owned()]))
 }
 
 /// What a Python environment needs to run: itself, and the installation that it was made from, if
@@ -272,7 +306,11 @@ mod tests {
                  && {at}/bin/pip install jupyterlab==4.6.6"
             )
         );
-        assert!(catalog.program(AppType::CodeEditor, None).unwrap_err().contains("not installed"));
+        let at = directory.path().join("code-server");
+        let missing = catalog.program(AppType::CodeEditor, None).unwrap_err();
+        let command =
+            format!("npm install --unsafe-perm --prefix {} code-server@4.99.4;", at.display());
+        assert!(missing.contains(&command), "{missing}");
         let canvas = catalog.program(AppType::Canvas, None).unwrap_err();
         assert!(canvas.starts_with("Apps of type Canvas are recorded but not run"), "{canvas}");
     }
@@ -304,5 +342,41 @@ mod tests {
             .unwrap();
         fs::remove_file(base.join("lib/python3.11/os.py")).unwrap();
         assert_eq!(catalog.program(AppType::JupyterLab, None).unwrap().needs, [environment]);
+    }
+
+    #[test]
+    fn code_server_is_a_release_or_what_npm_has_installed() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        let nodes = root.join("node/bin");
+        fs::create_dir_all(&nodes).unwrap();
+        let catalog = Catalog::new(root.join("apps"), &nodes.display().to_string());
+        let own = root.join("apps/code-server");
+        let package = own.join("node_modules/code-server/out/node");
+        fs::create_dir_all(&package).unwrap();
+        fs::create_dir_all(own.join("node_modules/.bin")).unwrap();
+        fs::write(package.join("entry.js"), "").unwrap();
+        let link = own.join("node_modules/.bin/code-server");
+        std::os::unix::fs::symlink("../code-server/out/node/entry.js", link).unwrap();
+        let missing = catalog.program(AppType::CodeEditor).unwrap_err();
+        assert!(missing.ends_with("needs Node.js, and PATH has no node in it."), "{missing}");
+        fs::write(nodes.join("node"), "").unwrap();
+        let program = catalog.program(AppType::CodeEditor).unwrap();
+        assert_eq!(
+            program.command[..2],
+            [nodes.join("node"), package.join("entry.js")].map(|it| it.display().to_string())
+        );
+        assert_eq!(program.needs, [own.join("node_modules"), nodes.join("node")]);
+
+        // A release in the same place goes first.
+        fs::create_dir_all(own.join("bin")).unwrap();
+        fs::create_dir_all(own.join("out/node")).unwrap();
+        fs::write(own.join("bin/code-server"), "").unwrap();
+        let broken = catalog.program(AppType::CodeEditor).unwrap_err();
+        assert!(broken.contains("is not the command of an unpacked release"), "{broken}");
+        fs::write(own.join("out/node/entry.js"), "").unwrap();
+        let program = catalog.program(AppType::CodeEditor).unwrap();
+        assert_eq!(program.command[0], own.join("bin/code-server").display().to_string());
+        assert_eq!(program.needs, [own]);
     }
 }

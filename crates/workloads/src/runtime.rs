@@ -202,7 +202,7 @@ pub struct Program {
     pub probe: String,
     /// The path that tells the time of the last activity in Jupyter's form (`/api/status`).
     pub activity: Option<String>,
-    /// Directories of the host that the app needs: seen inside at the same path, not writable.
+    /// Directories and files of the host that the app needs: seen inside at the same path, not writable.
     pub needs: Vec<PathBuf>,
     /// The container image that the app is in; nothing for what the runtime has by itself. Only a
     /// runtime of containers runs one.
