@@ -167,15 +167,9 @@ impl Node {
         address: SocketAddr,
         studio_names: bool,
     ) -> anyhow::Result<()> {
-        // A wildcard is reached by loopback on this machine.
-        let host = match address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-            ip => ip,
-        };
         let site = Site {
             scheme: "http".to_owned(),
-            public_host: SocketAddr::new(host, address.port()).to_string(),
+            public_host: reachable(address).to_string(),
             public_port: address.port(),
             loopback_range: has_loopback_range(),
             studio_names,
@@ -190,6 +184,16 @@ impl Node {
             .await
             .map_err(fault)
     }
+}
+
+/// An address at which this machine reaches a listener: a wildcard by loopback.
+pub(crate) fn reachable(listener: SocketAddr) -> SocketAddr {
+    let ip = match listener.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listener.port())
 }
 
 /// A fault with the detail that is not for clients but for the operator.
@@ -255,4 +259,21 @@ pub(crate) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     std::fs::rename(&fresh, path).with_context(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wildcard_is_reached_by_loopback() {
+        for (listener, reached) in [
+            ("0.0.0.0:4566", "127.0.0.1:4566"),
+            ("[::]:4566", "[::1]:4566"),
+            ("127.0.0.2:80", "127.0.0.2:80"),
+            ("192.0.2.1:80", "192.0.2.1:80"),
+        ] {
+            assert_eq!(reachable(listener.parse().unwrap()), reached.parse().unwrap());
+        }
+    }
 }

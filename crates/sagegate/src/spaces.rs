@@ -1,6 +1,6 @@
 //! What runs in spaces, as a part of the program.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::engines;
-use crate::node::Node;
+use crate::node::{Node, reachable};
 
 /// Where apps run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -168,16 +168,6 @@ pub(crate) async fn end_those_of_before(runtime: &dyn Runtime) -> anyhow::Result
         runtime.stop(&spec.id, Duration::from_secs(5)).await?;
     }
     Ok(())
-}
-
-/// An address at which this machine reaches a listener.
-fn reachable(listener: SocketAddr) -> SocketAddr {
-    let ip = match listener.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listener.port())
 }
 
 /// The public listener, as code in a space reaches it.
