@@ -16,6 +16,7 @@ use sagegate_api::sagemaker::AppType;
 use sagegate_gate::{Caller, Context, Fault, HttpRequest, Refusal};
 use sagegate_services::iam::service_role::{self, Entry};
 use sagegate_services::sagemaker::app_door::{self, Way};
+use sagegate_services::sagemaker::space_defaults;
 use sagegate_services::sagemaker::studio::{Visit, let_in};
 use serde_json::{Value, json};
 
@@ -255,7 +256,7 @@ impl StudioDoor {
         let role = match view.in_service() {
             Some(app) => app.execution_role.clone(),
             // StartSession says what is missing.
-            None => match self.role_of(visitor)? {
+            None => match self.role_of_space(visitor, view)? {
                 Ok(role) => role,
                 Err(not) => return Ok(Done::Not(not)),
             },
@@ -311,14 +312,23 @@ impl StudioDoor {
 
     fn role_of(&self, visitor: &Visitor) -> Result<Result<String, Box<NotDone>>, Turned> {
         let role = visitor.visit.settings()?.execution_role;
-        Ok(role.ok_or_else(|| {
-            Box::new(NotDone {
-                text: "Your user profile has no execution role, and neither has its domain."
-                    .to_owned(),
-                request_id: visitor.context.request_id.clone(),
-                status: 400,
-            })
-        }))
+        let text = "Your user profile has no execution role, and neither has its domain.";
+        Ok(role.ok_or_else(|| no_role(visitor, text.to_owned())))
+    }
+
+    /// The role that an app of this space would have if it were started now.
+    fn role_of_space(
+        &self,
+        visitor: &Visitor,
+        view: &SpaceView,
+    ) -> Result<Result<String, Box<NotDone>>, Turned> {
+        let state = self.gate().store().snapshot()?;
+        let visit = &visitor.visit;
+        let role =
+            space_defaults::role_of_space(&state, &visit.scope, &visit.domain.id, &view.name)?;
+        let text =
+            format!("Space {} has no execution role, and neither has its domain.", view.name);
+        Ok(role.ok_or_else(|| no_role(visitor, text)))
     }
 
     /// A call of the API with a session of `role`, which carries the keys of this domain and profile.
@@ -376,6 +386,10 @@ impl StudioDoor {
 
 fn not(text: String, request_id: String, status: u16) -> Done {
     Done::Not(Box::new(NotDone { text, request_id, status }))
+}
+
+fn no_role(visitor: &Visitor, text: String) -> Box<NotDone> {
+    Box::new(NotDone { text, request_id: visitor.context.request_id.clone(), status: 400 })
 }
 
 fn home(visitor: &Visitor) -> String {

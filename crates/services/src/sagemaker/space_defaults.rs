@@ -229,3 +229,19 @@ pub(super) fn idle_of_space(settings: &SpaceSettings, app_type: AppType) -> Opti
     };
     management?.idle_settings.as_ref()?.idle_timeout_in_minutes
 }
+
+/// The execution role of a space as it is now: that of its private owner, else of the domain's shared
+/// spaces (SPEC R0.2). Nothing where there is no such space, or no role is set.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub fn role_of_space(
+    state: &dyn Read,
+    scope: &Scope,
+    domain: &DomainId,
+    name: &str,
+) -> Result<Option<String>, Fault> {
+    let Some(record) = records::domain(state, scope, domain)? else { return Ok(None) };
+    let Some(space) = space_records::space(state, scope, domain, name)? else { return Ok(None) };
+    Ok(Defaults::of_space(state, scope, &record, &space)?.execution_role().cloned())
+}
