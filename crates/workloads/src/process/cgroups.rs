@@ -3,13 +3,20 @@
 //! Workloads have groups at the top of each hierarchy, `sagegate/INSTANCE/ID`, and not below the
 //! group of the process that starts them: they outlive it, and a service manager ends all that is in
 //! a service's group. Where the top belongs to somebody else, the own group has to do.
+//!
+//! An instance has a group while it has workloads. What a crash has left without a process goes at the
+//! next start of any instance.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
 use crate::runtime::{Failure, Limits};
+
+/// The directory above those of instances.
+const ABOVE: &str = "sagegate";
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +29,19 @@ enum Kind {
 const KINDS: [(Kind, &str); 3] =
     [(Kind::Memory, "memory"), (Kind::Cpu, "cpu"), (Kind::Pids, "pids")];
 
+/// How old a group without a process is before it belongs to nobody: a start takes less (`STANDS`).
+const ABANDONED: Duration = Duration::from_secs(120);
+
+/// How often a group is made again whose parent another instance has taken for abandoned.
+const TRIES: u32 = 5;
+
 /// A period of processor time, in microseconds.
 const PERIOD: u64 = 100_000;
 
 /// Where groups can be made, by what they limit.
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
+    instance: String,
     places: Vec<Place>,
     missing: Vec<String>,
 }
@@ -36,8 +50,37 @@ pub(crate) struct Groups {
 struct Place {
     kinds: Vec<Kind>,
     version: u8,
-    /// The directory of this instance's groups.
+    /// The directory below which groups may be made.
+    top: PathBuf,
+    /// The directory of this instance's groups, which is there while it has some.
     directory: PathBuf,
+}
+
+impl Place {
+    /// Makes a group, and what is above it.
+    fn make(&self, id: &str, instance: &str) -> std::io::Result<PathBuf> {
+        let group = self.directory.join(id);
+        let mut tries = 1;
+        loop {
+            let made = KINDS
+                .iter()
+                .filter(|(kind, _)| self.kinds.contains(kind))
+                .try_for_each(|(_, name)| {
+                    prepare(&self.top, self.version, name, instance).map(|_| ())
+                })
+                .and_then(|()| match fs::create_dir(&group) {
+                    Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+                    done => done,
+                });
+            match made {
+                Ok(()) => return Ok(group),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && tries < TRIES => {
+                    tries += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
 }
 
 impl Groups {
@@ -49,12 +92,12 @@ impl Groups {
     }
 
     fn find_in(mounts: &str, own: &str, instance: &str) -> Self {
-        let mut groups = Self::default();
+        let mut groups = Self { instance: instance.to_owned(), ..Self::default() };
         for (kind, name) in KINDS {
             let mut error = "no hierarchy of control groups has it".to_owned();
             let found = hierarchies(mounts, own, name).into_iter().find_map(|it| {
                 it.tops.iter().find_map(|top| match prepare(top, it.version, name, instance) {
-                    Ok(directory) => Some((it.version, directory)),
+                    Ok(directory) => Some((it.version, top.clone(), directory)),
                     Err(cause) => {
                         error = format!("{}: {cause}", top.display());
                         None
@@ -62,17 +105,20 @@ impl Groups {
                 })
             });
             match found {
-                Some((version, directory)) => groups.add(kind, version, directory),
+                Some((version, top, directory)) => groups.add(kind, version, top, directory),
                 None => groups.missing.push(format!("{name} is not limited: {error}")),
             }
+        }
+        for place in &groups.places {
+            sweep(&place.top.join(ABOVE));
         }
         groups
     }
 
-    fn add(&mut self, kind: Kind, version: u8, directory: PathBuf) {
+    fn add(&mut self, kind: Kind, version: u8, top: PathBuf, directory: PathBuf) {
         match self.places.iter_mut().find(|it| it.directory == directory) {
             Some(place) => place.kinds.push(kind),
-            None => self.places.push(Place { kinds: vec![kind], version, directory }),
+            None => self.places.push(Place { kinds: vec![kind], version, top, directory }),
         }
     }
 
@@ -91,9 +137,9 @@ impl Groups {
     pub(crate) fn make(&self, id: &str, limits: &Limits) -> Result<Vec<PathBuf>, Failure> {
         let mut files = Vec::new();
         for place in &self.places {
-            let group = place.directory.join(id);
-            let wrong = |error| Failure::of(&group.display().to_string(), &error);
-            fs::create_dir_all(&group).map_err(wrong)?;
+            let wrong =
+                |error| Failure::of(&place.directory.join(id).display().to_string(), &error);
+            let group = place.make(id, &self.instance).map_err(wrong)?;
             for (file, value) in settings(place, limits) {
                 match fs::write(group.join(file), value) {
                     Ok(()) => {}
@@ -122,16 +168,40 @@ impl Groups {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(_) => gone = false,
             }
+            remove_empty(&place.directory);
         }
         gone
     }
+}
 
-    /// Removes what is empty of this instance, as at the end of tests.
-    pub(crate) fn tidy(&self) {
-        for place in &self.places {
-            let _ = fs::remove_dir(&place.directory);
+/// Removes what instances have left below `above`: groups of workloads without a process, and groups
+/// of instances without workloads. Those that are in use cannot be removed (cgroups(7)).
+fn sweep(above: &Path) {
+    for instance in directories(above) {
+        for group in directories(&instance) {
+            let age = fs::metadata(&group).and_then(|it| it.modified()).map(|it| it.elapsed());
+            if age.is_ok_and(|it| it.is_ok_and(|it| it > ABANDONED)) {
+                let _ = fs::remove_dir(&group);
+            }
         }
+        let _ = fs::remove_dir(&instance);
     }
+    let _ = fs::remove_dir(above);
+}
+
+/// Removes the group of an instance without workloads, and what is above it if it was the last.
+fn remove_empty(instance: &Path) {
+    if fs::remove_dir(instance).is_ok()
+        && let Some(above) = instance.parent()
+    {
+        let _ = fs::remove_dir(above);
+    }
+}
+
+fn directories(path: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(path) else { return Vec::new() };
+    let found = entries.flatten().filter(|it| it.file_type().is_ok_and(|kind| kind.is_dir()));
+    found.map(|it| it.path()).collect()
 }
 
 fn pids(group: &Path) -> Vec<Pid> {
@@ -213,7 +283,7 @@ fn hierarchies(mounts: &str, own: &str, controller: &str) -> Vec<Hierarchy> {
 
 /// Makes the directory of this instance's groups, with the controller switched on in it.
 fn prepare(top: &Path, version: u8, name: &str, instance: &str) -> std::io::Result<PathBuf> {
-    let above = top.join("sagegate");
+    let above = top.join(ABOVE);
     let directory = above.join(instance);
     if version == 2 {
         let known = fs::read_to_string(top.join("cgroup.controllers"))?;
@@ -281,6 +351,71 @@ mod tests {
         let read = |name: &str| fs::read_to_string(top.path().join(name)).unwrap();
         assert_eq!(read("memory/sagegate/i1/w/memory.limit_in_bytes"), "1073741824");
         assert_eq!(read("cpu/sagegate/i1/w/cpu.cfs_quota_us"), "150000");
+    }
+
+    /// Where this machine has a second-version hierarchy with a controller in it, as root.
+    #[test]
+    fn a_real_hierarchy_of_the_second_version_holds_and_is_left_as_it_was() {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap();
+        let second: String = mounts
+            .lines()
+            .filter(|it| it.contains(" - cgroup2 "))
+            .map(|it| format!("{it}\n"))
+            .collect();
+        let instance = format!("test{:08x}", std::process::id());
+        let groups = Groups::find_in(&second, &own, &instance);
+        if groups.places.is_empty() {
+            eprintln!(
+                "SKIPPED: limits by the second version of control groups: {:?}",
+                groups.missing
+            );
+            return;
+        }
+        let files = groups.make("w", &limits()).unwrap();
+        let mut child = std::process::Command::new("/bin/sleep").arg("600").spawn().unwrap();
+        for file in &files {
+            fs::write(file, child.id().to_string()).unwrap();
+        }
+        for place in &groups.places {
+            let read =
+                |name: &str| fs::read_to_string(place.directory.join("w").join(name)).unwrap();
+            for kind in &place.kinds {
+                match kind {
+                    Kind::Memory => assert_eq!(read("memory.max").trim(), "1073741824"),
+                    Kind::Cpu => assert_eq!(read("cpu.max").trim(), "150000 100000"),
+                    Kind::Pids => assert_eq!(read("pids.max").trim(), "100"),
+                }
+            }
+        }
+        // What is in use is nobody's to remove.
+        sweep(&groups.places[0].top.join(ABOVE));
+        assert!(groups.places[0].directory.join("w").exists());
+        let _ = groups.remove("w");
+        let ended = child.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(9));
+        assert!(groups.remove("w"));
+        assert!(!groups.places[0].directory.exists());
+    }
+
+    #[test]
+    fn what_is_left_without_a_process_goes_unless_it_is_young() {
+        let top = tempfile::tempdir().unwrap();
+        let above = top.path().join(ABOVE);
+        let (old, young) = (above.join("i1/old"), above.join("i2/young"));
+        for group in [&old, &young] {
+            fs::create_dir_all(group).unwrap();
+        }
+        let made = fs::metadata(&old).unwrap().modified().unwrap();
+        let before = made - ABANDONED - Duration::from_secs(60);
+        fs::File::open(&old).unwrap().set_modified(before).unwrap();
+        fs::create_dir(above.join("i3")).unwrap();
+        sweep(&above);
+        assert_eq!(directories(&above), [above.join("i2")]);
+        assert!(young.exists());
+        fs::remove_dir(&young).unwrap();
+        remove_empty(&above.join("i2"));
+        assert!(!above.exists());
     }
 
     #[test]

@@ -119,7 +119,9 @@ impl Process {
                     // It runs, and nobody can say what it is: it is not wanted.
                     Err(error) => {
                         tracing::warn!(id, %error, "a workload that is not known is ended");
-                        self.end(id, Duration::ZERO).await?;
+                        if let Err(failure) = self.end(id, Duration::ZERO).await {
+                            tracing::error!(id, %failure, "a workload could not be ended");
+                        }
                     }
                 },
                 // It could not be held, as without a descriptor to spare.
@@ -272,11 +274,5 @@ impl Runtime for Process {
 
     fn forget_home<'a>(&'a self, home: &'a str) -> Doing<'a, Result<(), Failure>> {
         Box::pin(async move { self.homes.forget(home, &self.list_all().await?) })
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.groups.tidy();
     }
 }
