@@ -9,7 +9,7 @@ use tokio::io::{
 };
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use zeroize::Zeroizing;
 
 use crate::COMMAND;
@@ -204,19 +204,20 @@ fn space_host(plan: &Plan, key: &HostKey) -> Option<SpaceHost> {
 /// Statuses and dials out, orders in, until the host hangs up.
 async fn control(stream: UnixStream, shared: &Arc<Shared>) -> std::io::Result<()> {
     let (read, mut write) = stream.into_split();
+    let pings = Notify::new();
     let telling = async {
         // Who gives an order and does not wait to be told anything is obeyed all the same.
-        let _ = tell(&mut write, shared).await;
+        let _ = tell(&mut write, shared, &pings).await;
         std::future::pending().await
     };
     tokio::select! {
-        done = obey(read, shared) => done,
+        done = obey(read, shared, &pings) => done,
         () = telling => Ok(()),
     }
 }
 
 /// Says how the space is, and what wants to be accepted, for as long as somebody listens.
-async fn tell(write: &mut OwnedWriteHalf, shared: &Shared) -> std::io::Result<()> {
+async fn tell(write: &mut OwnedWriteHalf, shared: &Shared, pings: &Notify) -> std::io::Result<()> {
     let mut statuses = shared.status.subscribe();
     let (waiting, mut dials) = shared.dials.watch();
     let status = statuses.borrow_and_update().clone();
@@ -234,13 +235,14 @@ async fn tell(write: &mut OwnedWriteHalf, shared: &Shared) -> std::io::Result<()
                 let (id, relay) = dial.map_err(std::io::Error::other)?;
                 FromAgent::Dial { id, relay }
             }
+            () = pings.notified() => FromAgent::Pong,
         };
         send(write, &say).await?;
     }
 }
 
 /// Does what the host says until it hangs up.
-async fn obey(read: OwnedReadHalf, shared: &Shared) -> std::io::Result<()> {
+async fn obey(read: OwnedReadHalf, shared: &Shared, pings: &Notify) -> std::io::Result<()> {
     let mut lines = BufReader::new(read).take(CONTROL_LINE as u64);
     loop {
         let mut line = Vec::new();
@@ -248,7 +250,7 @@ async fn obey(read: OwnedReadHalf, shared: &Shared) -> std::io::Result<()> {
         if line.last() != Some(&b'\n') {
             return Ok(());
         }
-        follow(serde_json::from_slice(&line)?, shared);
+        follow(serde_json::from_slice(&line)?, shared, pings);
         lines.set_limit(CONTROL_LINE as u64);
     }
 }
@@ -259,8 +261,10 @@ async fn send(write: &mut OwnedWriteHalf, say: &FromAgent) -> std::io::Result<()
     write.write_all(&line).await
 }
 
-fn follow(order: ToAgent, shared: &Shared) {
+fn follow(order: ToAgent, shared: &Shared, pings: &Notify) {
     match order {
+        // Several that were not answered yet are answered once.
+        ToAgent::Ping => pings.notify_one(),
         ToAgent::Stop { grace_ms } => {
             // A second order while the first is being followed changes nothing.
             let _ = shared.stop.try_send(Duration::from_millis(grace_ms));

@@ -69,6 +69,8 @@ pub enum FromAgent {
         /// Which relay.
         relay: Relay,
     },
+    /// It is there: the answer to [`ToAgent::Ping`].
+    Pong,
 }
 
 /// A line that the host sends on a control connection.
@@ -82,6 +84,8 @@ pub enum ToAgent {
     },
     /// What the agent needs and the sandbox's files must not hold. SSH is refused until it is there.
     Configure(Configure),
+    /// Say [`FromAgent::Pong`].
+    Ping,
 }
 
 /// What an agent is told after its start, and again by every host process that finds it.
@@ -165,7 +169,9 @@ mod tests {
             line(&Answer::Refused { message: "no".to_owned() }),
             line(&FromAgent::Dial { id: 7, relay: Relay::Credentials }),
             line(&FromAgent::Status(Status { app: App::Serving, last_active: Some(1), ssh: 0 })),
+            line(&FromAgent::Pong),
             line(&ToAgent::Stop { grace_ms: 500 }),
+            line(&ToAgent::Ping),
         ];
         expect![[r#"
             {"open":"ssh"}
@@ -175,7 +181,9 @@ mod tests {
             {"answer":"refused","message":"no"}
             {"say":"dial","id":7,"relay":"credentials"}
             {"say":"status","app":{"is":"serving"},"last_active":1,"ssh":0}
-            {"do":"stop","grace_ms":500}"#]]
+            {"say":"pong"}
+            {"do":"stop","grace_ms":500}
+            {"do":"ping"}"#]]
         .assert_eq(&lines.join("\n"));
     }
 

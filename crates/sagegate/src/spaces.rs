@@ -9,7 +9,7 @@ use anyhow::Context;
 use sagegate_gate::Reaction;
 use sagegate_network::SPACES;
 use sagegate_workloads::apps::Catalog;
-use sagegate_workloads::keeper::{ApiDoor, Keeper, Parts};
+use sagegate_workloads::keeper::{ApiDoor, Keeper, Pace, Parts};
 use sagegate_workloads::nothing::Nothing;
 use sagegate_workloads::process::{Process, Settings};
 use sagegate_workloads::runtime::{Doing, Isolation, Runtime, Stream};
@@ -89,7 +89,7 @@ impl Spaces {
         };
         let door = Arc::new(PublicDoor(reachable(public)));
         let gate = Arc::clone(&node.gate);
-        let keeper = Keeper::new(Parts { gate, runtime, catalog, door });
+        let keeper = Keeper::new(Parts { gate, runtime, catalog, door, pace: Pace::default() });
         Ok(Self { keeper, task: Mutex::default() })
     }
 

@@ -56,6 +56,19 @@ pub(super) async fn mind(
     write(&keeper, &wanted, Some(&observed)).await;
 }
 
+/// Ends a workload that nobody wants.
+pub(super) async fn end(keeper: Arc<Keeper>, id: String, tries: u32) {
+    if tries > 0 {
+        tokio::time::sleep(wait(tries)).await;
+    }
+    tracing::info!(id, "a workload that nobody wants is ended");
+    match keeper.parts.runtime.stop(&id, GRACE).await {
+        // Its home may go now.
+        Ok(()) => keeper.wake.notify_one(),
+        Err(failure) => tracing::error!(id, %failure, "a workload could not be ended"),
+    }
+}
+
 /// Why a workload that was to run does not.
 pub(super) struct End(pub(super) String);
 

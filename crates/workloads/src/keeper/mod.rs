@@ -23,8 +23,6 @@ use crate::host_keys;
 use crate::runtime::{Doing, Failure, Runtime, Spec, Stream};
 use crate::work::Work;
 
-/// How often all is looked at again without a cause.
-const LOOK: Duration = Duration::from_secs(30);
 /// How long an app may take to end by itself.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -49,6 +47,25 @@ pub struct Parts {
     pub catalog: Catalog,
     /// Where their API calls go.
     pub door: Arc<dyn ApiDoor>,
+    /// How often it looks.
+    pub pace: Pace,
+}
+
+/// How often a keeper looks without a cause.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// At everything.
+    pub look: Duration,
+    /// At each app that runs: whether it is idle, and whether its agent answers.
+    pub judge: Duration,
+    /// So many questions an agent may leave open before it counts as stuck.
+    pub silent: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { look: Duration::from_secs(30), judge: Duration::from_secs(15), silent: 3 }
+    }
 }
 
 /// Keeps what runs in line with the state.
@@ -109,7 +126,7 @@ impl Keeper {
         tokio::spawn(async move {
             loop {
                 keeper.look().await;
-                let _ = tokio::time::timeout(LOOK, keeper.wake.notified()).await;
+                let _ = tokio::time::timeout(keeper.parts.pace.look, keeper.wake.notified()).await;
             }
         })
     }
@@ -177,9 +194,8 @@ impl Keeper {
             }
         }
         for spec in &running {
-            if !known.contains(spec.id.as_str()) && !self.lock().contains_key(&spec.id) {
-                tracing::info!(id = spec.id, "a workload that nobody wants is ended");
-                self.parts.runtime.stop(&spec.id, GRACE).await.map_err(failed)?;
+            if !known.contains(spec.id.as_str()) {
+                self.end_unwanted(&spec.id);
             }
         }
         for wanted in desired {
@@ -196,20 +212,39 @@ impl Keeper {
             Wanted::Run => Order::Run,
             Wanted::Stop => Order::Stop,
         };
+        let id = wanted.id().to_owned();
+        self.occupy(&id, order, |keeper, orders, tries| {
+            mind::mind(keeper, wanted, found, orders, tries)
+        });
+    }
+
+    /// Gives a workload that nobody wants a task that ends it: one that takes its time, or does not
+    /// end at all, keeps no other from being taken up.
+    fn end_unwanted(self: &Arc<Self>, id: &str) {
+        let unwanted = id.to_owned();
+        self.occupy(id, Order::Drop, |keeper, _, tries| mind::end(keeper, unwanted, tries));
+    }
+
+    /// Gives a workload a task, or the task that it has an order.
+    fn occupy<F: Future<Output = ()> + Send + 'static>(
+        self: &Arc<Self>,
+        id: &str,
+        order: Order,
+        task: impl FnOnce(Arc<Self>, channel::Receiver<Order>, u32) -> F,
+    ) {
         let mut minded = self.lock();
         let mut tries = 0;
-        if let Some(minded) = minded.get(wanted.id()) {
+        if let Some(minded) = minded.get(id) {
             if !minded.task.is_finished() {
                 minded.order(order);
                 return;
             }
-            // It ended and the state does not know: what was to be reported could not be.
+            // It ended and all is as before: what was to be done or reported could not be.
             tries = minded.tries + 1;
         }
-        let id = wanted.id().to_owned();
         let (sender, orders) = channel::channel(order);
-        let task = tokio::spawn(mind::mind(Arc::clone(self), wanted, found, orders, tries));
-        minded.insert(id, Minded { wanted: sender, task, tries });
+        let task = tokio::spawn(task(Arc::clone(self), orders, tries));
+        minded.insert(id.to_owned(), Minded { wanted: sender, task, tries });
     }
 
     /// Removes the homes that belong to nobody.

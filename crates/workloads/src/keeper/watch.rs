@@ -3,15 +3,17 @@
 //! What an agent says is the tenant's word. It is bounded, and moves nothing but that tenant's app.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use sagegate_agent::protocol::{
     App, CONTROL_LINE, Configure, FromAgent, Open, Relay, Status, ToAgent,
 };
 use sagegate_gate::env::Time;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, copy_bidirectional};
+use tokio::io::{
+    AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, copy_bidirectional,
+};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use super::Keeper;
 use super::mind::{End, tell, wait, with_last_words};
@@ -20,8 +22,6 @@ use crate::host_keys;
 use crate::runtime::{Failure, Stream, open};
 use crate::work::Work;
 
-/// How often idleness is judged.
-const JUDGE: Duration = Duration::from_secs(15);
 /// Connections from a space to the host's side at a time.
 const DIALS: usize = 64;
 /// How much later an activity must be to be worth a write, in seconds.
@@ -87,15 +87,20 @@ async fn once(
     state: &mut State,
 ) -> Result<End, Lost> {
     let silent = |failure| Lost { failure, heard: false };
-    let control = begin(keeper, wanted).await.map_err(silent)?;
+    let (control, mut orders) = tokio::io::split(begin(keeper, wanted).await.map_err(silent)?);
     let mut lines = BufReader::new(control).take(CONTROL_LINE as u64);
     let mut line = Vec::new();
     let mut heard = false;
-    let mut judge = tokio::time::interval(JUDGE);
+    let mut judge = tokio::time::interval(keeper.parts.pace.judge);
+    // After a pause of this machine nothing is made up for: its agents have had the same pause.
+    judge.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut unanswered = 0;
     let mut dials = JoinSet::new();
     let places = Arc::new(Semaphore::new(DIALS));
     loop {
         tokio::select! {
+            // What the agent has said counts before it is judged.
+            biased;
             read = lines.read_until(b'\n', &mut line) => {
                 let lost = |text: String| Lost { failure: Failure::new(text), heard };
                 read.map_err(|error| lost(error.to_string()))?;
@@ -107,7 +112,9 @@ async fn once(
                 line.clear();
                 lines.set_limit(CONTROL_LINE as u64);
                 heard = true;
+                unanswered = 0;
                 match said {
+                    FromAgent::Pong => {}
                     FromAgent::Status(status) => {
                         if let Some(end) = see(keeper, wanted, &status, state).await {
                             return Ok(end);
@@ -128,6 +135,14 @@ async fn once(
                 if is_idle(keeper, wanted, state) {
                     tell(keeper, wanted, Seen::Idle).await;
                 }
+                // What runs inside may have stopped its own agent: nothing leads to the app then, and
+                // the connection stays open all the same.
+                if unanswered == keeper.parts.pace.silent {
+                    return Ok(End(format!("{} does not answer.", wanted.place())));
+                }
+                unanswered += 1;
+                let sent = say(&mut orders, &ToAgent::Ping).await;
+                sent.map_err(|failure| Lost { failure, heard })?;
             }
         }
     }
@@ -146,11 +161,15 @@ async fn begin(keeper: &Keeper, wanted: &Work) -> Result<Stream, Failure> {
         })?;
         ssh_host_key = Some(key);
     }
-    let configure = ToAgent::Configure(Configure { ssh_host_key });
-    let mut line = serde_json::to_vec(&configure).map_err(|it| Failure::new(it.to_string()))?;
-    line.push(b'\n');
-    control.write_all(&line).await.map_err(|error| Failure::of("the agent", &error))?;
+    say(&mut control, &ToAgent::Configure(Configure { ssh_host_key })).await?;
     Ok(control)
+}
+
+/// Gives an agent an order on a control connection.
+async fn say(control: &mut (impl AsyncWrite + Unpin), order: &ToAgent) -> Result<(), Failure> {
+    let mut line = serde_json::to_vec(order).map_err(|it| Failure::new(it.to_string()))?;
+    line.push(b'\n');
+    control.write_all(&line).await.map_err(|error| Failure::of("the agent", &error))
 }
 
 /// Takes in a status.

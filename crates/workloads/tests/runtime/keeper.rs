@@ -24,7 +24,7 @@ use sagegate_services::sagemaker::space_records::{self, AppRecord, SPACES, Space
 use sagegate_services::sagemaker::workload;
 use sagegate_store::Store;
 use sagegate_workloads::apps::Catalog;
-use sagegate_workloads::keeper::{ApiDoor, Keeper, Parts};
+use sagegate_workloads::keeper::{ApiDoor, Keeper, Pace, Parts};
 use sagegate_workloads::runtime::{Doing, Runtime, Stream};
 use sagegate_workloads::work::Work;
 use serde_json::json;
@@ -67,7 +67,7 @@ impl Reaction for Present {
 }
 
 /// An API that says something back.
-struct Echo;
+pub(super) struct Echo;
 
 impl ApiDoor for Echo {
     fn connect<'a>(&'a self, workload: &'a Work) -> Doing<'a, std::io::Result<Stream>> {
@@ -85,7 +85,7 @@ impl ApiDoor for Echo {
 }
 
 /// A directory with what looks like an environment with JupyterLab, and is the test's app.
-fn apps(directory: &Path) -> std::path::PathBuf {
+pub(super) fn apps(directory: &Path) -> std::path::PathBuf {
     let environment = directory.join("apps/jupyterlab");
     std::fs::create_dir_all(environment.join("bin")).unwrap();
     std::fs::create_dir_all(environment.join("lib/python3/site-packages/jupyterlab")).unwrap();
@@ -103,6 +103,110 @@ fn apps(directory: &Path) -> std::path::PathBuf {
     directory.join("apps")
 }
 
+/// A gate with a domain, a space and a role.
+pub(super) async fn ground(env: Env) -> (Arc<Gate>, Scope) {
+    let vault = Vault::ephemeral(&env);
+    let region = Region::parse("us-west-2").unwrap();
+    let gate = Arc::new(Gate::new(GateParts {
+        store: Store::memory(),
+        registry: sagegate_services::registry(),
+        directory: Arc::new(IamDirectory::new(vault.clone(), region.clone())),
+        endpoints: Arc::new(Endpoints::default()),
+        env,
+        vault,
+        journal: Journal::memory().unwrap(),
+        region,
+    }));
+    let account = AccountId::parse("123456789012").unwrap();
+    let scope = gate.scope(&account);
+    gate.transact(|tx| {
+        let maker = Maker { env: gate.env(), vault: gate.vault(), now: gate.env().now() };
+        credentials::bootstrap(tx, maker, &account, None)
+    })
+    .await
+    .unwrap();
+    let now = gate.env().now();
+    let domain: DomainRecord = serde_json::from_value(json!({
+        "id": DOMAIN, "incarnation": "one", "name": "domain", "created": now, "modified": now,
+        "status": "InService", "auth_mode": "IAM", "default_user_settings": {},
+        "app_network_access_type": "VpcOnly", "home_efs_creation": "Enabled",
+        "tag_propagation": "DISABLED", "door": "127.66.0.1",
+    }))
+    .unwrap();
+    let space: SpaceRecord = serde_json::from_value(json!({
+        "domain": DOMAIN, "name": "my-space", "incarnation": "one", "created": now,
+        "modified": now, "status": "InService",
+    }))
+    .unwrap();
+    let key = (account.as_str(), scope.region.as_str(), DOMAIN);
+    gate.transact(|tx| {
+        DOMAINS.put(tx, &key, &domain)?;
+        SPACES.put(tx, &(key.0, key.1, DOMAIN, "my-space"), &space)?;
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let context = Context {
+        caller: Caller {
+            account: account.clone(),
+            principal: Principal::Root,
+            access_key_id: String::new(),
+            session: None,
+            partition: "aws".to_owned(),
+            called_via: Vec::new(),
+        },
+        arrival: Arrival::Public { source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST) },
+        now,
+        request_id: gate.env().uuid(),
+        user_agent: String::new(),
+        secure: false,
+    };
+    let role = CreateRoleRequest {
+        role_name: "exec".to_owned(),
+        assume_role_policy_document: TRUST.to_owned(),
+        ..CreateRoleRequest::default()
+    };
+    gate.call::<CreateRole>(&context, &role).await.unwrap();
+    (gate, scope)
+}
+
+/// Writes an app that is to run; `more` are members that others have not.
+pub(super) async fn put_app(
+    (gate, scope): (&Gate, &Scope),
+    (id, app_type, role): (&str, AppType, &str),
+    more: serde_json::Value,
+) {
+    let mut record = json!({
+        "id": id, "domain": DOMAIN,
+        "owner": {"kind": "space", "name": "my-space", "incarnation": "one"},
+        "app_type": app_type.to_string(), "name": "default", "created": gate.env().now(),
+        "status": "Pending", "spec": {}, "instance_type": "ml.t3.medium",
+        "execution_role": format!("arn:aws:iam::123456789012:role/{role}"), "profile": "alice",
+    });
+    if let (Some(record), serde_json::Value::Object(more)) = (record.as_object_mut(), more) {
+        record.extend(more);
+    }
+    let record: AppRecord = serde_json::from_value(record).unwrap();
+    gate.transact(|tx| Ok(space_records::put_app(tx, scope, &record)?)).await.unwrap();
+}
+
+pub(super) fn app_of(gate: &Gate, id: &str) -> AppRecord {
+    let state = gate.store().snapshot().unwrap();
+    space_records::app_with_id(&state, id).unwrap().unwrap().1
+}
+
+/// The record of an app once it has this status.
+pub(super) async fn until_status(gate: &Gate, id: &str, status: AppStatus) -> AppRecord {
+    let reached = async {
+        while app_of(gate, id).status.0 != status {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let done = tokio::time::timeout(PATIENCE, reached).await;
+    assert!(done.is_ok(), "{:?}", app_of(gate, id));
+    app_of(gate, id)
+}
+
 impl House {
     /// Nothing where not every wall stands: the fake environment is made for that.
     pub(super) async fn new() -> Option<Self> {
@@ -111,69 +215,7 @@ impl House {
             eprintln!("skipped: not root");
             return None;
         }
-        let env = Env::system();
-        let vault = Vault::ephemeral(&env);
-        let region = Region::parse("us-west-2").unwrap();
-        let gate = Arc::new(Gate::new(GateParts {
-            store: Store::memory(),
-            registry: sagegate_services::registry(),
-            directory: Arc::new(IamDirectory::new(vault.clone(), region.clone())),
-            endpoints: Arc::new(Endpoints::default()),
-            env,
-            vault,
-            journal: Journal::memory().unwrap(),
-            region,
-        }));
-        let account = AccountId::parse("123456789012").unwrap();
-        let scope = gate.scope(&account);
-        gate.transact(|tx| {
-            let maker = Maker { env: gate.env(), vault: gate.vault(), now: gate.env().now() };
-            credentials::bootstrap(tx, maker, &account, None)
-        })
-        .await
-        .unwrap();
-        let now = gate.env().now();
-        let domain: DomainRecord = serde_json::from_value(json!({
-            "id": DOMAIN, "incarnation": "one", "name": "domain", "created": now, "modified": now,
-            "status": "InService", "auth_mode": "IAM", "default_user_settings": {},
-            "app_network_access_type": "VpcOnly", "home_efs_creation": "Enabled",
-            "tag_propagation": "DISABLED", "door": "127.66.0.1",
-        }))
-        .unwrap();
-        let space: SpaceRecord = serde_json::from_value(json!({
-            "domain": DOMAIN, "name": "my-space", "incarnation": "one", "created": now,
-            "modified": now, "status": "InService",
-        }))
-        .unwrap();
-        let key = (account.as_str(), scope.region.as_str(), DOMAIN);
-        gate.transact(|tx| {
-            DOMAINS.put(tx, &key, &domain)?;
-            SPACES.put(tx, &(key.0, key.1, DOMAIN, "my-space"), &space)?;
-            Ok(())
-        })
-        .await
-        .unwrap();
-        let context = Context {
-            caller: Caller {
-                account: account.clone(),
-                principal: Principal::Root,
-                access_key_id: String::new(),
-                session: None,
-                partition: "aws".to_owned(),
-                called_via: Vec::new(),
-            },
-            arrival: Arrival::Public { source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST) },
-            now,
-            request_id: gate.env().uuid(),
-            user_agent: String::new(),
-            secure: false,
-        };
-        let role = CreateRoleRequest {
-            role_name: "exec".to_owned(),
-            assume_role_policy_document: TRUST.to_owned(),
-            ..CreateRoleRequest::default()
-        };
-        gate.call::<CreateRole>(&context, &role).await.unwrap();
+        let (gate, scope) = ground(Env::system()).await;
         let catalog = Catalog::new(apps(place.directory.path()), "/none");
         let (keeper, task) = keep(&gate, place.again().await, catalog);
         let present = Arc::new(Present(Mutex::new(keeper.reaction())));
@@ -191,36 +233,15 @@ impl House {
     }
 
     async fn put(&self, id: &str, app_type: AppType, role: &str) {
-        let now = self.gate.env().now();
-        let record: AppRecord = serde_json::from_value(json!({
-            "id": id, "domain": DOMAIN,
-            "owner": {"kind": "space", "name": "my-space", "incarnation": "one"},
-            "app_type": app_type.to_string(), "name": "default", "created": now,
-            "status": "Pending", "spec": {}, "instance_type": "ml.t3.medium",
-            "execution_role": format!("arn:aws:iam::123456789012:role/{role}"), "profile": "alice",
-        }))
-        .unwrap();
-        self.gate
-            .transact(|tx| Ok(space_records::put_app(tx, &self.scope, &record)?))
-            .await
-            .unwrap();
+        put_app((&self.gate, &self.scope), (id, app_type, role), json!({})).await;
     }
 
     fn app(&self, id: &str) -> AppRecord {
-        let state = self.gate.store().snapshot().unwrap();
-        space_records::app_with_id(&state, id).unwrap().unwrap().1
+        app_of(&self.gate, id)
     }
 
-    /// The record of an app once it has this status.
     async fn until(&self, id: &str, status: AppStatus) -> AppRecord {
-        let reached = async {
-            while self.app(id).status.0 != status {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let done = tokio::time::timeout(PATIENCE, reached).await;
-        assert!(done.is_ok(), "{:?}", self.app(id));
-        self.app(id)
+        until_status(&self.gate, id, status).await
     }
 
     async fn delete(&self, id: &str) {
@@ -241,8 +262,13 @@ fn keep(
     runtime: Arc<dyn Runtime>,
     catalog: Catalog,
 ) -> (Arc<Keeper>, JoinHandle<()>) {
-    let keeper =
-        Keeper::new(Parts { gate: Arc::clone(gate), runtime, catalog, door: Arc::new(Echo) });
+    let keeper = Keeper::new(Parts {
+        gate: Arc::clone(gate),
+        runtime,
+        catalog,
+        door: Arc::new(Echo),
+        pace: Pace::default(),
+    });
     let task = keeper.run();
     (keeper, task)
 }

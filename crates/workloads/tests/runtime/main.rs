@@ -13,3 +13,4 @@ mod image;
 mod jupyter;
 mod keeper;
 mod notebooks;
+mod scripted;
