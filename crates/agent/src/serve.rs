@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::DumpableBehavior;
@@ -21,6 +23,8 @@ use crate::trouble::{Done, While};
 
 /// Threads of an agent: one for a busy session, one for everything else.
 const THREADS: usize = 2;
+/// How often to look whether the home is still there.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Runs the agent until it is told to stop.
 pub(crate) fn agent(path: &Path) -> Done {
@@ -79,8 +83,27 @@ async fn run(mut plan: Plan, listener: UnixListener) -> Done {
     tokio::select! {
         () = supervise::run(&plan, &logs, &shared.status, &mut stops) => {}
         () = control::forgotten(&shared) => {}
+        () = homeless(&plan.home) => {}
     }
     Ok(())
+}
+
+/// Comes back when the home directory has been removed on the host, as when somebody deletes the whole
+/// data directory: nobody would find the space again.
+async fn homeless(home: &Path) {
+    while has_name(home) {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Whether a directory has a name: also one that is removed can be looked at where it is mounted, and
+/// counts no links then (inode(7)).
+fn has_name(directory: &Path) -> bool {
+    match std::fs::metadata(directory) {
+        Ok(found) => found.nlink() > 0,
+        // What cannot be looked at at the moment may be there.
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    }
 }
 
 /// Puts the ports where the plan leaves them open.
@@ -115,4 +138,22 @@ pub(crate) fn close_standard_streams() -> Done {
         .doing("/dev/null")?;
     rustix::stdio::dup2_stdin(&null).doing("standard input")?;
     rustix::stdio::dup2_stdout(&null).doing("standard output")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_name;
+
+    #[test]
+    fn a_directory_that_is_removed_has_no_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().to_owned();
+        let open = std::fs::File::open(&path).unwrap();
+        let held = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&open));
+        let held = std::path::PathBuf::from(held);
+        assert!(has_name(&path) && has_name(&held));
+        directory.close().unwrap();
+        assert!(!has_name(&path));
+        assert!(!has_name(&held));
+    }
 }
