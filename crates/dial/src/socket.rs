@@ -1,4 +1,10 @@
 //! A WebSocket as a client has it.
+//!
+//! The gateway has its like (`workloads::gateway::socket`) and no code of it: that one tells its machine
+//! in which of three ways a client is gone and lingers so that its last word arrives, this one tells
+//! its user why in words and dials again whatever the way, and the crate that both know, `channel`,
+//! knows no sockets. What bounds the messages that are read while nothing can be written has to be
+//! the same in both.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

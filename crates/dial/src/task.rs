@@ -199,6 +199,8 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Task<'_, I, O> {
         }
     }
 
+    /// Writes what has arrived. As the gateway does into a space, but that nobody reads it ends the
+    /// session here, where there the space itself tells its end.
     fn write_output(&mut self, cx: &mut Context<'_>) -> bool {
         let mut progress = false;
         while let Some(first) = self.pending.front_mut() {

@@ -256,6 +256,8 @@ impl Session {
         }
     }
 
+    /// Writes what has arrived. As the client does to its output, but that the space takes no more ends
+    /// nothing: it may still have something to say.
     fn write_space(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(space) = &mut self.space else { return false };
         let mut progress = false;

@@ -1,4 +1,6 @@
 //! One WebSocket, as the session's task polls it.
+//!
+//! `dial::socket` has its like for clients, and says why the two share no code.
 
 use std::io;
 use std::pin::Pin;
