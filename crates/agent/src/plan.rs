@@ -43,6 +43,8 @@ pub struct Launch {
     pub pid_file: PathBuf,
     /// The home directory on the host.
     pub home: PathBuf,
+    /// A second path inside at which the home is shown, behind walls.
+    pub home_too: Option<String>,
     /// The executable of these stages on the host.
     pub executable: PathBuf,
     /// The host name inside.

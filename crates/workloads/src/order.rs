@@ -18,6 +18,10 @@ pub(crate) const TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 /// The endpoint's path.
 pub(crate) const CREDENTIALS_PATH: &str = "/credentials";
 
+/// Where notebook instances keep what is to persist ("Amazon SageMaker AI Developer Guide", "Customize a
+/// notebook instance using a lifecycle configuration script").
+const NOTEBOOK_HOME: &str = "/home/ec2-user/SageMaker";
+
 /// Processes and threads that a space may have.
 const PIDS: u32 = 4096;
 
@@ -29,14 +33,15 @@ const GIB: u64 = 1 << 30;
 ///
 /// Why it cannot be run: its `FailureReason`.
 pub(crate) fn order(wanted: &Work, catalog: &Catalog, token: &Secret) -> Result<Spec, String> {
-    let (mut app, scripts, hostname) = match wanted {
+    let (mut app, scripts, hostname, home_too) = match wanted {
         Work::App(it) => {
             let scripts = [&it.built_in_lifecycle_script, &it.lifecycle_script];
-            (catalog.program(it.app_type, it.image.as_ref())?, scripts, "default")
+            (catalog.program(it.app_type, it.image.as_ref())?, scripts, "default", None)
         }
         Work::Notebook(it) => {
             check_possible(it)?;
-            (catalog.notebook()?, [&it.on_create, &it.on_start], "notebook")
+            let scripts = [&it.on_create, &it.on_start];
+            (catalog.notebook()?, scripts, "notebook", Some(NOTEBOOK_HOME.to_owned()))
         }
     };
     let scripts = scripts.into_iter().flatten().cloned().collect();
@@ -49,6 +54,7 @@ pub(crate) fn order(wanted: &Work, catalog: &Catalog, token: &Secret) -> Result<
     Ok(Spec {
         id: wanted.id().to_owned(),
         home: wanted.home().to_owned(),
+        home_too,
         hostname: hostname.to_owned(),
         app,
         lifecycle_scripts: scripts,

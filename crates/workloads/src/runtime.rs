@@ -144,6 +144,9 @@ pub struct Spec {
     pub id: String,
     /// Its home directory's name, which outlives it: 1 to 64 of `[a-z0-9-]`.
     pub home: String,
+    /// A second path inside at which the home is, where nothing else is: for scripts that name it.
+    #[serde(default)]
+    pub home_too: Option<String>,
     /// The host name inside.
     pub hostname: String,
     /// What runs in it.

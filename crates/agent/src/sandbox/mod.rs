@@ -103,6 +103,9 @@ pub(crate) fn build(launch: &Launch, root: &Path, owner: Option<(u32, u32)>) -> 
     inside.directory("/run/sagegate")?;
     crate::launch::write_plan(&inside.at(PLAN), launch)?;
     inside.home(&launch.home, HOME)?;
+    if let Some(path) = &launch.home_too {
+        inside.home(&launch.home, path)?;
+    }
     rustix::system::sethostname(launch.hostname.as_bytes()).doing("the host name")?;
     loopback::up()?;
     pivot(root)

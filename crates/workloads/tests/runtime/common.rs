@@ -147,6 +147,7 @@ pub(crate) fn spec(id: &str, home: &str) -> Spec {
     Spec {
         id: id.to_owned(),
         home: home.to_owned(),
+        home_too: None,
         hostname: "space".to_owned(),
         app: Program {
             command: vec![executable(), "serve".to_owned(), "{port}".to_owned()],

@@ -70,6 +70,9 @@ async fn a_notebook_instance_runs_with_its_role_and_without_keys_of_studio() {
     assert!(served.has_served);
     let runtime = Arc::clone(house.keeper.runtime());
     assert_eq!(run(&*runtime, "notebook-1", "cat ~/life").await, "created\nstarted\n");
+    // What scripts written for AWS keep persists.
+    let keep = "cd /home/ec2-user/SageMaker && echo kept > note && cat life";
+    assert_eq!(run(&*runtime, "notebook-1", keep).await, "created\nstarted\n");
     let environment = run(&*runtime, "notebook-1", "env | cut -d= -f1 | sort").await;
     assert!(!environment.contains("SAGEMAKER"), "{environment}");
     let metadata =
@@ -101,6 +104,8 @@ async fn a_notebook_instance_runs_with_its_role_and_without_keys_of_studio() {
     house.put_notebook(again).await;
     house.until_notebook(Status::InService).await;
     assert_eq!(run(&*runtime, "notebook-2", "cat ~/life").await, "created\nstarted\nstarted\n");
+    let kept = run(&*runtime, "notebook-2", "cat /home/ec2-user/SageMaker/note ~/note").await;
+    assert_eq!(kept, "kept\nkept\n");
     house.end().await;
 }
 
