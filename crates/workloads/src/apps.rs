@@ -358,10 +358,10 @@ mod tests {
         fs::write(package.join("entry.js"), "").unwrap();
         let link = own.join("node_modules/.bin/code-server");
         std::os::unix::fs::symlink("../code-server/out/node/entry.js", link).unwrap();
-        let missing = catalog.program(AppType::CodeEditor).unwrap_err();
+        let missing = catalog.program(AppType::CodeEditor, None).unwrap_err();
         assert!(missing.ends_with("needs Node.js, and PATH has no node in it."), "{missing}");
         fs::write(nodes.join("node"), "").unwrap();
-        let program = catalog.program(AppType::CodeEditor).unwrap();
+        let program = catalog.program(AppType::CodeEditor, None).unwrap();
         assert_eq!(
             program.command[..2],
             [nodes.join("node"), package.join("entry.js")].map(|it| it.display().to_string())
@@ -372,10 +372,10 @@ mod tests {
         fs::create_dir_all(own.join("bin")).unwrap();
         fs::create_dir_all(own.join("out/node")).unwrap();
         fs::write(own.join("bin/code-server"), "").unwrap();
-        let broken = catalog.program(AppType::CodeEditor).unwrap_err();
+        let broken = catalog.program(AppType::CodeEditor, None).unwrap_err();
         assert!(broken.contains("is not the command of an unpacked release"), "{broken}");
         fs::write(own.join("out/node/entry.js"), "").unwrap();
-        let program = catalog.program(AppType::CodeEditor).unwrap();
+        let program = catalog.program(AppType::CodeEditor, None).unwrap();
         assert_eq!(program.command[0], own.join("bin/code-server").display().to_string());
         assert_eq!(program.needs, [own]);
     }

@@ -8,9 +8,10 @@ use sagegate_api::sagemaker::{
 use sagegate_gate::{Fault, Scope};
 use sagegate_store::Read;
 
+use super::ids::DomainId;
 use super::records::{self, DomainRecord, ProfileRecord};
 use super::settings;
-use super::space_records::SpaceRecord;
+use super::space_records::{self, SpaceRecord};
 
 /// The size of a space's volume where nobody has chosen, in GiB (SageMaker Developer Guide, "Studio
 /// spaces").

@@ -400,11 +400,11 @@ async fn what_nobody_wants_is_ended_and_homes_of_nobody_go() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_space_ends_when_its_home_is_removed_under_it() {
-    let place = Place::new();
-    serving(&place.runtime, &spec("w1", "h1")).await;
+    let place = Place::process();
+    serving(place.runtime(), &spec("w1", "h1")).await;
     let directory = place.directory.path().join("workloads");
     // Not what is mounted elsewhere: the name, and all that is below it.
     std::fs::remove_dir_all(directory.join("homes")).unwrap();
-    tokio::time::timeout(PATIENCE, place.runtime.ended("w1")).await.unwrap();
+    tokio::time::timeout(PATIENCE, place.runtime().ended("w1")).await.unwrap();
     place.end().await;
 }

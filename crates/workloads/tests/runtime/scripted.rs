@@ -49,7 +49,13 @@ impl Scripted {
 
 impl Runtime for Scripted {
     fn capability(&self) -> Capability {
-        Capability { runtime: "scripted", isolation: None, limits: Vec::new(), missing: Vec::new() }
+        Capability {
+            runtime: "scripted",
+            form: "a script".to_owned(),
+            isolation: None,
+            limits: Vec::new(),
+            missing: Vec::new(),
+        }
     }
 
     fn start<'a>(&'a self, spec: &'a Spec) -> Doing<'a, Result<(), Failure>> {
