@@ -1,6 +1,7 @@
 """A space is entered from outside by the documented script, with OpenSSH and the aws CLI."""
 
 import contextlib
+import fcntl
 import hashlib
 import http.client
 import json
@@ -8,8 +9,11 @@ import os
 import pathlib
 import pty
 import select
+import shlex
 import socket
+import struct
 import subprocess
+import termios
 
 import pytest
 
@@ -168,31 +172,74 @@ def test_much_arrives_as_it_was_sent(client):
     assert hashlib.sha256(back.stdout).hexdigest() == digest
 
 
-def test_an_interactive_terminal(client):
+@contextlib.contextmanager
+def terminal(client, *command):
+    """ssh at a terminal of 24 rows and 80 columns: the terminal's other side, and the process."""
     main, end = pty.openpty()
+    resize(main, 24, 80)
     process = subprocess.Popen(
-        ["ssh", "-F", str(client.config), "-tt", "my-space"],
+        ["ssh", "-F", str(client.config), "-tt", "my-space", *command],
         env=client.env(TERM="xterm", LANG="C.UTF-8"),
         stdin=end,
         stdout=end,
         stderr=end,
         start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
     os.close(end)
     try:
-        # What is printed differs from what is typed, since the terminal echoes it.
-        os.write(main, b"tty; echo $((6 * 7))-is-it; stty size\n")
-        seen = read_until(main, b"42-is-it")
-        assert b"/dev/pts/" in seen
-        os.write(main, b"sleep 600\n")
-        os.write(main, b"\x03")
-        os.write(main, b"echo $((40 + 2))-again; exit 3\n")
-        read_until(main, b"42-again")
-        assert process.wait(timeout=60) == 3
+        yield main, process
     finally:
         process.kill()
         process.wait(timeout=30)
         os.close(main)
+
+
+def resize(descriptor, rows, columns):
+    fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+def test_an_interactive_terminal(client):
+    with terminal(client) as (main, process):
+        # What is printed differs from what is typed, since the terminal echoes it.
+        os.write(main, b"tty; echo $((6 * 7))-is-it\n")
+        assert b"/dev/pts/" in read_until(main, b"42-is-it")
+        os.write(main, b"sh -c 'echo re\"\"ady; exec sleep 600'\n")
+        read_until(main, b"ready")
+        os.write(main, b"\x03echo interr''upted $?\n")
+        read_until(main, b"interrupted 130")
+        # A break goes to the terminal as with any server, and nothing else comes of it.
+        os.write(main, b"\r~B\recho $((40 + 2))-again; exit 3\n")
+        read_until(main, b"42-again")
+        assert process.wait(timeout=60) == 3
+
+
+#: Tells the terminal's size whenever it is told that it has changed.
+SIZES = """
+import os, signal
+tell = lambda *_: print(*os.get_terminal_size(0), "now", flush=True)
+signal.signal(signal.SIGWINCH, tell)
+tell()
+while True:
+    signal.pause()
+"""
+
+
+def test_the_size_of_the_window_is_followed(client):
+    with terminal(client, "exec python3 -c " + shlex.quote(SIZES)) as (main, _):
+        read_until(main, b"80 24 now")
+        for rows, columns in ((50, 132), (7, 33)):
+            resize(main, rows, columns)
+            read_until(main, b"%d %d now" % (columns, rows))
+
+
+def test_a_command_learns_that_nobody_reads_its_output_any_more(client):
+    """As `ssh my-space yes | head -1` at a terminal, where ssh's own input stays open."""
+    with client.background("my-space", "yes; echo $? > ended") as process:
+        assert process.stdout.read(2) == b"y\n"
+        process.stdout.close()
+        assert process.wait(timeout=60) == 0
+    assert client.said("my-space", "cat ended") == "141\n"
 
 
 def read_until(descriptor, wanted):

@@ -20,6 +20,7 @@ pub(crate) struct Flow {
     arrived: Notify,
     widened: Notify,
     closed: Notify,
+    unwanted: Notify,
 }
 
 #[derive(Debug)]
@@ -38,6 +39,8 @@ struct State {
     window: u32,
     /// Bytes that we may still send.
     theirs: u32,
+    /// The client drops what we send.
+    unwanted: bool,
 }
 
 impl Flow {
@@ -52,10 +55,12 @@ impl Flow {
                 taken: 0,
                 window,
                 theirs,
+                unwanted: false,
             }),
             arrived: Notify::new(),
             widened: Notify::new(),
             closed: Notify::new(),
+            unwanted: Notify::new(),
         }
     }
 
@@ -108,6 +113,25 @@ impl Flow {
     /// Waits for [`Flow::close`]; for one waiter, once.
     pub(crate) async fn closed(&self) {
         self.closed.notified().await;
+    }
+
+    /// The client has nobody any more who reads what we send (OpenSSH's PROTOCOL, section 2.1).
+    pub(crate) fn refuse(&self) {
+        self.state().unwanted = true;
+        self.unwanted.notify_waiters();
+    }
+
+    /// Waits for [`Flow::refuse`]; comes back at once when that was before.
+    pub(crate) async fn unwanted(&self) {
+        loop {
+            let told = self.unwanted.notified();
+            tokio::pin!(told);
+            told.as_mut().enable();
+            if self.state().unwanted {
+                return;
+            }
+            told.await;
+        }
     }
 
     /// The client grants more.

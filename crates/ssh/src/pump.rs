@@ -50,17 +50,25 @@ impl Line {
         let _ = self.events.send(event).await;
     }
 
-    /// From `source` to the client, until its end or an error, which is an end as well.
+    /// From `source` to the client, until its end or an error, which is an end as well. What is not
+    /// extended data ends also when the client wants no more of it; the source is then dropped, so
+    /// that who writes into it learns of it.
     pub(crate) async fn outward(&self, mut source: impl AsyncRead + Unpin, extended: bool) {
         let mut buffer = BytesMut::new();
         loop {
             buffer.reserve(PIECE);
-            match source.read_buf(&mut buffer).await {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
+            let read = tokio::select! {
+                read = source.read_buf(&mut buffer) => read,
+                () = self.flow.unwanted(), if !extended => return,
+            };
+            if matches!(read, Ok(0) | Err(_)) {
+                return;
             }
             while !buffer.is_empty() {
-                let room = self.flow.room(buffer.len()).await;
+                let room = tokio::select! {
+                    room = self.flow.room(buffer.len()) => room,
+                    () = self.flow.unwanted(), if !extended => return,
+                };
                 let data = buffer.split_to(room).freeze();
                 self.tell(Event::Data { channel: self.channel, extended, data }).await;
             }

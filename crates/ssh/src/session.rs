@@ -60,6 +60,12 @@ impl Connection {
     /// A request about a channel.
     pub(crate) fn request(&mut self, id: u32, reader: &mut Reader<'_>) -> Result<(), Violation> {
         let (name, wanted) = (reader.text()?.to_owned(), reader.boolean()?);
+        if name == "eow@openssh.com" {
+            if let Some(channel) = self.channels.get(id) {
+                channel.flow.refuse();
+            }
+            return self.answer(id, wanted, true);
+        }
         let limits = self.channels.limits.variables;
         let host = std::sync::Arc::clone(&self.host);
         let Some(session) = self.session(id) else { return self.answer(id, wanted, false) };

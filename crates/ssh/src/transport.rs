@@ -13,8 +13,11 @@ use crate::codec::Put as _;
 use crate::kex::{self, Agreed, Transcript};
 use crate::message::{self, Reason};
 
-/// Our identification. The protocol wants a name that says which software it is.
-pub(crate) const VERSION: &str = concat!("SSH-2.0-Sagegate_", env!("CARGO_PKG_VERSION"));
+/// Our identification. The name of OpenSSH is what clients look for before they use what OpenSSH's
+/// server does and the RFCs do not say; which that is, and that it is done here, is in decision 18.
+/// The comment says which software it really is (RFC 4253, section 4.2).
+pub(crate) const VERSION: &str =
+    concat!("SSH-2.0-OpenSSH_9.9 Sagegate_", env!("CARGO_PKG_VERSION"));
 /// New keys after as many bytes in one direction, or as much time (RFC 4253, section 9) ...
 const KEY_BYTES: u64 = 1 << 30;
 const KEY_TIME: Duration = Duration::from_secs(3600);

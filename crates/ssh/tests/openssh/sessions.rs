@@ -52,6 +52,32 @@ fn input_ends_where_it_ends() {
     assert_eq!(space.output(&[], &["echo a; exec >&- 2>&-; exit 0"]), "a\n");
 }
 
+/// Whoever reads what a command writes has had enough: the command learns that, as from any pipe, and the
+/// client comes back.
+#[test]
+fn output_that_nobody_reads_any_more() {
+    let space = Space::new();
+    let mut ssh = space.ssh(&[], &["yes; echo $? > ended"]);
+    // Were the input at its end, the client would close all at once and ask nothing more.
+    let mut ssh = ssh.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let _stdin = ssh.stdin.take();
+    let mut line = [0; 2];
+    ssh.stdout.take().unwrap().read_exact(&mut line).unwrap();
+    assert_eq!(&line, b"y\n");
+    assert!(ssh.wait().unwrap().success());
+    // A shell's word for SIGPIPE.
+    assert_eq!(std::fs::read_to_string(space.home().join("ended")).unwrap(), "141\n");
+}
+
+/// What OpenSSH's client does only where the server's identification is OpenSSH's.
+#[test]
+fn no_more_sessions_are_opened_after_the_only_one() {
+    let space = Space::new();
+    let said = shown(&space.ssh(&["-vv"], &["true"]).output().unwrap());
+    assert!(said.contains("no-more-sessions@openssh.com"), "{said}");
+    assert!(said.contains("remote software version OpenSSH_9.9 Sagegate_"), "{said}");
+}
+
 /// More than any buffer on the way, in both directions at once: nothing may wait for something that
 /// waits for it.
 #[test]
