@@ -27,6 +27,9 @@ const TARGETS: &[&str] = &[
     "http",
     "channel_frame",
     "channel_machines",
+    "ssh_transport",
+    "ssh_channels",
+    "ssh_files",
 ];
 
 /// Counts edges and shows comparisons to libFuzzer.

@@ -37,7 +37,7 @@ pub(crate) struct Channels {
 #[derive(Debug)]
 pub(crate) struct Channel {
     /// The client's number of it.
-    peer: u32,
+    pub(crate) peer: u32,
     /// Bytes of one packet that the client takes.
     packet: usize,
     pub(crate) flow: Arc<Flow>,
@@ -78,6 +78,18 @@ impl Channels {
 
     pub(crate) fn get(&mut self, id: u32) -> Option<&mut Channel> {
         self.all.get_mut(&id)
+    }
+
+    /// All that are open, by number.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn all(&self) -> &HashMap<u32, Channel> {
+        &self.all
+    }
+
+    /// Has a listener whose connections an input makes.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn pretend(&mut self, origin: Origin, listening: Listening) {
+        self.listeners.insert(origin, listening);
     }
 
     fn known(&mut self, id: u32) -> Result<&mut Channel, Violation> {
@@ -216,6 +228,10 @@ impl Connection {
             Event::Opened(id) => self.confirm(id),
             Event::Unopened(id, reason, text) => {
                 let Some(channel) = self.channels.all.remove(&id) else { return Ok(()) };
+                // A client that has closed it without waiting for the answer has got one.
+                if channel.close_sent {
+                    return Ok(());
+                }
                 self.refuse(channel.peer, reason, &text)
             }
             Event::Accepted(accepted) => self.offer_channel(accepted),
@@ -544,6 +560,9 @@ impl Connection {
     pub(crate) fn forward_agent(&mut self) -> bool {
         if self.agent.is_some() {
             return true;
+        }
+        if self.channels.listeners.len() >= self.channels.limits.listeners {
+            return false;
         }
         match forward::listen_agent(&self.host.user, &self.events) {
             Ok((listening, path)) => {

@@ -74,17 +74,7 @@ where
     let transport =
         tokio::time::timeout_at(login, beginning).await.map_err(|_| Error::TimedOut)??;
     let (events, inbox) = mpsc::channel(64);
-    let summary = Summary { client: transport.client(), ..Summary::default() };
-    let mut connection = Connection {
-        channels: Channels::new(host.limits),
-        host,
-        transport,
-        events,
-        tasks: JoinSet::new(),
-        agent: None,
-        summary,
-        stage: Stage::New,
-    };
+    let mut connection = Connection::new(host, transport, events);
     let result = connection.run(stream, inbox, login).await;
     // Processes hear SIGHUP and listeners go away before this function returns.
     connection.channels.clear();
@@ -93,6 +83,25 @@ where
 }
 
 impl Connection {
+    /// A connection whose client has not logged in yet.
+    pub(crate) fn new(
+        host: Arc<SpaceHost>,
+        transport: Transport,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
+        let summary = Summary { client: transport.client(), ..Summary::default() };
+        Self {
+            channels: Channels::new(host.limits),
+            host,
+            transport,
+            events,
+            tasks: JoinSet::new(),
+            agent: None,
+            summary,
+            stage: Stage::New,
+        }
+    }
+
     async fn run<S>(
         &mut self,
         stream: S,
@@ -179,7 +188,8 @@ impl Connection {
         Ok(())
     }
 
-    fn handle(&mut self, packet: &Bytes) -> Result<(), Violation> {
+    /// A message from the client.
+    pub(crate) fn handle(&mut self, packet: &Bytes) -> Result<(), Violation> {
         let (&kind, rest) = packet.split_first().ok_or_else(|| Violation::new("empty packet"))?;
         let mut reader = Reader::new(rest);
         match (self.stage, kind) {

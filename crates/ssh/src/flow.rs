@@ -73,6 +73,14 @@ impl Flow {
         self.state().window
     }
 
+    /// Bytes that the client may send or has sent, as far as they are not known to have gone where
+    /// they should.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn outstanding(&self) -> u64 {
+        let state = self.state();
+        u64::from(state.granted) + u64::from(state.taken) + state.inbound.len() as u64
+    }
+
     /// Keeps what arrived.
     pub(crate) fn receive(&self, data: &[u8]) -> Result<(), Overrun> {
         let mut state = self.state();

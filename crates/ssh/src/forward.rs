@@ -50,6 +50,15 @@ pub(crate) struct Listening {
     user: User,
 }
 
+#[cfg(any(test, feature = "fuzzing"))]
+impl Listening {
+    /// Listens on nothing.
+    pub(crate) fn on_nothing(user: User) -> Self {
+        let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
+        Self { task, files: Vec::new(), user }
+    }
+}
+
 impl Drop for Listening {
     fn drop(&mut self) {
         self.task.abort();

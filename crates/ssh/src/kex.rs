@@ -289,7 +289,8 @@ impl Secret {
 }
 
 /// The client's half, for tests: a real client's offer may lack what it takes to test a method.
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
+#[expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 pub(crate) mod client {
     use super::*;
     use ml_kem::kem::{Decapsulate as _, KeyExport as _};

@@ -21,6 +21,8 @@ mod codec;
 mod connection;
 mod flow;
 mod forward;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod helper;
 #[cfg(test)]
 mod hostile;

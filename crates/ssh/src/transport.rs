@@ -101,7 +101,15 @@ impl Transport {
         stream.flush().await?;
         let mut received = BytesMut::with_capacity(4096);
         let client_version = identification(stream, &mut received).await?;
-        let mut transport = Self {
+        let mut transport = Self::new(host_key, client_version, received);
+        transport.offer().map_err(|Violation(_, text)| Error::Protocol(text))?;
+        Ok(transport)
+    }
+
+    /// A transport for a client of this identification, of which the first bytes after it have been
+    /// received. Nothing is sent yet.
+    pub(crate) fn new(host_key: &[u8; 32], client_version: Vec<u8>, received: BytesMut) -> Self {
+        Self {
             key: SigningKey::from_bytes(host_key),
             client_version,
             sealer: Sealer::new(),
@@ -112,9 +120,7 @@ impl Transport {
             deferred: Vec::new(),
             deferred_bytes: 0,
             since: Instant::now(),
-        };
-        transport.offer().map_err(|Violation(_, text)| Error::Protocol(text))?;
-        Ok(transport)
+        }
     }
 
     /// The client's identification.
@@ -138,7 +144,8 @@ impl Transport {
         !matches!(self.exchange, Exchange::Idle)
     }
 
-    fn offer(&mut self) -> Result<(), Violation> {
+    /// Starts a key exchange.
+    pub(crate) fn offer(&mut self) -> Result<(), Violation> {
         let offer = kex::offer()?;
         self.sealer.packet(|out| out.put(&offer));
         self.exchange = Exchange::Offered(offer);
@@ -296,27 +303,36 @@ impl Transport {
     }
 }
 
-/// Reads the client's identification line (RFC 4253, section 4.2). What follows stays in `received`.
+/// The first line is not an identification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Garbage;
+
+/// The client's identification line (RFC 4253, section 4.2), once it is there. What follows stays in
+/// `received`.
+pub(crate) fn identified(received: &mut BytesMut) -> Result<Option<Vec<u8>>, Garbage> {
+    if let Some(end) = received.iter().take(255).position(|byte| *byte == b'\n') {
+        let mut line = received.split_to(end + 1);
+        line.truncate(end);
+        if line.last() == Some(&b'\r') {
+            line.truncate(end - 1);
+        }
+        let known = line.starts_with(b"SSH-2.0-");
+        let plain = line.iter().all(|byte| (b' '..=b'~').contains(byte));
+        return if known && plain { Ok(Some(line.to_vec())) } else { Err(Garbage) };
+    }
+    let start = received.get(..received.len().min(4)).unwrap_or_default();
+    if received.len() >= 255 || !b"SSH-".starts_with(start) { Err(Garbage) } else { Ok(None) }
+}
+
 async fn identification<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     received: &mut BytesMut,
 ) -> Result<Vec<u8>, Error> {
     loop {
-        if let Some(end) = received.iter().take(255).position(|byte| *byte == b'\n') {
-            let mut line = received.split_to(end + 1);
-            line.truncate(end);
-            if line.last() == Some(&b'\r') {
-                line.truncate(end - 1);
-            }
-            let known = line.starts_with(b"SSH-2.0-");
-            if known && line.iter().all(|byte| (b' '..=b'~').contains(byte)) {
-                return Ok(line.to_vec());
-            }
-            return garbage(stream).await;
-        }
-        let start = received.get(..received.len().min(4)).unwrap_or_default();
-        if received.len() >= 255 || !b"SSH-".starts_with(start) {
-            return garbage(stream).await;
+        match identified(received) {
+            Ok(Some(line)) => return Ok(line),
+            Ok(None) => {}
+            Err(Garbage) => return garbage(stream).await,
         }
         if stream.read_buf(received).await? == 0 {
             return Err(Error::Protocol("the client left before it said who it is".into()));

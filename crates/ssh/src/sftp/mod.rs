@@ -12,10 +12,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use crate::codec::{Malformed, Put as _, Reader};
-use files::{Files, Reply};
+pub(crate) use files::Files;
+use files::Reply;
 
 /// Bytes of one request or answer, its length not counted: what OpenSSH takes.
-const LONGEST: usize = 256 * 1024;
+pub(crate) const LONGEST: usize = 256 * 1024;
 /// Bytes that one read or write carries.
 const DATA: u32 = 255 * 1024;
 /// Open files and directories.
@@ -152,7 +153,7 @@ pub(crate) fn serve(mut input: impl Read, mut output: impl Write) -> io::Result<
 }
 
 /// Writes the answer to one message.
-fn respond(files: &mut Files, message: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn respond(files: &mut Files, message: &[u8], out: &mut Vec<u8>) {
     let mut reader = Reader::new(message);
     let number = reader.byte().unwrap_or(0);
     if number == kind::INIT {
@@ -185,12 +186,21 @@ fn path<'a>(reader: &mut Reader<'a>) -> Result<&'a Path, Malformed> {
     if bytes.contains(&0) {
         return Err(Malformed("path without zero bytes"));
     }
+    harmless(bytes)?;
     // The empty path is the directory that the session started in.
     Ok(if bytes.is_empty() {
         Path::new(".")
     } else {
         Path::new(std::ffi::OsStr::from_bytes(bytes))
     })
+}
+
+/// Where requests are made up by a fuzzer, they stay in the directory that was made for them.
+fn harmless(path: &[u8]) -> Result<(), Malformed> {
+    if cfg!(feature = "fuzzing") && (path.contains(&b'/') || path.starts_with(b"..")) {
+        return Err(Malformed("plain name"));
+    }
+    Ok(())
 }
 
 fn request(
@@ -287,6 +297,7 @@ fn request(
             // The draft has the link first; OpenSSH has always had the target first (PROTOCOL, 4.1),
             // and that is what clients send.
             let (target, link) = (reader.string()?, path(reader)?);
+            harmless(target)?;
             rustix::fs::symlink(target, link)?;
             return Ok(Reply::Done);
         }
