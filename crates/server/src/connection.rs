@@ -27,9 +27,12 @@ use crate::limits::Limits;
 use crate::listeners::{Shared, Via, Way};
 use crate::refusal::{REQUEST_ID, Refusal, plain, unserved};
 use crate::route::{Route, host, route};
+use crate::waiting::Seat;
 use crate::wire_io::{ReplyIo, Served};
 
-/// A body up to this size is not counted against the memory for bodies.
+/// How long a connection that makes room may still take to hand over an answer.
+const EVICTED: Duration = Duration::from_secs(1);
+/// A body up to this size is not counted against the memory for bodies, and an answer up to it is soon taken.
 const SMALL_BODY: usize = 64 * 1024;
 /// The server's own paths, as a service in records.
 const OWN_SERVICE: &str = "sagegate";
@@ -74,6 +77,7 @@ pub(crate) async fn serve<I>(
     ends: Ends,
     shared: Arc<Shared>,
     mut way: watch::Receiver<Arc<Way>>,
+    seat: Seat,
 ) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -94,22 +98,25 @@ pub(crate) async fn serve<I>(
         let io = ReplyIo::new(io, Arc::clone(&served), note, shared.limits.write_time);
         let service = service_fn(|request| {
             served.begin();
-            answer(&shared, &state, ends, &slot, request)
+            answer(&shared, &state, ends, &slot, &seat, request)
         });
         let connection = builder(&shared.limits).serve_connection(TokioIo::new(io), service);
         let mut connection = pin!(connection.with_upgrades());
-        let ended = tokio::select! {
+        let time = tokio::select! {
             biased;
-            _ = connection.as_mut() => true,
-            _ = way.wait_for(|way| !way.is_open()) => false,
-            _ = stop.wait_for(|stop| *stop) => false,
+            _ = connection.as_mut() => None,
+            _ = way.wait_for(|way| !way.is_open()) => Some(shared.limits.stop_time),
+            _ = stop.wait_for(|stop| *stop) => Some(shared.limits.stop_time),
+            // There may be an answer left in a buffer of hyper's; before the first request, there is
+            // nothing.
+            served = seat.evicted() => served.then_some(EVICTED),
         };
-        if !ended {
+        if let Some(time) = time {
             connection.as_mut().graceful_shutdown();
             // How it ends is of no consequence: the answer in flight was written, or its client is
             // gone.
             // One whose body has no end is cut.
-            let _ = timeout(shared.limits.stop_time, connection).await;
+            let _ = timeout(time, connection).await;
         }
     }
     let left = slot.lock().ok().and_then(|mut slot| slot.take());
@@ -128,6 +135,7 @@ async fn answer(
     way: &watch::Receiver<Arc<Way>>,
     ends: Ends,
     slot: &Slot,
+    seat: &Seat,
     request: Request<Incoming>,
 ) -> Result<Response<Either<Full<Bytes>, StreamBody>>, Closed> {
     let (mut parts, body) = request.into_parts();
@@ -143,7 +151,7 @@ async fn answer(
         shared.control.note(unserved(arrival, id, Some(&headers), error));
         response
     };
-    let mut response = match take(shared, way, ends, id, parts, body).await {
+    let mut response = match take(shared, way, ends, seat, id, parts, body).await {
         Ok(None) => return Err(Closed),
         Ok(Some(Reply::Whole(response))) => response.map(whole),
         Ok(Some(Reply::Stream(response))) => response.map(Either::Right),
@@ -160,6 +168,13 @@ async fn answer(
         },
         Err(refusal) => refused(refusal).map(whole),
     };
+    // What is longer, or is made while it is sent, keeps the connection busy after this.
+    if matches!(response.body(), Either::Left(body) if body.size_hint().upper() < Some(SMALL_BODY as u64))
+        && response.status() != StatusCode::SWITCHING_PROTOCOLS
+        && seat.leave()
+    {
+        seat.wait(true);
+    }
     if chunked {
         // RFC 9112, section 6.1: a length beside the coding may have been meant for somebody else;
         // nothing that follows it on this connection is believed.
@@ -198,6 +213,7 @@ async fn take(
     shared: &Shared,
     ways: &watch::Receiver<Arc<Way>>,
     ends: Ends,
+    seat: &Seat,
     request_id: String,
     parts: http::request::Parts,
     body: Incoming,
@@ -232,6 +248,9 @@ async fn take(
     };
     let expects = headers.contains_key(EXPECT);
     let read = read(shared, body, limit, expects).await;
+    if !seat.leave() {
+        return Ok(None);
+    }
     // A body takes its time, and what was so when it began decides nothing.
     let now = Arc::clone(&ways.borrow());
     if !now.is_open() {

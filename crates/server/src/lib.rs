@@ -12,6 +12,7 @@ mod listeners;
 mod operator;
 mod refusal;
 mod route;
+mod waiting;
 mod wire_io;
 
 pub use exchange::{

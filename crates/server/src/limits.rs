@@ -26,7 +26,9 @@ pub struct Limits {
     pub body_time: Duration,
     /// Longest time for which a client may take nothing of an answer.
     pub write_time: Duration,
-    /// Most connections at one time, over all listeners.
+    /// Most connections at one time, over all listeners. One more takes the place of one that waits
+    /// for its client: that never had a request, then that has waited longest; where none waits, it is
+    /// refused.
     pub connections: usize,
     /// How long connections may go on after the server was told to stop.
     pub stop_time: Duration,

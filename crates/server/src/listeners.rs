@@ -18,9 +18,12 @@ use crate::connection::{self, BODY_UNIT, Ends};
 use crate::exchange::Handler;
 use crate::limits::Limits;
 use crate::route::Control;
+use crate::waiting::{Seat, Waiting};
 
 /// Connections that the system holds for a listener before they are accepted.
 const BACKLOG: u32 = 1024;
+/// How long a connection that was told to make room may take for it.
+const ROOM: Duration = Duration::from_secs(5);
 /// How long a listener waits for a connection to end when the process has no descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
@@ -96,6 +99,8 @@ pub(crate) struct Shared {
     /// In units of [`BODY_UNIT`].
     pub(crate) bodies: Arc<Semaphore>,
     connections: Arc<Semaphore>,
+    /// The connections that wait for their clients.
+    waiting: Arc<Waiting>,
     /// Told when a connection has ended.
     ended: tokio::sync::Notify,
     pub(crate) stop: watch::Sender<bool>,
@@ -150,6 +155,7 @@ impl Server {
         let shared = Shared {
             bodies: Arc::new(Semaphore::new(limits.bodies_bytes / BODY_UNIT)),
             connections: Arc::new(Semaphore::new(limits.connections)),
+            waiting: Arc::default(),
             ended: tokio::sync::Notify::new(),
             stop: watch::Sender::new(false),
             abort: watch::Sender::new(false),
@@ -338,14 +344,11 @@ fn admit(
         // Dropped, and so closed, before a byte of it is read.
         return;
     }
-    let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() else {
-        if let Ok(mut stream) = stream.into_std() {
-            // The socket does not block and its buffer is empty; if it cannot be written to, the
-            // client is gone already.
-            let peer = peer.ip().to_canonical();
-            let _ = stream.write(connection::too_many(shared, &way.borrow(), peer).as_bytes());
-        }
-        return;
+    let permit = match Arc::clone(&shared.connections).try_acquire_owned() {
+        Ok(permit) => Some(permit),
+        // There will be room for it.
+        Err(_) if shared.waiting.evict() => None,
+        Err(_) => return refuse(stream, peer, shared, way),
     };
     let Ok(local) = stream.local_addr() else { return };
     let ends = Ends {
@@ -356,9 +359,22 @@ fn admit(
     let _ = stream.set_nodelay(true);
     let shared = Arc::clone(shared);
     let way = way.clone();
+    // Before the next connection can ask for room.
+    let seat = permit.is_some().then(|| Seat::new(&shared.waiting));
     tokio::spawn(async move {
+        let permit = match permit {
+            Some(permit) => permit,
+            None => {
+                let room = Arc::clone(&shared.connections).acquire_owned();
+                match timeout(ROOM, room).await {
+                    Ok(Ok(permit)) => permit,
+                    _ => return refuse(stream, peer, &shared, &way),
+                }
+            }
+        };
         let mut abort = shared.abort.subscribe();
-        let serve = connection::serve(stream, ends, Arc::clone(&shared), way);
+        let seat = seat.unwrap_or_else(|| Seat::new(&shared.waiting));
+        let serve = connection::serve(stream, ends, Arc::clone(&shared), way, seat);
         tokio::select! {
             () = serve => {}
             _ = abort.wait_for(|abort| *abort) => {}
@@ -366,6 +382,21 @@ fn admit(
         drop(permit);
         shared.ended.notify_one();
     });
+}
+
+/// Tells a client that there are too many.
+fn refuse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    shared: &Arc<Shared>,
+    way: &watch::Receiver<Arc<Way>>,
+) {
+    if let Ok(mut stream) = stream.into_std() {
+        // The socket does not block and its buffer is empty; if it cannot be written to, the
+        // client is gone already.
+        let peer = peer.ip().to_canonical();
+        let _ = stream.write(connection::too_many(shared, &way.borrow(), peer).as_bytes());
+    }
 }
 
 /// Whether a connection to a wildcard listener was meant for an endpoint's address that nobody

@@ -179,22 +179,58 @@ async fn bodies_share_bounded_memory() {
     assert_eq!(status(&exchange(running.address, &third).await), "200");
 }
 
+/// Bounds on time that no test waits for.
+fn patient() -> Limits {
+    let long = Duration::from_secs(3600);
+    Limits { head_time: long, body_idle_time: long, body_time: long, write_time: long, ..small() }
+}
+
 #[tokio::test]
-async fn connections_are_bounded() {
-    let running = start(Limits { connections: 2, ..small() }).await;
+async fn connections_that_send_nothing_make_room() {
+    let running = start(Limits { connections: 3, ..patient() }).await;
+    let mut idle = connect(running.address).await;
+    idle.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    assert_eq!(status(&one(&mut idle).await), "200");
+    let mut silent = connect(running.address).await;
+    let mut slow = connect(running.address).await;
+    slow.write_all(b"GET / HTTP/1.1\r\nhost: ").await.unwrap();
     let mut held = Vec::new();
-    for _ in 0..2 {
+    // In the order in which they go.
+    for gone in [&mut silent, &mut slow, &mut idle] {
+        let request = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
         let mut stream = connect(running.address).await;
-        stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        stream.write_all(request).await.unwrap();
+        assert_eq!(status(&one(&mut stream).await), "200");
+        assert_eq!(rest(gone).await, "", "it is closed without a word");
+        // It goes on, as long as nobody needs its place.
+        stream.write_all(request).await.unwrap();
         assert_eq!(status(&one(&mut stream).await), "200");
         held.push(stream);
     }
+}
+
+#[tokio::test]
+async fn connections_are_bounded() {
+    let running = start(Limits { connections: 2, ..patient() }).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = connect(running.address).await;
+        stream.write_all(b"GET /wait HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        held.push(stream);
+    }
+    soon(async {
+        while running.api.waiting.load(Ordering::SeqCst) < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     let mut stream = connect(running.address).await;
     let answer = rest(&mut stream).await;
     assert_eq!(status(&answer), "503");
     assert!(answer.contains("x-amzn-requestid"), "{answer}");
     let note = running.reset.notes.lock().unwrap().pop().unwrap();
     assert_eq!(note.error.unwrap().0, "ServiceUnavailable");
+    running.api.gate.add_permits(2);
     drop(held);
     loop {
         let request = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
