@@ -177,7 +177,17 @@ def test_who_was_connected_is_written_down(site, client):
     carried = closed["responseElements"]
     assert carried["reason"] and carried["bytesFromClient"] > len(data)
     assert carried["bytesToClient"] > len(data)
+    # The end tells of the beginning too.
+    assert carried["openedAt"] <= opened["eventTime"] and carried["milliseconds"] >= 0
     told = site.server.command("explain", closed["requestID"])
+    for row in (
+        f"caller    {arn}",
+        "from      127.0.0.1",
+        f"opened    {carried['openedAt']}",
+        f"lasted    {carried['milliseconds'] / 1000:.3f} s",
+        f"ended     {carried['reason']}",
+    ):
+        assert f"{row}\n" in told, told
     assert f"  {started['SessionId']}\n" in told and site.arn("my-space") in told
     assert f"{carried['bytesFromClient']} bytes from the client" in told
 

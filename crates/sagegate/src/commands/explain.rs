@@ -75,6 +75,12 @@ fn tell(record: &Value) -> String {
         let at = |path: &str| record.pointer(path).and_then(Value::as_str).unwrap_or_default();
         row("space", at("/requestParameters/resourceIdentifier"));
         row("session", at("/requestParameters/sessionId"));
+        row("opened", at("/responseElements/openedAt"));
+        if let Some(millis) =
+            record.pointer("/responseElements/milliseconds").and_then(Value::as_u64)
+        {
+            row("lasted", &format!("{}.{:03} s", millis / 1000, millis % 1000));
+        }
         row("ended", at("/responseElements/reason"));
         let bytes = |name: &str| {
             record.pointer(&format!("/responseElements/{name}")).and_then(Value::as_u64)

@@ -58,6 +58,9 @@ pub enum State {
     Ended {
         /// Since when.
         at: Time,
+        /// When it was connected, if it ever was.
+        #[serde(default)]
+        opened: Option<Time>,
         /// Why, in a sentence.
         reason: String,
         /// Bytes from the client.
@@ -353,7 +356,11 @@ fn finish(
     if let State::Waiting { until } = &record.state {
         DUE.delete(tx, &(moment(*until), record.id.as_str()));
     }
-    record.state = State::Ended { at, reason: reason.to_owned(), up, down };
+    let opened = match record.state {
+        State::Open { since } => Some(since),
+        _ => None,
+    };
+    record.state = State::Ended { at, opened, reason: reason.to_owned(), up, down };
     SESSIONS.put(tx, record.id.as_str(), &record)?;
     DUE.put(tx, &(moment(at.plus_seconds(REMEMBERED)), record.id.as_str()), &())?;
     Ok(())

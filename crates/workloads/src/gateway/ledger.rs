@@ -8,7 +8,7 @@ use sagegate_gate::audit::{Circumstances, Record};
 use sagegate_gate::needs::Need;
 use sagegate_gate::{Context, Fault, Gate, Needs, Reaction, Refusal};
 use sagegate_network::Arrival;
-use sagegate_services::sagemaker::sessions::{self, Refused};
+use sagegate_services::sagemaker::sessions::{self, Refused, State};
 use sagegate_services::sagemaker::start_session;
 use serde_json::{Value, json};
 
@@ -240,12 +240,20 @@ impl Ledger for StoreLedger {
         Box::pin(async move {
             let done = gate
                 .transact_recorded(|tx, records| {
+                    let now = gate.env().now();
+                    sessions::end(tx, session_id, reason, up, down, now)?;
                     let Some(session) = sessions::find(tx, gate.vault(), session_id)? else {
                         return Ok(());
                     };
-                    sessions::end(tx, session_id, reason, up, down, gate.env().now())?;
-                    let elements =
+                    let mut elements =
                         json!({ "reason": reason, "bytesFromClient": up, "bytesToClient": down });
+                    if let (State::Ended { opened: Some(opened), .. }, Some(elements)) =
+                        (&session.state, elements.as_object_mut())
+                    {
+                        elements.insert("openedAt".to_owned(), opened.iso8601().into());
+                        let lasted = now.millis().saturating_sub(opened.millis());
+                        elements.insert("milliseconds".to_owned(), lasted.into());
+                    }
                     records.push(record(gate, "CloseDataChannel", &session, origin, elements));
                     Ok::<_, Fault>(())
                 })

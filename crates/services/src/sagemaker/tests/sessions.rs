@@ -83,7 +83,7 @@ const NOTHING: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow",
     "Action":"s3:GetObject","Resource":"*"}}"#;
 
 fn ended(reason: &str, up: u64, down: u64) -> Option<State> {
-    Some(State::Ended { at: START, reason: reason.into(), up, down })
+    Some(State::Ended { at: START, opened: Some(START), reason: reason.into(), up, down })
 }
 
 #[test]
