@@ -7,9 +7,11 @@ import json
 import os
 import pathlib
 import shlex
+import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 
@@ -263,6 +265,76 @@ class Client:
         place = pathlib.Path(self.home / f"by-{session['SessionId']}")
         program(place, "#!/bin/sh\nexec " + " ".join(shlex.quote(str(it)) for it in words) + "\n")
         return f"'{place}'"
+
+
+class Line:
+    """A way to a server through this process, where it is cut. Answers that name the server name the line
+    instead, so that what begins on it stays on it."""
+
+    def __init__(self, server):
+        self.server = server
+        #: At how many bytes carried, in both directions together, all connections are cut.
+        self.cuts = []
+        self.carried = 0
+        self.held = []
+        self.lock = threading.Lock()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.cut()
+        for end in self.held:
+            end.close()
+
+    def accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self.server.port))
+            with self.lock:
+                self.held += [near, far]
+            for ends in ((near, far, False), (far, near, True)):
+                threading.Thread(target=self.carry, args=ends, daemon=True).start()
+
+    def carry(self, source, to, answers):
+        ours, its = b":%d/" % self.port, b":%d/" % self.server.port
+        assert len(ours) == len(its), "an answer says how long it is"
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                # What follows a handshake is no answer of the API's.
+                answers = answers and not data.startswith(b"HTTP/1.1 101 ")
+                self.give(to, data.replace(its, ours) if answers else data)
+            to.shutdown(socket.SHUT_WR)
+
+    def give(self, to, data):
+        """Carries data; where a cut is due, half of it, so that frames are torn."""
+        with self.lock:
+            self.carried += len(data)
+            due = bool(self.cuts) and self.carried >= self.cuts[0]
+            if due:
+                self.cuts.pop(0)
+        if due:
+            to.sendall(data[: len(data) // 2])
+            self.cut()
+        else:
+            to.sendall(data)
+
+    def cut(self):
+        """Cuts what is open; new connections are taken."""
+        with self.lock:
+            held = list(self.held)
+        for end in held:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
 
 def program(path, text):

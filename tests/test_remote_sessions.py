@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from remote import Client, Site, until
+from remote import Client, Line, Site, until
 from studio import allow, close
 
 #: Connections that a space can have at one time.
@@ -41,6 +41,27 @@ def test_connect_is_a_proxy_command(client):
         assert told.returncode == 0, told.stderr
         line = told.stdout.decode()
         assert line.startswith(client.site.arn("my-space")) and "round trip" in line
+
+
+def test_connect_goes_on_where_its_connection_was_cut(site, client):
+    connect = f"'{site.server.binary}' connect"
+    # More than all buffers on the way hold, so that each cut is in the middle of it.
+    data = os.urandom(16 * 1024 * 1024)
+    with Line(site.server) as line:
+        client.add(client.entry("my-space", f"{connect} --endpoint-url {line.url} '%h'", host="cut"))
+        line.cuts = [1_000_000, 9_000_000, 17_000_000, 30_000_000]
+        done = client.ssh("cut", "cat", input=data)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == data and line.cuts == []
+        # Also when nothing is on its way.
+        with client.inside("cut") as process:
+            for number, word in enumerate((b"one\n", b"two\n"), 1):
+                line.cut()
+                process.stdin.write(word)
+                process.stdin.flush()
+                assert process.stdout.readline() == word
+                told = client.run(site.server.binary, "connect", "--status").stdout.decode()
+                assert f"resumed {number} times" in told, told
 
 
 def test_connect_takes_a_profile_and_tells_what_is_refused(site, client):
