@@ -9,6 +9,7 @@ pub mod cidr;
 pub mod dns;
 pub mod endpoint_name;
 pub mod loopback;
+pub mod public;
 pub mod reach;
 pub mod security_group;
 pub mod sketch;

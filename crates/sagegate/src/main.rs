@@ -18,6 +18,7 @@ mod engines;
 mod node;
 mod operator;
 mod profile;
+mod reach;
 mod spaces;
 mod steps;
 
@@ -51,6 +52,9 @@ enum Command {
     Endpoints(commands::endpoints::Arguments),
     /// Tell why a request was allowed or refused.
     Explain(commands::explain::Arguments),
+    /// Tell whether a packet or a call gets from here to there, by which way, and if not, what stops
+    /// it. Exits with 0 if it does, 1 if it does not, 2 if the question cannot be answered.
+    Reach(commands::reach::Arguments),
     /// Connect to a space, for ssh: ProxyCommand sagegate connect SPACE-ARN.
     Connect(commands::connect::Arguments),
     /// Print entries of ~/.ssh/config for the spaces with remote access.
@@ -81,6 +85,7 @@ fn main() -> ExitCode {
         Command::Connect(arguments) => commands::block_on_one(commands::connect::run(arguments)),
         Command::SshConfig(arguments) => commands::block_on(commands::ssh_config::run(arguments)),
         Command::Sessions(arguments) => commands::block_on(commands::sessions::run(arguments)),
+        Command::Reach(arguments) => commands::block_on(commands::reach::run(arguments)),
         Command::Explain(arguments) => commands::block_on(commands::explain::run(arguments)),
     };
     match done {

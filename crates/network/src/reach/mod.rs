@@ -13,7 +13,7 @@ use crate::dns::{self, Answer, Names, PassedOver, Reason, Status};
 use crate::endpoint_name;
 use crate::security_group::Packet;
 use crate::topology::EndpointKind;
-use crate::walk::{Question, Receiver, Source, Walk, Walker};
+use crate::walk::{Code, Question, Receiver, Source, Walk, Walker};
 
 /// Where to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,9 +164,13 @@ pub fn reach(
         }
     };
     let hint = answer.as_ref().and_then(|answer| hint(&answer.reason));
+    let public = answer.as_ref().is_some_and(|it| matches!(it.reason, Reason::Public { .. }));
     let tries: Vec<Try> = addresses
         .into_iter()
-        .map(|address| one(walker, names.region, ask, address, hint.as_deref(), judge))
+        .map(|address| {
+            let walk = walk(walker, ask, address, public);
+            one(walker, names.region, ask, walk, hint.as_deref(), judge)
+        })
         .collect();
     let reached = tries.iter().filter(|it| it.reached()).count();
     let outcome = match reached {
@@ -215,21 +219,36 @@ fn resolve(walker: &Walker, names: &Names<'_>, ask: &Ask, host: &str) -> (Answer
     (answer, step)
 }
 
-fn one(
-    walker: &Walker,
-    region: &str,
-    ask: &Ask,
-    address: IpAddr,
-    hint: Option<&str>,
-    judge: &dyn Fn(&Arrival) -> Judgement,
-) -> Try {
+/// The path to an address, which public DNS has answered or not.
+fn walk(walker: &Walker, ask: &Ask, address: IpAddr, public: bool) -> (Question, Walk) {
     let question = Question {
         source: ask.source.clone(),
         destination: address,
         packet: ask.packet,
         source_port: ask.source_port,
     };
-    let walk = walker.walk(&question);
+    let mut walk = walker.walk(&question);
+    let comes_into_no_vpc = walk
+        .explanation
+        .as_ref()
+        .is_some_and(|it| it.code == Code::IgwPrivateIpAssociationForIngress);
+    if public && comes_into_no_vpc && matches!(ask.source, Source::Internet { .. }) {
+        // Both are on the internet, between whose hosts nothing of a VPC stands.
+        walk.explanation = None;
+        walk.receiver = Some(Receiver::Internet { address });
+    }
+    (question, walk)
+}
+
+fn one(
+    walker: &Walker,
+    region: &str,
+    ask: &Ask,
+    (question, walk): (Question, Walk),
+    hint: Option<&str>,
+    judge: &dyn Fn(&Arrival) -> Judgement,
+) -> Try {
+    let address = question.destination;
     let mut tried = Try { address, walk, steps: Vec::new(), condition_keys: Vec::new() };
     if let Some(explanation) = &tried.walk.explanation {
         let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();

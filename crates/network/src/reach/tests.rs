@@ -106,6 +106,32 @@ fn the_first_step_that_fails_is_named() {
 }
 
 #[test]
+fn from_the_internet_a_public_service_is_reached_without_a_vpc() {
+    let walker = Walker::new(sketch::topology(SET_UP).unwrap());
+    let names =
+        Names { topology: walker.topology(), region: "us-west-2", zones: &[], public: &public };
+    let source = Source::Internet { address: "192.0.2.9".parse().unwrap() };
+    let ask = |to| Ask { source: source.clone(), to, packet: Packet::HTTPS, source_port: 40_000 };
+    let judge = |arrival: &Arrival| {
+        assert_eq!(arrival.keys(), [("aws:SourceIp", "192.0.2.9".to_owned())]);
+        Judgement::default()
+    };
+    let name = To::Name("sts.us-west-2.amazonaws.com".into());
+    let found = reach(&walker, &names, &ask(name), &judge);
+    assert_eq!(found.outcome, Outcome::Reached);
+    assert_eq!(found.tries[0].condition_keys.len(), 1);
+    // An address alone is not known to be anybody's, and private ones are not on the internet.
+    for address in ["198.51.100.9", "10.0.1.50"] {
+        let to = To::Address(address.parse().unwrap());
+        let found = reach(&walker, &names, &ask(to), &nothing);
+        assert_eq!(found.outcome, Outcome::NotReached, "{address}");
+    }
+    let by_name = To::Name("vpce-0a-abcdefgh.sts.us-west-2.vpce.amazonaws.com".into());
+    let found = reach(&walker, &names, &ask(by_name), &nothing);
+    assert_eq!(found.outcome, Outcome::NotReached, "private addresses of an endpoint's own name");
+}
+
+#[test]
 fn some_addresses_are_not_all() {
     let closed = format!(
         "{SET_UP}

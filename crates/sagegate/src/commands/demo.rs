@@ -6,12 +6,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
-use sagegate_gate::directory::Directory;
-use sagegate_gate::{Caller, Context, Env, Refusal};
+use sagegate_gate::{Context, Env, Refusal};
 use sagegate_network::Arrival;
 use sagegate_services::ec2;
-use sagegate_services::iam::IamDirectory;
-use sagegate_services::iam::credentials::{self, Maker};
 use sagegate_services::sagemaker::ids::DomainId;
 use sagegate_services::sagemaker::presigned;
 use sagegate_services::sagemaker::site::Site;
@@ -20,6 +17,7 @@ use sagegate_wire::sigv4::SecretKey;
 use super::{quoted, serve};
 use crate::client::{Client, Credentials};
 use crate::node::{fault, make_private};
+use crate::reach;
 use crate::spaces::RuntimeName;
 use crate::steps::SetUp;
 
@@ -156,7 +154,7 @@ async fn print(
     for user in USERS {
         say_part!("  {user:width$}");
         for way in &ways {
-            let allowed = allowed(running, user, way, value("domain")).await?;
+            let allowed = allowed(running, user, way, value("domain"))?;
             if allowed && user == TRIED && way.arrival.endpoint().is_some() && inside.is_none() {
                 inside = Some(way.url.as_str());
             }
@@ -218,35 +216,12 @@ fn ways(running: &serve::Running, saved: &BTreeMap<String, String>) -> anyhow::R
 }
 
 /// Whether the engine would let a user make the URL by this way. Nothing is called.
-async fn allowed(
-    running: &serve::Running,
-    user: &str,
-    way: &Way,
-    domain: &str,
-) -> anyhow::Result<bool> {
+fn allowed(running: &serve::Running, user: &str, way: &Way, domain: &str) -> anyhow::Result<bool> {
     let node = &running.node;
     let gate = &node.gate;
-    let key = gate
-        .transact(|tx| {
-            let maker = Maker { env: gate.env(), vault: gate.vault(), now: gate.env().now() };
-            credentials::operator_credential(tx, maker, &node.scope, &format!("user/{user}"))
-        })
-        .await
-        .map_err(fault)?;
     let state = gate.store().snapshot()?;
-    let directory = IamDirectory::new(gate.vault().clone(), node.scope.region.clone());
-    let known = directory
-        .access_key(&state, &key.access_key_id)?
-        .with_context(|| format!("{user} has no credential"))?;
     let context = Context {
-        caller: Caller {
-            account: known.account,
-            principal: known.principal,
-            access_key_id: key.access_key_id,
-            session: None,
-            partition: node.scope.region.partition().to_owned(),
-            called_via: Vec::new(),
-        },
+        caller: reach::caller(&state, &node.scope, &format!("user/{user}"))?,
         arrival: way.arrival.clone(),
         request_id: gate.env().uuid(),
         user_agent: "sagegate demo".to_owned(),

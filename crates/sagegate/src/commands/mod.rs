@@ -7,6 +7,7 @@ pub(crate) mod env;
 pub(crate) mod explain;
 pub(crate) mod operations;
 pub(crate) mod policy;
+pub(crate) mod reach;
 pub(crate) mod serve;
 pub(crate) mod sessions;
 pub(crate) mod ssh_config;

@@ -42,6 +42,7 @@ use sagegate_store::{Read, StoreError};
 pub use account::bootstrap;
 pub use endpoint::{EndpointListener, Endpoints, listeners};
 pub use nat_gateway::NatGateways;
+pub use subnet::{SubnetClient, subnet_client};
 pub use topology::topology;
 
 use records::Resource;

@@ -128,6 +128,37 @@ pub(crate) fn client_address(
     Ok(address)
 }
 
+/// Who comes from a subnet where nobody in particular is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubnetClient {
+    /// The subnet's VPC.
+    pub vpc: String,
+    /// Its address: the one that clients of endpoints in this subnet have, or would get.
+    pub address: Ipv4Addr,
+    /// The VPC's default security group.
+    pub group: String,
+}
+
+/// The client that stands for a subnet; `None` where there is no such subnet.
+///
+/// # Errors
+/// `InsufficientFreeAddressesInSubnet`; an internal [`Fault`] if the store cannot be read.
+pub fn subnet_client(
+    state: &dyn Read,
+    scope: &Scope,
+    subnet_id: &str,
+) -> Result<Option<SubnetClient>, Fault> {
+    let Some(subnet) = records::get::<Subnet>(state, scope, subnet_id)? else { return Ok(None) };
+    let address = match subnet.client_address {
+        Some(address) => address,
+        None => allot::allot(&subnet.cidr, &taken(state, scope, subnet_id)?, End::High)
+            .ok_or_else(|| full(&subnet))?,
+    };
+    let vpc = records::get::<Vpc>(state, scope, &subnet.vpc)?;
+    let group = vpc.map(|vpc| vpc.default_group).unwrap_or_default();
+    Ok(Some(SubnetClient { vpc: subnet.vpc, address, group }))
+}
+
 fn shape(scope: &Scope, subnet: &Subnet, used: usize, tags: &Tags) -> SubnetShape {
     let usable = usize::try_from(cidr::usable(&subnet.cidr)).unwrap_or(usize::MAX);
     SubnetShape {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use sagegate_gate::env::Time;
 use sagegate_gate::last_use::Use;
-use sagegate_gate::{AccountId, Env, Fault, Scope, Secret, Vault, session};
+use sagegate_gate::{AccountId, Env, Fault, Principal, Scope, Secret, Vault, session};
 use sagegate_store::{Read, Record, StoreError, Tx};
 use serde::{Deserialize, Serialize};
 
@@ -209,6 +209,23 @@ pub fn operator_credential(
         return open(maker.vault, &key, &record);
     }
     Ok(create(tx, maker, account, KeyOwner::Operator { id })?)
+}
+
+/// The principal that an operator names, in the words of [`operator_credential`]. Nothing is made.
+///
+/// # Errors
+/// As [`operator_credential`].
+pub fn operator_principal(
+    state: &dyn Read,
+    scope: &Scope,
+    principal: &str,
+) -> Result<Principal, Fault> {
+    let id = principal_id(state, scope, principal)?;
+    if id == ROOT {
+        return Ok(Principal::Root);
+    }
+    let found = super::directory::principal(state, &scope.account, &id)?;
+    found.ok_or_else(|| Fault::internal(format!("the principal {id} is gone")))
 }
 
 /// The unique id, or [`ROOT`], of the principal that an operator names.

@@ -237,7 +237,7 @@ fn role_principal(role: &RoleRecord) -> Principal {
 }
 
 /// The user or role of a unique id.
-fn principal(
+pub(super) fn principal(
     state: &dyn Read,
     account: &AccountId,
     id: &str,

@@ -1,0 +1,162 @@
+"""`sagegate reach`: what it finds is what clients then meet."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+import steps
+from conftest import REGION, Server
+
+API = f"api.sagemaker.{REGION}.amazonaws.com"
+HTTPS = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
+CALL = ("--action", "sagemaker:CreatePresignedDomainUrl", "--resource")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("reach") / "data").start()
+    yield server, steps.apply(server.principal(), "studio-vpc")
+    server.stop()
+
+
+@pytest.fixture
+def saved(site):
+    return site[1]
+
+
+@pytest.fixture
+def ec2(site):
+    return site[0].principal().client("ec2")
+
+
+@pytest.fixture
+def reach(site):
+    """Asks; the exit status with what was printed."""
+
+    def asked(*arguments):
+        command = [os.environ["SAGEGATE"], "reach", *arguments, "--data", str(site[0].data)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout + done.stderr
+
+    return asked
+
+
+def profile(site):
+    _, saved = site
+    account, domain = saved["account"], saved["domain"]
+    return f"arn:aws:sagemaker:{REGION}:{account}:user-profile/{domain}/alice"
+
+
+def test_a_service_is_reached_through_the_endpoint_that_its_name_leads_to(site, saved, reach):
+    status, text = reach(saved["subnet_a"], "sagemaker.api")
+    assert status == 0, text
+    assert text.rstrip().endswith("REACHED")
+    assert f"the private DNS of {saved['api_endpoint']}" in text
+    row = next(
+        row
+        for row in site[0].endpoints()
+        if (row["id"], row["subnet"]) == (saved["api_endpoint"], saved["subnet_a"])
+    )
+    assert f"aws:VpcSourceIp = {row['vpcSourceIp']}" in text, "as the modelled arrival has it"
+    # One hop a line, the question and its answer.
+    hops = [line[2:4] for line in text.splitlines() if line[:2] == "  " and line[2] != " "]
+    assert set(hops) == {"->", "<-"}
+    by_endpoint = reach(saved["subnet_a"], saved["api_endpoint"])
+    by_name = reach(saved["subnet_a"], f"{API}:443")
+    assert (by_endpoint[0], by_name[0]) == (0, 0)
+
+
+def test_the_first_step_that_fails_is_named_with_what_to_change(saved, ec2, reach):
+    status, text = reach(saved["subnet_a"], f"{API}:80")
+    assert status == 1
+    assert "NOT REACHED: ENI_SG_RULES_MISMATCH" in text
+    assert f"({saved['endpoints']}) allows tcp port 80" in text and "add one" in text
+    # Another group than the one that the endpoint lets in.
+    group = ec2.create_security_group(VpcId=saved["vpc"], GroupName="other", Description="-")
+    chosen = ("--security-group", group["GroupId"])
+    status, text = reach(saved["subnet_a"], API, *chosen)
+    assert (status, "ENI_SG_RULES_MISMATCH" in text) == (1, True), text
+    # No route to the internet, and none from it.
+    status, text = reach(saved["subnet_a"], "internet")
+    assert (status, "NO_ROUTE_TO_DESTINATION" in text) == (1, True), text
+    status, text = reach("internet", saved["subnet_a"])
+    assert status == 1, text
+    # A VPC without private DNS on its endpoint goes for the public address, in vain.
+    status, text = reach(saved["other_subnet"], API)
+    assert status == 1
+    assert f"{saved['other_endpoint']} does not answer for this name" in text
+    # In it, the endpoint's own name works.
+    assert reach(saved["other_subnet"], saved["other_endpoint"])[0] == 0
+
+
+def test_what_is_mended_is_reached(saved, ec2, reach):
+    given = {
+        "GroupId": saved["endpoints"],
+        "IpPermissions": [{**HTTPS, "UserIdGroupPairs": [{"GroupId": saved["clients"]}]}],
+    }
+    ec2.revoke_security_group_ingress(**given)
+    try:
+        status, text = reach(saved["subnet_a"], API)
+        assert (status, "NOT REACHED: SG_HAS_NO_RULES" in text) == (1, True), text
+    finally:
+        ec2.authorize_security_group_ingress(**given)
+    assert reach(saved["subnet_a"], API)[0] == 0
+
+
+def test_policies_are_asked_as_for_a_call(site, saved, reach):
+    call = (*CALL, profile(site))
+    status, text = reach(saved["subnet_a"], "sagemaker.api", "--as", "user/by-vpc", *call)
+    assert status == 0, text
+    assert "ok   endpoint policy" in text and "ok   permission" in text
+    # The same user from outside: as the condition of the policy has it.
+    status, text = reach("internet", API, "--as", "user/by-vpc", *call)
+    assert status == 1
+    assert "IMPLICIT_DENY" in text and "no identity-based policy allows" in text
+    # The endpoint's policy is another's business than the caller's: root is stopped by it, too.
+    other = ("--action", "sagemaker:DeleteDomain", "--resource")
+    domain = profile(site).replace("user-profile", "domain").removesuffix("/alice")
+    status, text = reach(saved["subnet_a"], API, "--as", "root", *other, domain)
+    assert status == 1
+    assert "FAIL endpoint policy IMPLICIT_DENY" in text
+    assert "no VPC endpoint policy allows the sagemaker:DeleteDomain action" in text
+    # What the endpoint leads to has no such call.
+    status, text = reach(saved["subnet_a"], API, "--as", "root", "--action", "ec2:DescribeVpcs")
+    assert (status, "WRONG_SERVICE" in text) == (1, True), text
+
+
+def test_json_has_hops_and_reasons(saved, reach):
+    status, text = reach(saved["subnet_a"], f"{API}:80", "--json")
+    finding = json.loads(text)
+    assert (status, finding["Outcome"]) == (1, "NotReached")
+    walk = finding["Tries"][0]["Walk"]
+    assert walk["Explanation"]["ExplanationCode"] == "ENI_SG_RULES_MISMATCH"
+    assert walk["Forward"][0]["Component"]["Kind"] == "NetworkInterface"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("subnet-0123456789abcdef0", API), "there is no subnet subnet-0123456789abcdef0"),
+        (("eni-0123456789abcdef0", API), "there is no network interface"),
+        (("nowhere", API), 'FROM "nowhere" is none of'),
+        (("internet", "nowhere"), 'TO "nowhere" is none of'),
+        (("internet", "10.0.0.4:0"), "is no port"),
+        (("internet", "10.0.0.4", "--protocol", "udp"), "UDP needs a port"),
+        (("internet", "10.0.0.4:7", "--protocol", "icmp"), "ICMP has no ports"),
+        (("internet", "10.0.0.4", "--protocol", "sctp"), "invalid value 'sctp'"),
+        (("internet", API, "--security-group", "sg-1"), "--security-group is for a FROM"),
+        (("internet", API, "--as", "root"), "--action"),
+        (("internet", API, "--as", "user/nobody", "--action", "ec2:CreateVpc"), "nobody"),
+        (("internet", API, "--as", "root", "--action", "s3:GetObject"), "no action that is served"),
+        (("internet", API, "--as", "root", "--action", "sts:AssumeRole"), "trust policy"),
+        (
+            ("internet", API, "--as", "root", "--action", "ec2:CreateVpc", "--context", "aws:SourceIp=1"),
+            "are found by themselves",
+        ),
+    ],
+)
+def test_a_wrong_question_is_no_answer(reach, arguments, says):
+    status, text = reach(*arguments)
+    assert (status, says in text) == (2, True), text
