@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::tidy;
-use crate::tools::{self, NGINX, program, run};
+use crate::tools::{self, NFT, NGINX, program, run};
 
 /// moto, the release whose policies are kept here as well.
 const MOTO: &str = "moto[server]==5.2.5\n";
@@ -12,7 +12,8 @@ const MOTO: &str = "moto[server]==5.2.5\n";
 /// What to measure.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Only the parts whose name contains this: decisions, walks, writes, channel, http.
+    /// Only the parts whose name contains this: decisions, walks, writes, channel, fabric,
+    /// http.
     #[arg(long)]
     only: Option<String>,
     /// What follows is handed to the load generator, as in `-- --rounds 9 --seconds 5`.
@@ -28,6 +29,12 @@ const PARTS: &[Part] = &[
     ("writes", |root, _| run(cargo(root).args(["bench", "-p", "sagegate-store"]))),
     ("channel", |root, _| {
         run(cargo(root).args(["bench", "-p", "sagegate-workloads", "--bench", "channel"]))
+    }),
+    ("fabric", |root, _| {
+        if cfg!(target_os = "linux") {
+            program(NFT)?;
+        }
+        run(cargo(root).args(["bench", "-p", "sagegate-fabric", "--bench", "fabric"]))
     }),
     ("http", http),
 ];

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, ensure};
 
-use crate::tools::{SSH, apps, program, python, run};
+use crate::tools::{NFT, SSH, apps, program, python, run};
 use crate::{fuzz, tidy};
 
 /// Cases of each property test in a round. Those that bring a number of their own keep it, which is why
@@ -29,7 +29,8 @@ pub(crate) struct Arguments {
 /// A part, which answers what the report says of it.
 type Part = (&'static str, fn(&Path, Duration) -> anyhow::Result<String>);
 
-const PARTS: &[Part] = &[("properties", properties), ("fuzz targets", fuzz_targets)];
+const PARTS: &[Part] =
+    &[("properties", properties), ("networks", networks), ("fuzz targets", fuzz_targets)];
 
 /// Runs the parts, each to its end whatever another finds.
 pub(crate) fn run_all(arguments: &Arguments) -> anyhow::Result<()> {
@@ -84,6 +85,23 @@ fn properties(root: &Path, long: Duration) -> anyhow::Result<String> {
     }
     let minutes = start.elapsed().as_secs() / 60;
     Ok(format!("all hold in {rounds} rounds with {CASES} cases each, {minutes} minutes"))
+}
+
+/// A thousand generated networks in the model and in the kernel: other ones than CI's, and other ones
+/// each day.
+fn networks(root: &Path, _: Duration) -> anyhow::Result<String> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    let seed = (now.as_secs() / 86_400 % 255) + 1;
+    if cfg!(target_os = "linux") {
+        program(NFT)?;
+    }
+    run(Command::new("cargo")
+        .current_dir(root)
+        .args(["test", "--release", "-p", "sagegate-fabric", "--test", "agreement"])
+        .args(["--", "--nocapture"])
+        .env("SAGEGATE_AGREEMENTS", "500")
+        .env("SAGEGATE_AGREEMENT_SEED", seed.to_string()))?;
+    Ok(format!("walk and kernel agree on 1,000 networks, seed {seed}"))
 }
 
 /// All fuzz targets, from other random numbers each time.

@@ -169,6 +169,8 @@ impl One<'_> {
                     true if route.target != Target::Local && !self.is_of_subnet(*block) => {
                         Hop::Blackhole
                     }
+                    // A gateway endpoint carries what is for its prefix list alone.
+                    _ if matches!(route.target, Target::GatewayEndpoint(_)) => Hop::Blackhole,
                     _ => self.hop(&route.target),
                 };
                 hops.insert(*block, hop);
@@ -268,9 +270,16 @@ impl One<'_> {
             put(&mut filter, "gateways", &gateway.link, "");
         }
         for peering in self.state.peerings.values() {
-            if peering.vpcs.0 == self.vpc || peering.vpcs.1 == self.vpc {
-                put(&mut filter, "peerings", &peering.link, "");
-            }
+            let (one, other) = &peering.vpcs;
+            let other = match self.vpc {
+                vpc if vpc == one => other,
+                vpc if vpc == other => one,
+                _ => continue,
+            };
+            put(&mut filter, "peerings", &peering.link, "");
+            let blocks = |vpc: &str| self.topology.vpcs.get(vpc).map_or(&[][..], |vpc| &vpc.blocks);
+            let rules = rules::peering(&peering.link, blocks(self.vpc), blocks(other));
+            filter.chains.entry("peered".to_owned()).or_default().rules.extend(rules);
         }
         for peer in &named {
             filter.sets.extend(rules::members(peer, &self.members(peer)));

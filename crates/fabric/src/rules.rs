@@ -67,7 +67,8 @@ pub(crate) fn base() -> Filter {
     for (name, definition, map) in sets {
         filter.sets.insert(name.to_owned(), set(definition, map));
     }
-    let chains: [(&str, &str, &[&str]); 6] = [
+    let chains: [(&str, &str, &[&str]); 7] = [
+        ("peered", "", &[]),
         (
             "tables_of",
             "type filter hook prerouting priority mangle; policy accept;",
@@ -104,6 +105,7 @@ pub(crate) fn base() -> Filter {
                 "jump spoofed",
                 "oifname @links oifname != @unchecked meta nfproto ipv4 oifname . ip daddr != @own4 drop",
                 "oifname @links oifname != @unchecked meta nfproto ipv6 oifname . ip6 daddr != @own6 drop",
+                "jump peered",
                 "iifname vmap @acl_out",
                 "oifname vmap @acl_in",
                 // Without a public address there is no way out by an internet gateway.
@@ -145,6 +147,30 @@ pub(crate) fn base() -> Filter {
         filter.chains.insert(name.to_owned(), Chain { hook: hook.to_owned(), rules });
     }
     filter
+}
+
+/// What keeps a peering to the two VPCs: what goes over it goes from an address of the one to an address
+/// of the other (VPC Peering Guide, "VPC peering limitations").
+pub(crate) fn peering(link: &str, own: &[IpNet], other: &[IpNet]) -> Vec<String> {
+    let mut rules = Vec::new();
+    for four in [true, false] {
+        let list = |blocks: &[IpNet]| {
+            let blocks = blocks.iter().filter(|it| it.addr().is_ipv4() == four);
+            blocks.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        let (own, other) = (list(own), list(other));
+        let (family, proto) = if four { ("ip", "ipv4") } else { ("ip6", "ipv6") };
+        if own.is_empty() || other.is_empty() {
+            rules.push(format!("oifname \"{link}\" meta nfproto {proto} drop"));
+            rules.push(format!("iifname \"{link}\" meta nfproto {proto} drop"));
+            continue;
+        }
+        for (way, from, to) in [("oifname", &own, &other), ("iifname", &other, &own)] {
+            rules.push(format!("{way} \"{link}\" {family} saddr != {{ {from} }} drop"));
+            rules.push(format!("{way} \"{link}\" {family} daddr != {{ {to} }} drop"));
+        }
+    }
+    rules
 }
 
 /// An id as a part of a name: ids have a dash, and names do not.
