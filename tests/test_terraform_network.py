@@ -224,3 +224,94 @@ def test_gateway_endpoint(ec2, vpc):
         found = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]
         assert [route["GatewayId"] for route in found] == ["local"]
         ec2.delete_route_table(RouteTableId=table)
+
+
+def acl_of(ec2, subnet):
+    """The association of a subnet, as aws_network_acl looks it up."""
+    by_subnet = [{"Name": "association.subnet-id", "Values": [subnet]}]
+    found = ec2.describe_network_acls(Filters=by_subnet)["NetworkAcls"]
+    assert len(found) == 1
+    own = [one for one in found[0]["Associations"] if one["SubnetId"] == subnet]
+    assert len(own) == 1
+    return own[0]
+
+
+def test_network_acl(ec2, vpc):
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.90.4.0/24")["Subnet"]["SubnetId"]
+    # aws_vpc reads its default ACL.
+    default = ec2.describe_network_acls(
+        Filters=[
+            {"Name": "default", "Values": ["true"]},
+            {"Name": "vpc-id", "Values": [vpc]},
+        ]
+    )["NetworkAcls"]
+    assert len(default) == 1 and default[0]["IsDefault"]
+    default = default[0]["NetworkAclId"]
+
+    # aws_network_acl: create, its entries, and its subnets.
+    made = ec2.create_network_acl(
+        VpcId=vpc, ClientToken="terraform-acl", TagSpecifications=tagged("network-acl", "tf")
+    )["NetworkAcl"]
+    acl = made["NetworkAclId"]
+    assert {entry["RuleNumber"] for entry in made["Entries"]} == {32767}
+    ec2.create_network_acl_entry(
+        NetworkAclId=acl,
+        RuleNumber=100,
+        Protocol="6",
+        RuleAction="allow",
+        Egress=False,
+        CidrBlock="10.0.0.0/8",
+        PortRange={"From": 443, "To": 443},
+    )
+    ec2.create_network_acl_entry(
+        NetworkAclId=acl,
+        RuleNumber=100,
+        Protocol="-1",
+        RuleAction="allow",
+        Egress=True,
+        CidrBlock="0.0.0.0/0",
+        PortRange={"From": 0, "To": 0},
+    )
+    association = acl_of(ec2, subnet)
+    assert association["NetworkAclId"] == default
+    ec2.replace_network_acl_association(
+        AssociationId=association["NetworkAclAssociationId"], NetworkAclId=acl
+    )
+    assert acl_of(ec2, subnet)["NetworkAclId"] == acl
+    read = ec2.describe_network_acls(NetworkAclIds=[acl])["NetworkAcls"][0]
+    own = {
+        (entry["Egress"], entry["RuleNumber"]): entry
+        for entry in read["Entries"]
+        if entry["RuleNumber"] < 32767
+    }
+    assert own[False, 100]["PortRange"] == {"From": 443, "To": 443}
+    assert own[True, 100]["Protocol"] == "-1" and "PortRange" not in own[True, 100]
+
+    # aws_network_acl_rule: one for ICMP; an update deletes and creates.
+    ping = {"NetworkAclId": acl, "RuleNumber": 200, "Egress": False}
+    ec2.create_network_acl_entry(
+        **ping,
+        Protocol="1",
+        RuleAction="deny",
+        CidrBlock="0.0.0.0/0",
+        IcmpTypeCode={"Type": 8, "Code": -1},
+    )
+    by_rule = [
+        {"Name": "entry.rule-number", "Values": ["200"]},
+        {"Name": "entry.protocol", "Values": ["1"]},
+    ]
+    read = ec2.describe_network_acls(NetworkAclIds=[acl], Filters=by_rule)["NetworkAcls"]
+    assert len(read) == 1
+    ec2.delete_network_acl_entry(**ping)
+    gone = code_of(ec2.delete_network_acl_entry, **ping)
+    assert gone == "InvalidNetworkAclEntry.NotFound"
+
+    # Destroy: the subnet goes back to the default ACL, then the ACL goes.
+    assert code_of(ec2.delete_network_acl, NetworkAclId=acl) == "DependencyViolation"
+    ec2.replace_network_acl_association(
+        AssociationId=acl_of(ec2, subnet)["NetworkAclAssociationId"], NetworkAclId=default
+    )
+    ec2.delete_network_acl(NetworkAclId=acl)
+    gone = code_of(ec2.describe_network_acls, NetworkAclIds=[acl])
+    assert gone == "InvalidNetworkAclID.NotFound"
+    ec2.delete_subnet(SubnetId=subnet)

@@ -168,6 +168,9 @@ class World:
         for table in self.ec2.describe_route_tables(Filters=within)["RouteTables"]:
             if not table["Associations"]:
                 self.ec2.delete_route_table(RouteTableId=table["RouteTableId"])
+        for acl in self.ec2.describe_network_acls(Filters=within)["NetworkAcls"]:
+            if not acl["IsDefault"]:
+                self.ec2.delete_network_acl(NetworkAclId=acl["NetworkAclId"])
         attached = [{"Name": "attachment.vpc-id", "Values": [vpc]}]
         for gateway in self.ec2.describe_internet_gateways(Filters=attached)["InternetGateways"]:
             given = {"InternetGatewayId": gateway["InternetGatewayId"]}

@@ -1632,6 +1632,159 @@ impl Member for CreateNatGatewayResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateNetworkAclEntryRequest {
+    pub dry_run: Option<bool>,
+    pub network_acl_id: String,
+    pub rule_number: i32,
+    pub protocol: String,
+    pub rule_action: RuleAction,
+    pub egress: bool,
+    pub cidr_block: Option<String>,
+    pub ipv6_cidr_block: Option<String>,
+    pub icmp_type_code: Option<IcmpTypeCode>,
+    pub port_range: Option<PortRange>,
+}
+
+impl Shape for CreateNetworkAclEntryRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_NETWORK_ACL_ENTRY_REQUEST;
+}
+
+impl Struct for CreateNetworkAclEntryRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.network_acl_id,
+            2 => &self.rule_number,
+            3 => &self.protocol,
+            4 => &self.rule_action,
+            5 => &self.egress,
+            6 => &self.cidr_block,
+            7 => &self.ipv6_cidr_block,
+            8 => &self.icmp_type_code,
+            9 => &self.port_range,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.network_acl_id,
+            2 => &mut self.rule_number,
+            3 => &mut self.protocol,
+            4 => &mut self.rule_action,
+            5 => &mut self.egress,
+            6 => &mut self.cidr_block,
+            7 => &mut self.ipv6_cidr_block,
+            8 => &mut self.icmp_type_code,
+            9 => &mut self.port_range,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateNetworkAclEntryRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateNetworkAclRequest {
+    pub tag_specifications: Option<Vec<TagSpecification>>,
+    pub client_token: Option<String>,
+    pub dry_run: Option<bool>,
+    pub vpc_id: String,
+}
+
+impl Shape for CreateNetworkAclRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_NETWORK_ACL_REQUEST;
+}
+
+impl Struct for CreateNetworkAclRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.tag_specifications,
+            1 => &self.client_token,
+            2 => &self.dry_run,
+            3 => &self.vpc_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.tag_specifications,
+            1 => &mut self.client_token,
+            2 => &mut self.dry_run,
+            3 => &mut self.vpc_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateNetworkAclRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateNetworkAclResult {
+    pub network_acl: Option<NetworkAcl>,
+    pub client_token: Option<String>,
+}
+
+impl Shape for CreateNetworkAclResult {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_NETWORK_ACL_RESULT;
+}
+
+impl Struct for CreateNetworkAclResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.network_acl,
+            1 => &self.client_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.network_acl,
+            1 => &mut self.client_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateNetworkAclResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateNetworkInterfaceRequest {
     pub ipv4_prefixes: Option<Vec<Ipv4PrefixSpecificationRequest>>,
     pub ipv4_prefix_count: Option<i32>,
@@ -2656,6 +2809,94 @@ impl Struct for DeleteNatGatewayResult {
 }
 
 impl Member for DeleteNatGatewayResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteNetworkAclEntryRequest {
+    pub dry_run: Option<bool>,
+    pub network_acl_id: String,
+    pub rule_number: i32,
+    pub egress: bool,
+}
+
+impl Shape for DeleteNetworkAclEntryRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_NETWORK_ACL_ENTRY_REQUEST;
+}
+
+impl Struct for DeleteNetworkAclEntryRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.network_acl_id,
+            2 => &self.rule_number,
+            3 => &self.egress,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.network_acl_id,
+            2 => &mut self.rule_number,
+            3 => &mut self.egress,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteNetworkAclEntryRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteNetworkAclRequest {
+    pub dry_run: Option<bool>,
+    pub network_acl_id: String,
+}
+
+impl Shape for DeleteNetworkAclRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_NETWORK_ACL_REQUEST;
+}
+
+impl Struct for DeleteNetworkAclRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.network_acl_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.network_acl_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteNetworkAclRequest {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -3694,6 +3935,97 @@ impl Struct for DescribeNatGatewaysResult {
 }
 
 impl Member for DescribeNatGatewaysResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeNetworkAclsRequest {
+    pub next_token: Option<String>,
+    pub max_results: Option<i32>,
+    pub dry_run: Option<bool>,
+    pub network_acl_ids: Option<Vec<String>>,
+    pub filters: Option<Vec<Filter>>,
+}
+
+impl Shape for DescribeNetworkAclsRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_NETWORK_ACLS_REQUEST;
+}
+
+impl Struct for DescribeNetworkAclsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.next_token,
+            1 => &self.max_results,
+            2 => &self.dry_run,
+            3 => &self.network_acl_ids,
+            4 => &self.filters,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.next_token,
+            1 => &mut self.max_results,
+            2 => &mut self.dry_run,
+            3 => &mut self.network_acl_ids,
+            4 => &mut self.filters,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeNetworkAclsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeNetworkAclsResult {
+    pub network_acls: Option<Vec<NetworkAcl>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeNetworkAclsResult {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_NETWORK_ACLS_RESULT;
+}
+
+impl Struct for DescribeNetworkAclsResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.network_acls,
+            1 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.network_acls,
+            1 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeNetworkAclsResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -5290,6 +5622,47 @@ text_enum!(HostnameType {
 });
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct IcmpTypeCode {
+    pub code: Option<i32>,
+    pub r#type: Option<i32>,
+}
+
+impl Shape for IcmpTypeCode {
+    const SCHEMA: &'static StructSchema = &tables::ICMP_TYPE_CODE;
+}
+
+impl Struct for IcmpTypeCode {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.code,
+            1 => &self.r#type,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.code,
+            1 => &mut self.r#type,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for IcmpTypeCode {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct InstanceIpv6Address {
     pub ipv6_address: Option<String>,
     pub is_primary_ipv6: Option<bool>,
@@ -6308,6 +6681,165 @@ text_enum!(NatGatewayState {
 });
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct NetworkAcl {
+    pub associations: Option<Vec<NetworkAclAssociation>>,
+    pub entries: Option<Vec<NetworkAclEntry>>,
+    pub is_default: Option<bool>,
+    pub network_acl_id: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+    pub vpc_id: Option<String>,
+    pub owner_id: Option<String>,
+}
+
+impl Shape for NetworkAcl {
+    const SCHEMA: &'static StructSchema = &tables::NETWORK_ACL;
+}
+
+impl Struct for NetworkAcl {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.associations,
+            1 => &self.entries,
+            2 => &self.is_default,
+            3 => &self.network_acl_id,
+            4 => &self.tags,
+            5 => &self.vpc_id,
+            6 => &self.owner_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.associations,
+            1 => &mut self.entries,
+            2 => &mut self.is_default,
+            3 => &mut self.network_acl_id,
+            4 => &mut self.tags,
+            5 => &mut self.vpc_id,
+            6 => &mut self.owner_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for NetworkAcl {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NetworkAclAssociation {
+    pub network_acl_association_id: Option<String>,
+    pub network_acl_id: Option<String>,
+    pub subnet_id: Option<String>,
+}
+
+impl Shape for NetworkAclAssociation {
+    const SCHEMA: &'static StructSchema = &tables::NETWORK_ACL_ASSOCIATION;
+}
+
+impl Struct for NetworkAclAssociation {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.network_acl_association_id,
+            1 => &self.network_acl_id,
+            2 => &self.subnet_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.network_acl_association_id,
+            1 => &mut self.network_acl_id,
+            2 => &mut self.subnet_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for NetworkAclAssociation {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NetworkAclEntry {
+    pub cidr_block: Option<String>,
+    pub egress: Option<bool>,
+    pub icmp_type_code: Option<IcmpTypeCode>,
+    pub ipv6_cidr_block: Option<String>,
+    pub port_range: Option<PortRange>,
+    pub protocol: Option<String>,
+    pub rule_action: Option<RuleAction>,
+    pub rule_number: Option<i32>,
+}
+
+impl Shape for NetworkAclEntry {
+    const SCHEMA: &'static StructSchema = &tables::NETWORK_ACL_ENTRY;
+}
+
+impl Struct for NetworkAclEntry {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.cidr_block,
+            1 => &self.egress,
+            2 => &self.icmp_type_code,
+            3 => &self.ipv6_cidr_block,
+            4 => &self.port_range,
+            5 => &self.protocol,
+            6 => &self.rule_action,
+            7 => &self.rule_number,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.cidr_block,
+            1 => &mut self.egress,
+            2 => &mut self.icmp_type_code,
+            3 => &mut self.ipv6_cidr_block,
+            4 => &mut self.port_range,
+            5 => &mut self.protocol,
+            6 => &mut self.rule_action,
+            7 => &mut self.rule_number,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for NetworkAclEntry {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NetworkInterface {
     pub association: Option<NetworkInterfaceAssociation>,
     pub attachment: Option<NetworkInterfaceAttachment>,
@@ -6872,6 +7404,47 @@ text_enum!(PayerResponsibilityType {
 });
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct PortRange {
+    pub from: Option<i32>,
+    pub to: Option<i32>,
+}
+
+impl Shape for PortRange {
+    const SCHEMA: &'static StructSchema = &tables::PORT_RANGE;
+}
+
+impl Struct for PortRange {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.from,
+            1 => &self.to,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.from,
+            1 => &mut self.to,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for PortRange {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PrefixList {
     pub cidrs: Option<Vec<String>>,
     pub prefix_list_id: Option<String>,
@@ -7432,6 +8005,153 @@ impl Struct for ReleaseAddressRequest {
 }
 
 impl Member for ReleaseAddressRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReplaceNetworkAclAssociationRequest {
+    pub dry_run: Option<bool>,
+    pub association_id: String,
+    pub network_acl_id: String,
+}
+
+impl Shape for ReplaceNetworkAclAssociationRequest {
+    const SCHEMA: &'static StructSchema = &tables::REPLACE_NETWORK_ACL_ASSOCIATION_REQUEST;
+}
+
+impl Struct for ReplaceNetworkAclAssociationRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.association_id,
+            2 => &self.network_acl_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.association_id,
+            2 => &mut self.network_acl_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ReplaceNetworkAclAssociationRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReplaceNetworkAclAssociationResult {
+    pub new_association_id: Option<String>,
+}
+
+impl Shape for ReplaceNetworkAclAssociationResult {
+    const SCHEMA: &'static StructSchema = &tables::REPLACE_NETWORK_ACL_ASSOCIATION_RESULT;
+}
+
+impl Struct for ReplaceNetworkAclAssociationResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.new_association_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.new_association_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ReplaceNetworkAclAssociationResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReplaceNetworkAclEntryRequest {
+    pub dry_run: Option<bool>,
+    pub network_acl_id: String,
+    pub rule_number: i32,
+    pub protocol: String,
+    pub rule_action: RuleAction,
+    pub egress: bool,
+    pub cidr_block: Option<String>,
+    pub ipv6_cidr_block: Option<String>,
+    pub icmp_type_code: Option<IcmpTypeCode>,
+    pub port_range: Option<PortRange>,
+}
+
+impl Shape for ReplaceNetworkAclEntryRequest {
+    const SCHEMA: &'static StructSchema = &tables::REPLACE_NETWORK_ACL_ENTRY_REQUEST;
+}
+
+impl Struct for ReplaceNetworkAclEntryRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.network_acl_id,
+            2 => &self.rule_number,
+            3 => &self.protocol,
+            4 => &self.rule_action,
+            5 => &self.egress,
+            6 => &self.cidr_block,
+            7 => &self.ipv6_cidr_block,
+            8 => &self.icmp_type_code,
+            9 => &self.port_range,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.network_acl_id,
+            2 => &mut self.rule_number,
+            3 => &mut self.protocol,
+            4 => &mut self.rule_action,
+            5 => &mut self.egress,
+            6 => &mut self.cidr_block,
+            7 => &mut self.ipv6_cidr_block,
+            8 => &mut self.icmp_type_code,
+            9 => &mut self.port_range,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ReplaceNetworkAclEntryRequest {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -8164,6 +8884,11 @@ text_enum!(RouteTableAssociationStateCode {
     Disassociating = "disassociating",
     Disassociated = "disassociated",
     Failed = "failed",
+});
+
+text_enum!(RuleAction {
+    Allow = "allow",
+    Deny = "deny",
 });
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -9698,6 +10423,8 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         }
         "CreateInternetGateway" => Box::<CreateInternetGatewayRequest>::default(),
         "CreateNatGateway" => Box::<CreateNatGatewayRequest>::default(),
+        "CreateNetworkAcl" => Box::<CreateNetworkAclRequest>::default(),
+        "CreateNetworkAclEntry" => Box::<CreateNetworkAclEntryRequest>::default(),
         "CreateNetworkInterface" => Box::<CreateNetworkInterfaceRequest>::default(),
         "CreateRoute" => Box::<CreateRouteRequest>::default(),
         "CreateRouteTable" => Box::<CreateRouteTableRequest>::default(),
@@ -9711,6 +10438,8 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         }
         "DeleteInternetGateway" => Box::<DeleteInternetGatewayRequest>::default(),
         "DeleteNatGateway" => Box::<DeleteNatGatewayRequest>::default(),
+        "DeleteNetworkAcl" => Box::<DeleteNetworkAclRequest>::default(),
+        "DeleteNetworkAclEntry" => Box::<DeleteNetworkAclEntryRequest>::default(),
         "DeleteNetworkInterface" => Box::<DeleteNetworkInterfaceRequest>::default(),
         "DeleteRoute" => Box::<DeleteRouteRequest>::default(),
         "DeleteRouteTable" => Box::<DeleteRouteTableRequest>::default(),
@@ -9728,6 +10457,7 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         }
         "DescribeInternetGateways" => Box::<DescribeInternetGatewaysRequest>::default(),
         "DescribeNatGateways" => Box::<DescribeNatGatewaysRequest>::default(),
+        "DescribeNetworkAcls" => Box::<DescribeNetworkAclsRequest>::default(),
         "DescribeNetworkInterfaces" => Box::<DescribeNetworkInterfacesRequest>::default(),
         "DescribePrefixLists" => Box::<DescribePrefixListsRequest>::default(),
         "DescribeRegions" => Box::<DescribeRegionsRequest>::default(),
@@ -9750,6 +10480,8 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "ModifyVpcAttribute" => Box::<ModifyVpcAttributeRequest>::default(),
         "ModifyVpcEndpoint" => Box::<ModifyVpcEndpointRequest>::default(),
         "ReleaseAddress" => Box::<ReleaseAddressRequest>::default(),
+        "ReplaceNetworkAclAssociation" => Box::<ReplaceNetworkAclAssociationRequest>::default(),
+        "ReplaceNetworkAclEntry" => Box::<ReplaceNetworkAclEntryRequest>::default(),
         "ReplaceRoute" => Box::<ReplaceRouteRequest>::default(),
         "ReplaceRouteTableAssociation" => Box::<ReplaceRouteTableAssociationRequest>::default(),
         "RevokeSecurityGroupEgress" => Box::<RevokeSecurityGroupEgressRequest>::default(),
@@ -9772,6 +10504,8 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         }
         "CreateInternetGateway" => Box::<CreateInternetGatewayResult>::default(),
         "CreateNatGateway" => Box::<CreateNatGatewayResult>::default(),
+        "CreateNetworkAcl" => Box::<CreateNetworkAclResult>::default(),
+        "CreateNetworkAclEntry" => Box::<sagegate_model::Unit>::default(),
         "CreateNetworkInterface" => Box::<CreateNetworkInterfaceResult>::default(),
         "CreateRoute" => Box::<CreateRouteResult>::default(),
         "CreateRouteTable" => Box::<CreateRouteTableResult>::default(),
@@ -9785,6 +10519,8 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         }
         "DeleteInternetGateway" => Box::<sagegate_model::Unit>::default(),
         "DeleteNatGateway" => Box::<DeleteNatGatewayResult>::default(),
+        "DeleteNetworkAcl" => Box::<sagegate_model::Unit>::default(),
+        "DeleteNetworkAclEntry" => Box::<sagegate_model::Unit>::default(),
         "DeleteNetworkInterface" => Box::<sagegate_model::Unit>::default(),
         "DeleteRoute" => Box::<sagegate_model::Unit>::default(),
         "DeleteRouteTable" => Box::<sagegate_model::Unit>::default(),
@@ -9802,6 +10538,7 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         }
         "DescribeInternetGateways" => Box::<DescribeInternetGatewaysResult>::default(),
         "DescribeNatGateways" => Box::<DescribeNatGatewaysResult>::default(),
+        "DescribeNetworkAcls" => Box::<DescribeNetworkAclsResult>::default(),
         "DescribeNetworkInterfaces" => Box::<DescribeNetworkInterfacesResult>::default(),
         "DescribePrefixLists" => Box::<DescribePrefixListsResult>::default(),
         "DescribeRegions" => Box::<DescribeRegionsResult>::default(),
@@ -9822,6 +10559,8 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "ModifyVpcAttribute" => Box::<sagegate_model::Unit>::default(),
         "ModifyVpcEndpoint" => Box::<ModifyVpcEndpointResult>::default(),
         "ReleaseAddress" => Box::<sagegate_model::Unit>::default(),
+        "ReplaceNetworkAclAssociation" => Box::<ReplaceNetworkAclAssociationResult>::default(),
+        "ReplaceNetworkAclEntry" => Box::<sagegate_model::Unit>::default(),
         "ReplaceRoute" => Box::<sagegate_model::Unit>::default(),
         "ReplaceRouteTableAssociation" => Box::<ReplaceRouteTableAssociationResult>::default(),
         "RevokeSecurityGroupEgress" => Box::<RevokeSecurityGroupEgressResult>::default(),

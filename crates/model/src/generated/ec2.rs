@@ -211,8 +211,22 @@ static OPERATIONS: [OperationSchema; 830] = [
         result_wrapper: None,
         errors: &[],
     },
-    missing("CreateNetworkAcl"),
-    missing("CreateNetworkAclEntry"),
+    OperationSchema {
+        name: "CreateNetworkAcl",
+        implemented: true,
+        input: Some(&CREATE_NETWORK_ACL_REQUEST),
+        output: Some(&CREATE_NETWORK_ACL_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
+    OperationSchema {
+        name: "CreateNetworkAclEntry",
+        implemented: true,
+        input: Some(&CREATE_NETWORK_ACL_ENTRY_REQUEST),
+        output: None,
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("CreateNetworkInsightsAccessScope"),
     missing("CreateNetworkInsightsPath"),
     OperationSchema {
@@ -390,8 +404,22 @@ static OPERATIONS: [OperationSchema; 830] = [
         result_wrapper: None,
         errors: &[],
     },
-    missing("DeleteNetworkAcl"),
-    missing("DeleteNetworkAclEntry"),
+    OperationSchema {
+        name: "DeleteNetworkAcl",
+        implemented: true,
+        input: Some(&DELETE_NETWORK_ACL_REQUEST),
+        output: None,
+        result_wrapper: None,
+        errors: &[],
+    },
+    OperationSchema {
+        name: "DeleteNetworkAclEntry",
+        implemented: true,
+        input: Some(&DELETE_NETWORK_ACL_ENTRY_REQUEST),
+        output: None,
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DeleteNetworkInsightsAccessScope"),
     missing("DeleteNetworkInsightsAccessScopeAnalysis"),
     missing("DeleteNetworkInsightsAnalysis"),
@@ -669,7 +697,14 @@ static OPERATIONS: [OperationSchema; 830] = [
         result_wrapper: None,
         errors: &[],
     },
-    missing("DescribeNetworkAcls"),
+    OperationSchema {
+        name: "DescribeNetworkAcls",
+        implemented: true,
+        input: Some(&DESCRIBE_NETWORK_ACLS_REQUEST),
+        output: Some(&DESCRIBE_NETWORK_ACLS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DescribeNetworkInsightsAccessScopeAnalyses"),
     missing("DescribeNetworkInsightsAccessScopes"),
     missing("DescribeNetworkInsightsAnalyses"),
@@ -1194,8 +1229,22 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("ReplaceIamInstanceProfileAssociation"),
     missing("ReplaceImageCriteriaInAllowedImagesSettings"),
     missing("ReplaceImageInstanceTypeSpecification"),
-    missing("ReplaceNetworkAclAssociation"),
-    missing("ReplaceNetworkAclEntry"),
+    OperationSchema {
+        name: "ReplaceNetworkAclAssociation",
+        implemented: true,
+        input: Some(&REPLACE_NETWORK_ACL_ASSOCIATION_REQUEST),
+        output: Some(&REPLACE_NETWORK_ACL_ASSOCIATION_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
+    OperationSchema {
+        name: "ReplaceNetworkAclEntry",
+        implemented: true,
+        input: Some(&REPLACE_NETWORK_ACL_ENTRY_REQUEST),
+        output: None,
+        result_wrapper: None,
+        errors: &[],
+    },
     OperationSchema {
         name: "ReplaceRoute",
         implemented: true,
@@ -2059,6 +2108,48 @@ pub static CREATE_NAT_GATEWAY_RESULT: StructSchema = StructSchema {
         MemberSchema::new("NatGateway", &NAT_GATEWAY_SHAPE).wire("NatGateway", "natGateway"),
     ],
 };
+pub static CREATE_NETWORK_ACL_ENTRY_REQUEST: StructSchema = StructSchema {
+    name: "CreateNetworkAclEntryRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("NetworkAclId", &NETWORK_ACL_ID_SHAPE)
+            .wire("NetworkAclId", "networkAclId")
+            .required(),
+        MemberSchema::new("RuleNumber", &INTEGER_SHAPE).wire("RuleNumber", "ruleNumber").required(),
+        MemberSchema::new("Protocol", &STRING_SHAPE).wire("Protocol", "protocol").required(),
+        MemberSchema::new("RuleAction", &RULE_ACTION_SHAPE)
+            .wire("RuleAction", "ruleAction")
+            .required(),
+        MemberSchema::new("Egress", &BOOLEAN_SHAPE).wire("Egress", "egress").required(),
+        MemberSchema::new("CidrBlock", &STRING_SHAPE).wire("CidrBlock", "cidrBlock"),
+        MemberSchema::new("Ipv6CidrBlock", &STRING_SHAPE).wire("Ipv6CidrBlock", "ipv6CidrBlock"),
+        MemberSchema::new("IcmpTypeCode", &ICMP_TYPE_CODE_SHAPE).wire("Icmp", "Icmp"),
+        MemberSchema::new("PortRange", &PORT_RANGE_SHAPE).wire("PortRange", "portRange"),
+    ],
+};
+pub static CREATE_NETWORK_ACL_REQUEST: StructSchema = StructSchema {
+    name: "CreateNetworkAclRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("TagSpecifications", &TAG_SPECIFICATION_LIST_SHAPE)
+            .wire("TagSpecification", "TagSpecification"),
+        MemberSchema::new("ClientToken", &STRING_SHAPE).idempotency_token(),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("VpcId", &VPC_ID_SHAPE).wire("VpcId", "vpcId").required(),
+    ],
+};
+pub static CREATE_NETWORK_ACL_RESULT: StructSchema = StructSchema {
+    name: "CreateNetworkAclResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NetworkAcl", &NETWORK_ACL_SHAPE).wire("NetworkAcl", "networkAcl"),
+        MemberSchema::new("ClientToken", &STRING_SHAPE).wire("ClientToken", "clientToken"),
+    ],
+};
 pub static CREATE_NETWORK_INTERFACE_REQUEST: StructSchema = StructSchema {
     name: "CreateNetworkInterfaceRequest",
     sensitive: false,
@@ -2346,6 +2437,30 @@ pub static DELETE_NAT_GATEWAY_RESULT: StructSchema = StructSchema {
         MemberSchema::new("NatGatewayId", &STRING_SHAPE).wire("NatGatewayId", "natGatewayId")
     ],
 };
+pub static DELETE_NETWORK_ACL_ENTRY_REQUEST: StructSchema = StructSchema {
+    name: "DeleteNetworkAclEntryRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("NetworkAclId", &NETWORK_ACL_ID_SHAPE)
+            .wire("NetworkAclId", "networkAclId")
+            .required(),
+        MemberSchema::new("RuleNumber", &INTEGER_SHAPE).wire("RuleNumber", "ruleNumber").required(),
+        MemberSchema::new("Egress", &BOOLEAN_SHAPE).wire("Egress", "egress").required(),
+    ],
+};
+pub static DELETE_NETWORK_ACL_REQUEST: StructSchema = StructSchema {
+    name: "DeleteNetworkAclRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("NetworkAclId", &NETWORK_ACL_ID_SHAPE)
+            .wire("NetworkAclId", "networkAclId")
+            .required(),
+    ],
+};
 pub static DELETE_NETWORK_INTERFACE_REQUEST: StructSchema = StructSchema {
     name: "DeleteNetworkInterfaceRequest",
     sensitive: false,
@@ -2616,6 +2731,35 @@ pub static DESCRIBE_NAT_GATEWAYS_RESULT: StructSchema = StructSchema {
     members: &[
         MemberSchema::new("NatGateways", &NAT_GATEWAY_LIST_SHAPE)
             .wire("NatGatewaySet", "natGatewaySet"),
+        MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
+    ],
+};
+static DESCRIBE_NETWORK_ACLS_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DescribeNetworkAclsMaxResults",
+    sensitive: false,
+    kind: Kind::Integer(Integer { min: Some(5), max: Some(1000) }),
+};
+
+pub static DESCRIBE_NETWORK_ACLS_REQUEST: StructSchema = StructSchema {
+    name: "DescribeNetworkAclsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NextToken", &STRING_SHAPE),
+        MemberSchema::new("MaxResults", &DESCRIBE_NETWORK_ACLS_MAX_RESULTS_SHAPE),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("NetworkAclIds", &NETWORK_ACL_ID_STRING_LIST_SHAPE)
+            .wire("NetworkAclId", "NetworkAclId"),
+        MemberSchema::new("Filters", &FILTER_LIST_SHAPE).wire("Filter", "Filter"),
+    ],
+};
+pub static DESCRIBE_NETWORK_ACLS_RESULT: StructSchema = StructSchema {
+    name: "DescribeNetworkAclsResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NetworkAcls", &NETWORK_ACL_LIST_SHAPE)
+            .wire("NetworkAclSet", "networkAclSet"),
         MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
     ],
 };
@@ -3226,6 +3370,18 @@ static HOSTNAME_TYPE_SHAPE: ShapeSchema = ShapeSchema {
         values: &["ip-name", "resource-name"],
     }),
 };
+
+pub static ICMP_TYPE_CODE: StructSchema = StructSchema {
+    name: "IcmpTypeCode",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Code", &INTEGER_SHAPE).wire("Code", "code"),
+        MemberSchema::new("Type", &INTEGER_SHAPE).wire("Type", "type"),
+    ],
+};
+static ICMP_TYPE_CODE_SHAPE: ShapeSchema =
+    ShapeSchema { name: "IcmpTypeCode", sensitive: false, kind: Kind::Struct(&ICMP_TYPE_CODE) };
 
 static INSTANCE_ID_SHAPE: ShapeSchema = ShapeSchema {
     name: "InstanceId",
@@ -3884,6 +4040,119 @@ static NETMASK_LENGTH_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Integer(Integer { min: None, max: None }),
 };
 
+pub static NETWORK_ACL: StructSchema = StructSchema {
+    name: "NetworkAcl",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Associations", &NETWORK_ACL_ASSOCIATION_LIST_SHAPE)
+            .wire("AssociationSet", "associationSet"),
+        MemberSchema::new("Entries", &NETWORK_ACL_ENTRY_LIST_SHAPE).wire("EntrySet", "entrySet"),
+        MemberSchema::new("IsDefault", &BOOLEAN_SHAPE).wire("Default", "default"),
+        MemberSchema::new("NetworkAclId", &STRING_SHAPE).wire("NetworkAclId", "networkAclId"),
+        MemberSchema::new("Tags", &TAG_LIST_SHAPE).wire("TagSet", "tagSet"),
+        MemberSchema::new("VpcId", &STRING_SHAPE).wire("VpcId", "vpcId"),
+        MemberSchema::new("OwnerId", &STRING_SHAPE).wire("OwnerId", "ownerId"),
+    ],
+};
+static NETWORK_ACL_SHAPE: ShapeSchema =
+    ShapeSchema { name: "NetworkAcl", sensitive: false, kind: Kind::Struct(&NETWORK_ACL) };
+
+pub static NETWORK_ACL_ASSOCIATION: StructSchema = StructSchema {
+    name: "NetworkAclAssociation",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NetworkAclAssociationId", &STRING_SHAPE)
+            .wire("NetworkAclAssociationId", "networkAclAssociationId"),
+        MemberSchema::new("NetworkAclId", &STRING_SHAPE).wire("NetworkAclId", "networkAclId"),
+        MemberSchema::new("SubnetId", &STRING_SHAPE).wire("SubnetId", "subnetId"),
+    ],
+};
+static NETWORK_ACL_ASSOCIATION_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NetworkAclAssociation",
+    sensitive: false,
+    kind: Kind::Struct(&NETWORK_ACL_ASSOCIATION),
+};
+
+static NETWORK_ACL_ASSOCIATION_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NetworkAclAssociationId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static NETWORK_ACL_ASSOCIATION_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NetworkAclAssociationList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &NETWORK_ACL_ASSOCIATION_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+pub static NETWORK_ACL_ENTRY: StructSchema = StructSchema {
+    name: "NetworkAclEntry",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("CidrBlock", &STRING_SHAPE).wire("CidrBlock", "cidrBlock"),
+        MemberSchema::new("Egress", &BOOLEAN_SHAPE).wire("Egress", "egress"),
+        MemberSchema::new("IcmpTypeCode", &ICMP_TYPE_CODE_SHAPE)
+            .wire("IcmpTypeCode", "icmpTypeCode"),
+        MemberSchema::new("Ipv6CidrBlock", &STRING_SHAPE).wire("Ipv6CidrBlock", "ipv6CidrBlock"),
+        MemberSchema::new("PortRange", &PORT_RANGE_SHAPE).wire("PortRange", "portRange"),
+        MemberSchema::new("Protocol", &STRING_SHAPE).wire("Protocol", "protocol"),
+        MemberSchema::new("RuleAction", &RULE_ACTION_SHAPE).wire("RuleAction", "ruleAction"),
+        MemberSchema::new("RuleNumber", &INTEGER_SHAPE).wire("RuleNumber", "ruleNumber"),
+    ],
+};
+static NETWORK_ACL_ENTRY_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NetworkAclEntry",
+    sensitive: false,
+    kind: Kind::Struct(&NETWORK_ACL_ENTRY),
+};
+
+static NETWORK_ACL_ENTRY_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NetworkAclEntryList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &NETWORK_ACL_ENTRY_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static NETWORK_ACL_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NetworkAclId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static NETWORK_ACL_ID_STRING_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NetworkAclIdStringList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &NETWORK_ACL_ID_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static NETWORK_ACL_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NetworkAclList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &NETWORK_ACL_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 pub static NETWORK_INTERFACE: StructSchema = StructSchema {
     name: "NetworkInterface",
     sensitive: false,
@@ -4259,6 +4528,18 @@ static PAYER_RESPONSIBILITY_TYPE_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+pub static PORT_RANGE: StructSchema = StructSchema {
+    name: "PortRange",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("From", &INTEGER_SHAPE).wire("From", "from"),
+        MemberSchema::new("To", &INTEGER_SHAPE).wire("To", "to"),
+    ],
+};
+static PORT_RANGE_SHAPE: ShapeSchema =
+    ShapeSchema { name: "PortRange", sensitive: false, kind: Kind::Struct(&PORT_RANGE) };
+
 pub static PREFIX_LIST: StructSchema = StructSchema {
     name: "PrefixList",
     sensitive: false,
@@ -4591,6 +4872,48 @@ pub static RELEASE_ADDRESS_REQUEST: StructSchema = StructSchema {
         MemberSchema::new("PublicIp", &STRING_SHAPE),
         MemberSchema::new("NetworkBorderGroup", &STRING_SHAPE),
         MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+    ],
+};
+pub static REPLACE_NETWORK_ACL_ASSOCIATION_REQUEST: StructSchema = StructSchema {
+    name: "ReplaceNetworkAclAssociationRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("AssociationId", &NETWORK_ACL_ASSOCIATION_ID_SHAPE)
+            .wire("AssociationId", "associationId")
+            .required(),
+        MemberSchema::new("NetworkAclId", &NETWORK_ACL_ID_SHAPE)
+            .wire("NetworkAclId", "networkAclId")
+            .required(),
+    ],
+};
+pub static REPLACE_NETWORK_ACL_ASSOCIATION_RESULT: StructSchema = StructSchema {
+    name: "ReplaceNetworkAclAssociationResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("NewAssociationId", &STRING_SHAPE)
+        .wire("NewAssociationId", "newAssociationId")],
+};
+pub static REPLACE_NETWORK_ACL_ENTRY_REQUEST: StructSchema = StructSchema {
+    name: "ReplaceNetworkAclEntryRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("NetworkAclId", &NETWORK_ACL_ID_SHAPE)
+            .wire("NetworkAclId", "networkAclId")
+            .required(),
+        MemberSchema::new("RuleNumber", &INTEGER_SHAPE).wire("RuleNumber", "ruleNumber").required(),
+        MemberSchema::new("Protocol", &STRING_SHAPE).wire("Protocol", "protocol").required(),
+        MemberSchema::new("RuleAction", &RULE_ACTION_SHAPE)
+            .wire("RuleAction", "ruleAction")
+            .required(),
+        MemberSchema::new("Egress", &BOOLEAN_SHAPE).wire("Egress", "egress").required(),
+        MemberSchema::new("CidrBlock", &STRING_SHAPE).wire("CidrBlock", "cidrBlock"),
+        MemberSchema::new("Ipv6CidrBlock", &STRING_SHAPE).wire("Ipv6CidrBlock", "ipv6CidrBlock"),
+        MemberSchema::new("IcmpTypeCode", &ICMP_TYPE_CODE_SHAPE).wire("Icmp", "Icmp"),
+        MemberSchema::new("PortRange", &PORT_RANGE_SHAPE).wire("PortRange", "portRange"),
     ],
 };
 pub static REPLACE_ROUTE_REQUEST: StructSchema = StructSchema {
@@ -5082,6 +5405,16 @@ static ROUTE_TABLE_LIST_SHAPE: ShapeSchema = ShapeSchema {
         item_name: "item",
         flattened: false,
         size: Size { min: None, max: None },
+    }),
+};
+
+static RULE_ACTION_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RuleAction",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["allow", "deny"],
     }),
 };
 

@@ -10,7 +10,7 @@ use sagegate_store::{Read, Tx};
 use super::fault::dry_run;
 use super::kind::{self, Kind};
 use super::records::{self, ACCOUNTS, Account, Subnet, VPCS, Vpc};
-use super::{internet_gateway, needs, route_table, security_group, zones};
+use super::{internet_gateway, needs, network_acl, route_table, security_group, zones};
 
 /// The block of default VPCs and those of their subnets, one for each zone (Amazon VPC User Guide,
 /// "Default VPC components").
@@ -22,8 +22,8 @@ const DEFAULT_SUBNETS: [&str; 3] = ["172.31.0.0/20", "172.31.16.0/20", "172.31.3
 /// the account has had it before, even if it was deleted since. The ids follow from account and
 /// region.
 ///
-/// VPCs of data directories that are older than route tables get their main table here, as they
-/// would have got it when they were made.
+/// VPCs of data directories that are older than route tables or network ACLs get their main table and
+/// their default ACL here, as they would have got them when they were made.
 ///
 /// # Errors
 /// An internal [`Fault`] if the store cannot be read or written.
@@ -73,7 +73,8 @@ pub fn bootstrap(tx: &mut Tx, scope: &Scope) -> Result<(), Fault> {
     complete(tx)
 }
 
-/// Gives each VPC that has no main route table its own, and a default VPC the internet gateway too.
+/// Gives each VPC that has no main route table its own, and a default VPC the internet gateway too;
+/// and each that has no default network ACL its own, with all its subnets.
 fn complete(tx: &mut Tx) -> Result<(), Fault> {
     for ((account, region, _), vpc) in VPCS.scan(tx, &(), None, usize::MAX)? {
         let (Ok(account), Ok(region)) = (AccountId::parse(&account), Region::parse(&region)) else {
@@ -81,6 +82,9 @@ fn complete(tx: &mut Tx) -> Result<(), Fault> {
             continue;
         };
         let scope = Scope { account, region };
+        if network_acl::default_of(tx, &scope, &vpc.id)?.is_none() {
+            complete_acl(tx, &scope, &vpc)?;
+        }
         if route_table::main_of(tx, &scope, &vpc.id)?.is_some() {
             continue;
         }
@@ -92,6 +96,21 @@ fn complete(tx: &mut Tx) -> Result<(), Fault> {
             records::put(tx, &scope, &gateway)?;
         }
         records::put(tx, &scope, &table)?;
+    }
+    Ok(())
+}
+
+fn complete_acl(tx: &mut Tx, scope: &Scope, vpc: &Vpc) -> Result<(), Fault> {
+    let id = |prefix: &str, purpose: &str| {
+        kind::derived(prefix, scope, &format!("{purpose} default network ACL"))
+    };
+    let acl = network_acl::default_acl(&vpc.id, |prefix| id(prefix, &vpc.id));
+    records::put(tx, scope, &acl)?;
+    for subnet in records::all::<Subnet>(tx, scope)? {
+        if subnet.vpc == vpc.id {
+            let own = |prefix: &str| id(prefix, &subnet.id);
+            network_acl::welcome_subnet(tx, scope, &vpc.id, &subnet.id, own)?;
+        }
     }
     Ok(())
 }

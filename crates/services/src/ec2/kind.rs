@@ -17,10 +17,11 @@ pub(crate) enum Kind {
     EgressOnlyInternetGateway,
     ElasticIp,
     NatGateway,
+    NetworkAcl,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Vpc,
         Self::Subnet,
         Self::SecurityGroup,
@@ -32,6 +33,7 @@ impl Kind {
         Self::EgressOnlyInternetGateway,
         Self::ElasticIp,
         Self::NatGateway,
+        Self::NetworkAcl,
     ];
 
     /// What ids begin with, the dash included.
@@ -48,6 +50,7 @@ impl Kind {
             Self::EgressOnlyInternetGateway => "eigw-",
             Self::ElasticIp => "eipalloc-",
             Self::NatGateway => "nat-",
+            Self::NetworkAcl => "acl-",
         }
     }
 
@@ -65,6 +68,7 @@ impl Kind {
             Self::EgressOnlyInternetGateway => "egress-only-internet-gateway",
             Self::ElasticIp => "elastic-ip",
             Self::NatGateway => "natgateway",
+            Self::NetworkAcl => "network-acl",
         }
     }
 
@@ -113,6 +117,7 @@ impl Kind {
             Self::EgressOnlyInternetGateway => "InvalidEgressOnlyInternetGatewayId.Malformed",
             Self::ElasticIp => "InvalidAllocationID.Malformed",
             Self::NatGateway => "NatGatewayMalformed",
+            Self::NetworkAcl => "InvalidNetworkAclId.Malformed",
         };
         Fault::client(
             code,
@@ -157,6 +162,9 @@ impl Kind {
                 ("InvalidAllocationID.NotFound", format!("The allocation ID '{id}' does not exist"))
             }
             Self::NatGateway => ("NatGatewayNotFound", format!("NatGateway {id} was not found")),
+            Self::NetworkAcl => {
+                ("InvalidNetworkAclID.NotFound", format!("The networkAcl ID '{id}' does not exist"))
+            }
         };
         Fault::client(code, 400, text)
     }

@@ -1,10 +1,12 @@
-//! EC2: the VPC with its subnets, route tables, gateways, security groups, network interfaces and
+//! EC2: the VPC with its subnets, route tables, gateways, network ACLs, security groups, network interfaces and
 //! endpoints.
 //!
 //! What is stored lies in `records`; the rules of addresses and security groups are those of
 //! `sagegate_network`. Invariants: every VPC has its default security group and one main route
-//! table; a subnet is associated with one route table at most; an address of a subnet has one holder; an endpoint has one interface, one address and one loopback address for
-//! each of its subnets, and no two of them in one Availability Zone.
+//! table and one default network ACL; a subnet is associated with one route table at most and with
+//! exactly one network ACL; an address of a subnet has one holder; an endpoint has one interface, one
+//! address and one loopback address for each of its subnets, and no two of them in one Availability
+//! Zone.
 
 mod account;
 mod aws_prefix_lists;
@@ -17,6 +19,7 @@ mod internet_gateway;
 pub(crate) mod kind;
 mod nat_gateway;
 mod needs;
+pub(crate) mod network_acl;
 pub(crate) mod network_interface;
 mod permission;
 mod prefix_lists;
@@ -73,6 +76,13 @@ pub(crate) fn register(registry: &mut Registry) {
         .add::<nat_gateway::CreateNatGateway>()
         .add::<nat_gateway::DeleteNatGateway>()
         .add::<nat_gateway::DescribeNatGateways>()
+        .add::<network_acl::acls::CreateNetworkAcl>()
+        .add::<network_acl::acls::DeleteNetworkAcl>()
+        .add::<network_acl::acls::DescribeNetworkAcls>()
+        .add::<network_acl::associations::ReplaceNetworkAclAssociation>()
+        .add::<network_acl::entries::CreateNetworkAclEntry>()
+        .add::<network_acl::entries::DeleteNetworkAclEntry>()
+        .add::<network_acl::entries::ReplaceNetworkAclEntry>()
         .add::<network_interface::CreateNetworkInterface>()
         .add::<network_interface::DeleteNetworkInterface>()
         .add::<network_interface::DescribeNetworkInterfaces>()

@@ -6,7 +6,7 @@ use sagegate_store::Read;
 
 use super::kind::Kind;
 use super::records::{
-    self, ElasticIp, Endpoint, Interface, RouteTable, SecurityGroup, Subnet, Vpc,
+    self, ElasticIp, Endpoint, Interface, NetworkAcl, RouteTable, SecurityGroup, Subnet, Vpc,
 };
 use super::tags::{self, Tags};
 use super::zones;
@@ -86,6 +86,12 @@ fn stored_keys(
             let mut keys = own("ec2:RouteTableID");
             let table = records::get::<RouteTable>(state, scope, id)?;
             keys.extend(table.map(|table| vpc_key(&table.vpc)));
+            keys
+        }
+        Kind::NetworkAcl => {
+            let mut keys = own("ec2:NetworkAclID");
+            let acl = records::get::<NetworkAcl>(state, scope, id)?;
+            keys.extend(acl.map(|acl| vpc_key(&acl.vpc)));
             keys
         }
         Kind::InternetGateway => own("ec2:InternetGatewayID"),

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::{IpNet, Ipv4Net};
 use sagegate_gate::env::Time;
 use sagegate_gate::{Fault, Scope};
-use sagegate_network::security_group::Rule;
+use sagegate_network::security_group::{Protocol, Rule};
 use sagegate_store::{Read, Record, StoreError, Table, Tx};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,7 @@ pub(crate) const ELASTIC_IPS: Table<Key, ElasticIp> = Table::new("ec2.elastic-ip
 /// The public addresses that are given out, to the allocation that has each.
 pub(crate) const PUBLIC_ADDRESSES: Table<[u8; 4], String> = Table::new("ec2.public-address");
 pub(crate) const NAT_GATEWAYS: Table<Key, NatGateway> = Table::new("ec2.nat-gateway");
+pub(crate) const NETWORK_ACLS: Table<Key, NetworkAcl> = Table::new("ec2.network-acl");
 /// Account, region, subnet and address, to who holds it: an interface's id, or [`CLIENT`].
 pub(crate) const ADDRESSES: Table<(String, String, String, [u8; 4]), String> =
     Table::new("ec2.address");
@@ -338,6 +339,44 @@ pub(crate) struct NatPlace {
     pub(crate) public: Option<(Ipv4Addr, String)>,
 }
 
+/// A network ACL. The entries that deny what no other matches are not stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NetworkAcl {
+    pub(crate) id: String,
+    pub(crate) vpc: String,
+    /// Whether its VPC was made with it: then it stays as long as the VPC.
+    pub(crate) is_default: bool,
+    /// Those for what enters before those for what leaves, each in the order of their numbers.
+    pub(crate) entries: Vec<AclEntry>,
+    pub(crate) associations: Vec<AclAssociation>,
+    /// The key of its row in [`TOKENS`].
+    pub(crate) token: Option<String>,
+}
+
+/// An entry of a network ACL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AclEntry {
+    pub(crate) egress: bool,
+    /// 1 to 32766; one of each in a direction.
+    pub(crate) number: u16,
+    pub(crate) protocol: Protocol,
+    /// The first port, or the type of ICMP; -1 for all, and where the protocol has neither.
+    pub(crate) from: i32,
+    /// The last port, or the code of ICMP, likewise.
+    pub(crate) to: i32,
+    /// The other side's block.
+    pub(crate) block: IpNet,
+    pub(crate) allow: bool,
+}
+
+/// A subnet that a network ACL counts for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AclAssociation {
+    /// `aclassoc-…`.
+    pub(crate) id: String,
+    pub(crate) subnet: String,
+}
+
 /// A loopback address in use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Loopback {
@@ -398,6 +437,7 @@ resource! {
     EgressOnlyGateway EgressOnlyInternetGateway EGRESS_ONLY_GATEWAYS,
     ElasticIp ElasticIp ELASTIC_IPS,
     NatGateway NatGateway NAT_GATEWAYS,
+    NetworkAcl NetworkAcl NETWORK_ACLS,
 }
 
 fn key<'a>(scope: &'a Scope, id: &'a str) -> (&'a str, &'a str, &'a str) {

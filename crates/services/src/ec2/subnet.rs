@@ -21,7 +21,7 @@ use super::records::{self, ADDRESSES, CLIENT, Interface, Subnet, Vpc};
 use super::select::{self, Filters, flag};
 use super::tags::{self, Tags};
 use super::vpc::block_fault;
-use super::{needs, route_table, zones};
+use super::{needs, network_acl, route_table, zones};
 
 /// Subnets of a VPC (Amazon VPC User Guide, "Amazon VPC quotas").
 const MAX_SUBNETS: usize = 200;
@@ -247,6 +247,9 @@ impl Operation for CreateSubnet {
             client_address: None,
         };
         records::put(tx, scope, &subnet)?;
+        network_acl::welcome_subnet(tx, scope, &subnet.vpc, &subnet.id, |prefix| {
+            format!("{prefix}0{}", call.env.hex(16))
+        })?;
         tags::put(tx, scope, &subnet.id, &tags)?;
         Ok(CreateSubnetResult { subnet: Some(shape(scope, &subnet, 0, &tags)) })
     }
@@ -286,6 +289,7 @@ impl Operation for DeleteSubnet {
             free_address(tx, scope, &subnet.id, address);
         }
         route_table::forget_subnet(tx, scope, &subnet.id)?;
+        network_acl::forget_subnet(tx, scope, &subnet.id)?;
         records::delete::<Subnet>(tx, scope, &subnet.id)?;
         Ok(Unit)
     }

@@ -17,7 +17,7 @@ use super::kind::Kind;
 use super::needs;
 use super::records::{
     self, EgressOnlyGateway, ElasticIp, Endpoint, Interface, InternetGateway, NatGateway,
-    RouteTable, SecurityGroup, Subnet, Vpc,
+    NetworkAcl, RouteTable, SecurityGroup, Subnet, Vpc,
 };
 use super::select::{self, Filters};
 
@@ -151,6 +151,7 @@ fn exists(state: &dyn Read, scope: &Scope, kind: Kind, id: &str) -> Result<bool,
         }
         Kind::ElasticIp => records::get::<ElasticIp>(state, scope, id)?.is_some(),
         Kind::NatGateway => records::get::<NatGateway>(state, scope, id)?.is_some(),
+        Kind::NetworkAcl => records::get::<NetworkAcl>(state, scope, id)?.is_some(),
         Kind::SecurityGroupRule => records::all::<SecurityGroup>(state, scope)?
             .iter()
             .any(|group| group.rules.iter().any(|rule| rule.id == id)),

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 use sagegate_gate::Scope;
-use sagegate_network::security_group::Protocol;
 use sagegate_network::topology::{
     AclEntry, Address, Destination, Endpoint, EndpointKind, GroupRule, Interface, NatGateway,
     NetworkAcl, PrefixList, Role, Route, RouteTable, SecurityGroup, Subnet, Target, Topology, Vpc,
@@ -17,7 +16,7 @@ use super::records::{
     RouteDestination, RouteTarget,
 };
 use super::route_table::{self, Way};
-use super::{aws_prefix_lists, elastic_ip, endpoint, kind};
+use super::{aws_prefix_lists, elastic_ip, endpoint};
 
 /// Everything of an account's networks in a region that decides whether a packet arrives, as it is
 /// now. NAT gateways that failed or were deleted are left out; what leads to them leads nowhere.
@@ -28,14 +27,13 @@ pub fn topology(state: &dyn Read, scope: &Scope) -> Result<Topology, StoreError>
     let vpcs = records::all::<records::Vpc>(state, scope)?;
     let tables = records::all::<records::RouteTable>(state, scope)?;
     let endpoints = records::all::<records::Endpoint>(state, scope)?;
-    let acls: BTreeMap<String, (String, NetworkAcl)> =
-        vpcs.iter().map(|vpc| (vpc.id.clone(), default_acl(scope, &vpc.id))).collect();
+    let acls = records::all::<records::NetworkAcl>(state, scope)?;
     Ok(Topology {
         vpcs: vpc_map(state, scope, &vpcs)?,
         subnets: subnets(state, scope, &tables, &acls)?,
         interfaces: interfaces(state, scope)?,
         security_groups: security_groups(state, scope)?,
-        network_acls: acls.into_values().collect(),
+        network_acls: acls.iter().map(|acl| (acl.id.clone(), network_acl(acl))).collect(),
         route_tables: vpcs
             .iter()
             .flat_map(|vpc| {
@@ -76,29 +74,27 @@ fn vpc_map(
     Ok(vpcs.iter().map(one).collect())
 }
 
-/// Every subnet has the network ACL that its VPC began with: it lets everything through.
-fn default_acl(scope: &Scope, vpc: &str) -> (String, NetworkAcl) {
-    let everything = AclEntry {
-        number: 100,
-        protocol: Protocol::All,
-        from: -1,
-        to: -1,
-        block: IpNet::V4(Ipv4Net::default()),
-        allow: true,
+fn network_acl(acl: &records::NetworkAcl) -> NetworkAcl {
+    let side = |egress: bool| {
+        let own = acl.entries.iter().filter(move |entry| entry.egress == egress);
+        let entries = own.map(|entry| AclEntry {
+            number: entry.number,
+            protocol: entry.protocol,
+            from: entry.from,
+            to: entry.to,
+            block: entry.block,
+            allow: entry.allow,
+        });
+        entries.collect()
     };
-    let acl = NetworkAcl {
-        vpc: vpc.to_owned(),
-        ingress: vec![everything.clone()],
-        egress: vec![everything],
-    };
-    (kind::derived("acl-", scope, &format!("{vpc} default network ACL")), acl)
+    NetworkAcl { vpc: acl.vpc.clone(), ingress: side(false), egress: side(true) }
 }
 
 fn subnets(
     state: &dyn Read,
     scope: &Scope,
     tables: &[records::RouteTable],
-    acls: &BTreeMap<String, (String, NetworkAcl)>,
+    acls: &[records::NetworkAcl],
 ) -> Result<BTreeMap<String, Subnet>, StoreError> {
     let mut subnets = BTreeMap::new();
     for subnet in records::all::<records::Subnet>(state, scope)? {
@@ -107,13 +103,13 @@ fn subnets(
         });
         let main =
             || tables.iter().find(|table| table.vpc == subnet.vpc && route_table::is_main(table));
-        let acl = acls.get(&subnet.vpc).map(|(id, _)| id.clone());
+        let acl = acls.iter().find(|acl| acl.associations.iter().any(|it| it.subnet == subnet.id));
         subnets.insert(
             subnet.id.clone(),
             Subnet {
                 // A name that is nothing's leads nowhere and lets nothing through.
                 route_table: own.or_else(main).map(|table| table.id.clone()).unwrap_or_default(),
-                network_acl: acl.unwrap_or_default(),
+                network_acl: acl.map(|acl| acl.id.clone()).unwrap_or_default(),
                 blocks: vec![IpNet::V4(subnet.cidr)],
                 vpc: subnet.vpc,
                 zone: subnet.zone,

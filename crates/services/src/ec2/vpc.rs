@@ -13,12 +13,12 @@ use sagegate_store::{Read, Tx};
 use super::fault::{bad, dry_run, in_use, invalid_value, missing, refuse};
 use super::kind::Kind;
 use super::records::{
-    self, EgressOnlyGateway, Endpoint, Interface, InternetGateway, RouteTable, SecurityGroup,
-    Subnet, Vpc,
+    self, EgressOnlyGateway, Endpoint, Interface, InternetGateway, NetworkAcl, RouteTable,
+    SecurityGroup, Subnet, Vpc,
 };
 use super::select::{self, Filters, flag};
 use super::tags::{self, Tags};
-use super::{needs, route_table, security_group};
+use super::{needs, network_acl, route_table, security_group};
 
 /// VPCs in a region (Amazon VPC User Guide, "Amazon VPC quotas").
 pub(crate) const MAX_VPCS: usize = 5;
@@ -117,16 +117,16 @@ impl Operation for CreateVpc {
         };
         records::put(tx, call.scope, &vpc)?;
         records::put(tx, call.scope, &group)?;
-        let table =
-            route_table::main_table(&vpc.id, |prefix| format!("{prefix}0{}", call.env.hex(16)));
-        records::put(tx, call.scope, &table)?;
+        let id = |prefix: &str| format!("{prefix}0{}", call.env.hex(16));
+        records::put(tx, call.scope, &route_table::main_table(&vpc.id, id))?;
+        records::put(tx, call.scope, &network_acl::default_acl(&vpc.id, id))?;
         tags::put(tx, call.scope, &vpc.id, &tags)?;
         Ok(CreateVpcResult { vpc: Some(shape(call.scope, &vpc, &tags)) })
     }
 }
 
-/// DeleteVpc. The default security group and the main route table go with it; everything else must
-/// be gone before.
+/// DeleteVpc. The default security group, the main route table and the default network ACL go with
+/// it; everything else must be gone before.
 pub(crate) struct DeleteVpc;
 
 impl Operation for DeleteVpc {
@@ -153,6 +153,7 @@ impl Operation for DeleteVpc {
             .into_iter()
             .filter(|table| table.vpc == vpc.id)
             .collect();
+        let acls = network_acl::of_vpc(tx, scope, &vpc.id)?;
         let used = records::all::<Subnet>(tx, scope)?.iter().any(|subnet| subnet.vpc == vpc.id)
             || records::all::<Endpoint>(tx, scope)?.iter().any(|endpoint| endpoint.vpc == vpc.id)
             || records::all::<Interface>(tx, scope)?.iter().any(|other| other.vpc == vpc.id)
@@ -163,6 +164,7 @@ impl Operation for DeleteVpc {
                 .iter()
                 .any(|gateway| gateway.vpc == vpc.id)
             || tables.iter().any(|table| !route_table::is_main(table))
+            || acls.iter().any(|acl| !acl.is_default)
             || groups.iter().any(|group| group.name != "default");
         if used {
             return Err(in_use("vpc", &vpc.id));
@@ -172,6 +174,9 @@ impl Operation for DeleteVpc {
         }
         for table in tables {
             records::delete::<RouteTable>(tx, scope, &table.id)?;
+        }
+        for acl in acls {
+            records::delete::<NetworkAcl>(tx, scope, &acl.id)?;
         }
         records::delete::<Vpc>(tx, scope, &vpc.id)?;
         Ok(Unit)

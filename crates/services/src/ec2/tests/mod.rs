@@ -1,11 +1,13 @@
 //! Calls through a whole gate.
 
+mod acls;
 mod endpoint_policies;
 mod endpoints;
 mod gateway_endpoints;
 mod groups;
 mod laws;
 mod matrix;
+mod matrix_acls;
 mod matrix_routes;
 mod nat;
 mod permissions;
