@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use crate::tools::{CHROMEDRIVER, CHROMIUM, NFT, SSH, apps, program, python, run};
+use crate::tools::{CHROMEDRIVER, CHROMIUM, CURL, DIG, NFT, PING, SSH, apps, program, python, run};
 use crate::{dependencies, fuzz, generate, managed_policies, tidy};
 
 /// What to run, and for how long.
@@ -88,6 +88,11 @@ fn end_to_end(root: &Path, _: &Arguments) -> anyhow::Result<()> {
     let browser = program(CHROMIUM)?;
     let driver = program(CHROMEDRIVER)?;
     program(SSH)?;
+    if cfg!(target_os = "linux") {
+        for needed in [NFT, DIG, CURL, PING] {
+            program(needed)?;
+        }
+    }
     run(cargo(root).args(["build", "--release", "--bin", "sagegate"]))?;
     // Stands in for the Session Manager plugin, which no package brings.
     run(cargo(root).args(["build", "--release", "-p", "sagegate-dial", "--bin", PLUGIN]))?;

@@ -80,6 +80,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "sagegate-server",
         &[
             "sagegate-console",
+            "sagegate-fabric",
             "sagegate-gate",
             "sagegate-network",
             "sagegate-services",

@@ -54,6 +54,15 @@ pub(crate) const SSH: Program =
 /// `nft`, by which the fabric filters packets; there is none but Linux's.
 pub(crate) const NFT: Program =
     Program { names: &["nft"], debian: &["nftables", "iproute2"], homebrew: &[] };
+/// What asks a resolver.
+pub(crate) const DIG: Program =
+    Program { names: &["dig"], debian: &["dnsutils"], homebrew: &["bind"] };
+/// What speaks HTTPS from a subnet.
+pub(crate) const CURL: Program =
+    Program { names: &["curl"], debian: &["curl"], homebrew: &["curl"] };
+/// What sends ICMP from a subnet.
+pub(crate) const PING: Program =
+    Program { names: &["ping"], debian: &["iputils-ping"], homebrew: &[] };
 /// What answers a constant as fast as this machine can.
 pub(crate) const NGINX: Program =
     Program { names: &["nginx"], debian: &["nginx-light"], homebrew: &["nginx"] };

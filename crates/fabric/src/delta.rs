@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::nft;
+use crate::order::At;
 use crate::state::{Gateway, Hop, PeeringLink, Port, Router, State};
 
 /// The steps, in the order of the fields: what goes makes room for what comes.
@@ -104,6 +105,14 @@ impl Delta {
             }
         }
         delta
+    }
+
+    /// The namespaces that go, those that are made anew among them.
+    pub fn gone(&self) -> impl Iterator<Item = At> {
+        let routers = self.routers_gone.iter().map(|id| At::Router(id.clone()));
+        let ports = self.ports_gone.iter().map(|id| At::Port(id.clone()));
+        let gateways = self.gateways_gone.iter().map(|id| At::Gateway(id.clone()));
+        routers.chain(ports).chain(gateways)
     }
 
     /// Whether there is nothing to do.

@@ -1,4 +1,4 @@
-//! Messages between the server and the keeper: a length, JSON, and descriptors beside them.
+//! Messages over a Unix socket, between the server and the keeper for one: a length, JSON, and descriptors beside them.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
@@ -21,7 +21,7 @@ const DESCRIPTORS: usize = 4;
 ///
 /// # Errors
 /// Of the socket, or of what cannot be written as JSON.
-pub(crate) fn write(
+pub fn write(
     stream: &UnixStream,
     message: &impl Serialize,
     descriptors: &[BorrowedFd<'_>],
@@ -46,9 +46,7 @@ pub(crate) fn write(
 ///
 /// # Errors
 /// Of the socket, or of a message that is too long or cannot be read.
-pub(crate) fn read<T: DeserializeOwned>(
-    stream: &UnixStream,
-) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+pub fn read<T: DeserializeOwned>(stream: &UnixStream) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
     let mut length = [0; 4];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut beside = RecvAncillaryBuffer::new(&mut space);

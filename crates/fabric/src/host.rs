@@ -89,7 +89,8 @@ impl Fabric {
     }
 
     /// Brings the kernel to what the networks are now, with somebody behind each of the `plugged`
-    /// network interfaces. Blocks until all of it is in force.
+    /// network interfaces. Blocks until all of it is in force. Gives the namespaces that are gone or
+    /// were made anew: sockets that were opened in them hear nothing any more.
     ///
     /// # Errors
     /// If the kernel refuses. What it has then is not what it should have: every interface is
@@ -98,23 +99,26 @@ impl Fabric {
         &self,
         topology: &Topology,
         plugged: &BTreeSet<String>,
-    ) -> Result<(), FabricError> {
+    ) -> Result<BTreeSet<At>, FabricError> {
         let mut keeper = self.keeper();
+        let mut gone = BTreeSet::new();
         if keeper.torn {
             let delta = Delta::between(&keeper.state, &State::default());
+            gone.extend(delta.gone());
             keeper.order(&Order::Change(Box::new(delta)))?;
             keeper.state = State::default();
             keeper.torn = false;
         }
         let state = compile(topology, plugged, &mut keeper.numbers);
         let delta = Delta::between(&keeper.state, &state);
+        gone.extend(delta.gone());
         if !delta.is_empty() {
             keeper.torn = true;
             keeper.order(&Order::Change(Box::new(delta)))?;
             keeper.torn = false;
         }
         keeper.state = state;
-        Ok(())
+        Ok(gone)
     }
 
     /// Opens a socket in a namespace: TCP sockets listen.

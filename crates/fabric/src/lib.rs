@@ -11,9 +11,11 @@
 pub mod compile;
 pub mod delta;
 #[cfg(target_os = "linux")]
-mod frame;
+pub mod frame;
 #[cfg(target_os = "linux")]
 mod host;
+#[cfg(target_os = "linux")]
+pub mod join;
 #[cfg(target_os = "linux")]
 pub mod keeper;
 pub mod nft;

@@ -149,6 +149,28 @@ fn security_groups_decide_who_reaches_whom() {
 }
 
 #[test]
+fn a_vpc_that_everybody_left_can_be_entered_again_at_once() {
+    let mut networks = Networks::default();
+    networks.vpc("vpc-a", "10.0.0.0/16");
+    networks.subnet("subnet-1", "vpc-a", "10.0.1.0/24");
+    networks.open_group("sg-open", "vpc-a");
+    networks.host("eni-a", "subnet-1", "10.0.1.10", &["sg-open"]);
+    networks.host("eni-b", "subnet-1", "10.0.1.20", &["sg-open"]);
+    let Some(kernel) = Kernel::start(networks) else { return };
+    let topology = &kernel.networks.topology;
+    for _ in 0..20 {
+        let gone = kernel.fabric.apply(topology, &BTreeSet::new()).unwrap();
+        let all = ["eni-a", "eni-b"].map(|id| At::Port(id.to_owned()));
+        let all: BTreeSet<At> = all.into_iter().chain([At::Router("vpc-a".to_owned())]).collect();
+        assert_eq!(gone, all);
+        let gone = kernel.fabric.apply(topology, &kernel.networks.hosts).unwrap();
+        assert_eq!(gone, BTreeSet::new());
+        let b = kernel.listen(At::Port("eni-b".to_owned()), "0.0.0.0:443");
+        kernel.reaches("eni-a", "10.0.1.20:443", &b, "10.0.1.10");
+    }
+}
+
+#[test]
 fn network_acls_are_asked_between_subnets_and_for_answers() {
     let mut networks = Networks::default();
     networks.vpc("vpc-a", "10.0.0.0/16");

@@ -15,6 +15,8 @@ mod channel;
 mod client;
 mod commands;
 mod engines;
+#[cfg(target_os = "linux")]
+mod exec;
 mod node;
 mod operator;
 mod profile;
@@ -55,6 +57,10 @@ enum Command {
     /// Tell whether a packet or a call gets from here to there, by which way, and if not, what stops
     /// it. Exits with 0 if it does, 1 if it does not, 2 if the question cannot be answered.
     Reach(commands::reach::Arguments),
+    /// Run a command inside a subnet of the VPC: its names, routes and rules, and its addresses.
+    Exec(commands::exec::Arguments),
+    /// Print the certificate by which clients inside of subnets trust the server.
+    Ca(commands::ca::Arguments),
     /// Connect to a space, for ssh: ProxyCommand sagegate connect SPACE-ARN.
     Connect(commands::connect::Arguments),
     /// Print entries of ~/.ssh/config for the spaces with remote access.
@@ -68,16 +74,29 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // Not a command for people: stages of a space, each a start of this executable of its own, before
-    // anything else has been set up.
+    // Not commands for people: stages of a space, and the keeper of the networks in the kernel, each a
+    // start of this executable of its own, before anything else has been set up.
     let mut words = std::env::args().skip(1);
     if words.next().as_deref() == Some(sagegate_agent::COMMAND) {
         return sagegate_agent::main(&words.collect::<Vec<_>>());
+    }
+    #[cfg(target_os = "linux")]
+    if std::env::args().nth(1).as_deref() == Some(node::KEEPER) {
+        return match sagegate_fabric::keeper::run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("sagegate {}: {error}", node::KEEPER);
+                ExitCode::FAILURE
+            }
+        };
     }
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Policy(arguments) => commands::policy::run(&arguments),
         Command::Operations(arguments) => commands::operations::run(&arguments),
+        // Before there is a second thread: namespaces are joined by one.
+        Command::Exec(arguments) => commands::exec::run(arguments),
+        Command::Ca(arguments) => commands::ca::run(&arguments),
         Command::Serve(arguments) => commands::block_on(commands::serve::run(arguments)),
         Command::Demo(arguments) => commands::block_on(commands::demo::run(arguments)),
         Command::Env(arguments) => commands::block_on(commands::env::run(arguments)),

@@ -21,6 +21,10 @@ pub(crate) const DEFAULT_ACCOUNT: &str = "123456789012";
 /// The region of an installation that names none.
 pub(crate) const DEFAULT_REGION: &str = "us-west-2";
 
+/// The argument with which this program is the keeper of the networks in the kernel.
+#[cfg(target_os = "linux")]
+pub(crate) const KEEPER: &str = "fabric-keeper";
+
 /// How an installation is opened.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {

@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use sagegate_gate::{HttpRequest, Unsigned};
-use sagegate_network::Arrival;
+use sagegate_network::{Arrival, EndpointArrival};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
@@ -46,6 +46,8 @@ pub(crate) struct Ends {
     pub(crate) peer: IpAddr,
     /// The address that it dialled.
     pub(crate) local: SocketAddr,
+    /// Whether what is between them is TLS, ended by this server.
+    pub(crate) secure: bool,
 }
 
 /// The way in was closed: the connection ends without an answer.
@@ -203,6 +205,10 @@ struct Refused {
 fn arrival(way: &Way, peer: IpAddr) -> (Arrival, bool) {
     match &way.via {
         Via::Endpoint(endpoint) => (Arrival::Endpoint(endpoint.clone()), false),
+        Via::Interface(endpoint) => {
+            let endpoint = EndpointArrival { vpc_source_ip: peer, ..endpoint.clone() };
+            (Arrival::Endpoint(endpoint), false)
+        }
         Via::Public => (Arrival::Public { source_ip: peer }, false),
         Via::Door => (Arrival::Public { source_ip: peer }, true),
     }
@@ -270,8 +276,7 @@ async fn take(
         body,
         arrival,
         local: ends.local,
-        // There is no TLS: whoever wants it puts it in front, on the same machine.
-        secure: false,
+        secure: ends.secure,
         request_id,
     };
     match to {

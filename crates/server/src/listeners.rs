@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
+use crate::authority::Authority;
 use crate::connection::{self, BODY_UNIT, Ends};
 use crate::exchange::Handler;
 use crate::limits::Limits;
@@ -34,8 +37,12 @@ pub enum Via {
     Public,
     /// The public address of Studio domains: the Studio door alone.
     Door,
-    /// An interface endpoint.
+    /// An address of this machine that stands for an interface endpoint, dialled by the one client
+    /// that the arrival names.
     Endpoint(EndpointArrival),
+    /// The network interface of an interface endpoint in the kernel's VPC: the client is the
+    /// connection's peer, whatever the arrival here says.
+    Interface(EndpointArrival),
 }
 
 /// An address that should be listened on, beside the public one.
@@ -125,7 +132,11 @@ impl Way {
 
     /// Whether a request for this host was meant for something else.
     pub(crate) fn is_misdirected(&self, host: &str) -> bool {
-        matches!(self.via, Via::Endpoint(_)) && is_misdirected(host, &self.names)
+        let named = match self.via {
+            Via::Endpoint(_) | Via::Interface(_) => true,
+            Via::Public | Via::Door => !self.names.is_empty(),
+        };
+        named && is_misdirected(host, &self.names)
     }
 }
 
@@ -265,20 +276,87 @@ impl Server {
         ended
     }
 
+    /// Serves TLS on a socket that listens already, in whichever network it is.
+    ///
+    /// # Errors
+    /// Of the socket, or of the TLS library.
+    pub fn adopt(
+        &self,
+        socket: OwnedFd,
+        authority: &Arc<Authority>,
+        via: Via,
+        names: Vec<String>,
+    ) -> io::Result<Adopted> {
+        let socket = std::net::TcpListener::from(socket);
+        socket.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(socket)?;
+        let way = watch::Sender::new(Arc::new(Way { via, denied: None, names, gone: false }));
+        let seen = way.subscribe();
+        let config = authority.config(move || seen.borrow().names.clone());
+        let tls = TlsAcceptor::from(config.map_err(io::Error::other)?);
+        let accept = accept(listener, Arc::clone(&self.shared), way.subscribe(), Some(tls));
+        Ok(Adopted(Some(Listener { way, task: tokio::spawn(accept) })))
+    }
+
     fn open(&self, listener: TcpListener, way: Arc<Way>) -> Listener {
         let way = watch::Sender::new(way);
-        let accept = accept(listener, Arc::clone(&self.shared), way.subscribe());
+        let accept = accept(listener, Arc::clone(&self.shared), way.subscribe(), None);
         Listener { way, task: tokio::spawn(accept) }
     }
 }
 
-/// Tells the connections that their way is closed, and gives the address back.
-async fn close(listener: Listener) {
+/// A socket that [`Server::adopt`] serves, until this is closed or dropped, or the server stops.
+pub struct Adopted(Option<Listener>);
+
+impl std::fmt::Debug for Adopted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let via = self.0.as_ref().map(|listener| listener.way.borrow().via.clone());
+        f.debug_tuple("Adopted").field(&via).finish()
+    }
+}
+
+impl Adopted {
+    /// What arrivals mean from the next connection and the next request on.
+    pub fn tell(&self, via: Via, names: Vec<String>) {
+        let way = Way { via, denied: None, names, gone: false };
+        let Some(listener) = &self.0 else { return };
+        listener.way.send_if_modified(|now| {
+            let changed = **now != way;
+            if changed {
+                *now = Arc::new(way);
+            }
+            changed
+        });
+    }
+
+    /// Closes it. Requests in flight are answered.
+    pub async fn close(mut self) {
+        if let Some(listener) = self.0.take() {
+            close(listener).await;
+        }
+    }
+}
+
+impl Drop for Adopted {
+    fn drop(&mut self) {
+        if let Some(listener) = &self.0 {
+            shut(listener);
+        }
+    }
+}
+
+/// Tells the connections that their way is closed, and accepts no more.
+fn shut(listener: &Listener) {
     listener.way.send_modify(|way| {
         let (via, denied, names) = (way.via.clone(), way.denied.clone(), way.names.clone());
         *way = Arc::new(Way { via, denied, names, gone: true });
     });
     listener.task.abort();
+}
+
+/// As [`shut`], and gives the address back.
+async fn close(listener: Listener) {
+    shut(&listener);
     // The socket is closed when the task is gone.
     let _ = listener.task.await;
 }
@@ -314,16 +392,27 @@ pub fn has_loopback_range() -> bool {
     std::net::TcpListener::bind(address).is_ok()
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, way: watch::Receiver<Arc<Way>>) {
+async fn accept(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    way: watch::Receiver<Arc<Way>>,
+    tls: Option<TlsAcceptor>,
+) {
+    let mut stop = shared.stop.subscribe();
     // One of all addresses also gets what was meant for addresses of endpoints and doors.
     let wildcard = listener.local_addr().map_or(true, |local| local.ip().is_unspecified());
     loop {
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
             Ok((stream, _)) if wildcard && is_unlisted_endpoint(&stream, &way.borrow().via) => {
                 // Dropped, and so closed, before a byte of it is read.
                 drop(stream);
             }
-            Ok((stream, peer)) => admit(stream, peer, &shared, &way),
+            Ok((stream, peer)) => admit(stream, peer, &shared, &way, tls.as_ref()),
             Err(error) if is_of_the_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections");
@@ -339,6 +428,7 @@ fn admit(
     peer: SocketAddr,
     shared: &Arc<Shared>,
     way: &watch::Receiver<Arc<Way>>,
+    tls: Option<&TlsAcceptor>,
 ) {
     if !way.borrow().is_open() {
         // Dropped, and so closed, before a byte of it is read.
@@ -348,12 +438,15 @@ fn admit(
         Ok(permit) => Some(permit),
         // There will be room for it.
         Err(_) if shared.waiting.evict() => None,
+        // Who expects TLS could not read why.
+        Err(_) if tls.is_some() => return,
         Err(_) => return refuse(stream, peer, shared, way),
     };
     let Ok(local) = stream.local_addr() else { return };
     let ends = Ends {
         peer: peer.ip().to_canonical(),
         local: SocketAddr::new(local.ip().to_canonical(), local.port()),
+        secure: tls.is_some(),
     };
     // Without it answers would wait for acknowledgements; if it cannot be set, they do.
     let _ = stream.set_nodelay(true);
@@ -361,6 +454,7 @@ fn admit(
     let way = way.clone();
     // Before the next connection can ask for room.
     let seat = permit.is_some().then(|| Seat::new(&shared.waiting));
+    let tls = tls.cloned();
     tokio::spawn(async move {
         let permit = match permit {
             Some(permit) => permit,
@@ -368,13 +462,28 @@ fn admit(
                 let room = Arc::clone(&shared.connections).acquire_owned();
                 match timeout(ROOM, room).await {
                     Ok(Ok(permit)) => permit,
+                    _ if tls.is_some() => return,
                     _ => return refuse(stream, peer, &shared, &way),
                 }
             }
         };
         let mut abort = shared.abort.subscribe();
         let seat = seat.unwrap_or_else(|| Seat::new(&shared.waiting));
-        let serve = connection::serve(stream, ends, Arc::clone(&shared), way, seat);
+        let serve = async {
+            let Some(tls) = tls else {
+                return connection::serve(stream, ends, Arc::clone(&shared), way, seat).await;
+            };
+            // A handshake has the time that a request's head has, and waits as a connection does.
+            // Why one failed, its client knows.
+            let shaken = tokio::select! {
+                biased;
+                _ = seat.evicted() => return,
+                shaken = timeout(shared.limits.head_time, tls.accept(stream)) => shaken,
+            };
+            if let Ok(Ok(stream)) = shaken {
+                connection::serve(stream, ends, Arc::clone(&shared), way, seat).await;
+            }
+        };
         tokio::select! {
             () = serve => {}
             _ = abort.wait_for(|abort| *abort) => {}

@@ -91,17 +91,38 @@ impl OperatorSocket {
         operator: Arc<dyn Operator>,
         limits: &Limits,
     ) -> Result<Self, SocketError> {
-        let path = directory.join(SOCKET_NAME);
+        let limits = limits.clone();
+        let serve = move |stream| {
+            let (operator, builder) = (Arc::clone(&operator), builder(&limits));
+            tokio::spawn(async move {
+                let service = service_fn(|request| answer(&*operator, request));
+                // A command that went away needs no answer.
+                let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+            });
+        };
+        Self::accept(directory, SOCKET_NAME, serve).await
+    }
+
+    /// Makes a socket of another name, as private as the operator's, and hands over its connections.
+    ///
+    /// # Errors
+    /// As [`OperatorSocket::open`].
+    pub async fn accept(
+        directory: &Path,
+        name: &str,
+        serve: impl Fn(UnixStream) + Send + 'static,
+    ) -> Result<Self, SocketError> {
+        let path = directory.join(name);
         let failed = |error| SocketError::Io { path: path.clone(), error };
         let reach = Reach::of(directory).map_err(failed)?;
-        match UnixStream::connect(reach.path(SOCKET_NAME)).await {
+        match UnixStream::connect(reach.path(name)).await {
             Ok(_) => return Err(SocketError::InUse(path)),
             Err(error) if is_nobody_there(&error) => {}
             Err(error) => return Err(failed(error)),
         }
         // Made under another name, so that it never has its own with a wider mode; the rename takes
         // the place of a stale one.
-        let fresh = reach.path(&format!("{SOCKET_NAME}.new"));
+        let fresh = reach.path(&format!("{name}.new"));
         match fs::remove_file(&fresh) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
@@ -109,8 +130,8 @@ impl OperatorSocket {
         let listener = UnixListener::bind(&fresh).map_err(failed)?;
         fs::set_permissions(&fresh, fs::Permissions::from_mode(0o600)).map_err(failed)?;
         let metadata = fs::symlink_metadata(&fresh).map_err(failed)?;
-        fs::rename(&fresh, reach.path(SOCKET_NAME)).map_err(failed)?;
-        let serve = serve(listener, metadata.uid(), operator, limits.clone());
+        fs::rename(&fresh, reach.path(name)).map_err(failed)?;
+        let serve = accept(listener, metadata.uid(), serve);
         Ok(Self { path, inode: metadata.ino(), task: tokio::spawn(serve) })
     }
 
@@ -159,7 +180,7 @@ fn is_nobody_there(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
-async fn serve(listener: UnixListener, owner: u32, operator: Arc<dyn Operator>, limits: Limits) {
+async fn accept(listener: UnixListener, owner: u32, serve: impl Fn(UnixStream)) {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -174,14 +195,22 @@ async fn serve(listener: UnixListener, owner: u32, operator: Arc<dyn Operator>, 
         if !stream.peer_cred().is_ok_and(|peer| is_ours(peer.uid())) {
             continue;
         }
-        let operator = Arc::clone(&operator);
-        let builder = builder(&limits);
-        tokio::spawn(async move {
-            let service = service_fn(|request| answer(&*operator, request));
-            // A command that went away needs no answer.
-            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-        });
+        serve(stream);
     }
+}
+
+/// Connects to a private socket of the server that holds `directory`, without a runtime.
+///
+/// # Errors
+/// [`CallError::NotRunning`] and [`CallError::Broken`].
+pub fn connect(directory: &Path, name: &str) -> Result<std::os::unix::net::UnixStream, CallError> {
+    let path = directory.join(name);
+    let reach = Reach::of(directory);
+    let stream = reach.and_then(|reach| std::os::unix::net::UnixStream::connect(reach.path(name)));
+    stream.map_err(|error| match is_nobody_there(&error) {
+        true => CallError::NotRunning(directory.to_owned()),
+        false => CallError::Broken { path, error: error.to_string() },
+    })
 }
 
 async fn answer(operator: &dyn Operator, request: Request<Incoming>) -> Infallibly {

@@ -23,6 +23,7 @@ use crate::order::{Answer, At, Order, Protocol};
 use crate::state::{Gateway, Hop, PeeringLink, Port, PortKind};
 
 use netlink::{End, LO, MAIN, Way};
+pub(crate) use space::unshare;
 use space::{Space, enter, nft, node_v4, node_v6, setting};
 
 /// The link's index in a namespace that has one link.
@@ -200,7 +201,7 @@ impl Keeper {
             None
         } else {
             let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
-            context("a user namespace", space::unshare(UnshareFlags::NEWUSER))?;
+            context("a user namespace", unshare(UnshareFlags::NEWUSER))?;
             std::fs::write("/proc/self/setgroups", "deny")?;
             std::fs::write("/proc/self/uid_map", format!("0 {} 1", uid.as_raw()))?;
             std::fs::write("/proc/self/gid_map", format!("0 {} 1", gid.as_raw()))?;
@@ -298,8 +299,13 @@ impl Keeper {
             }
         }
         for vpc in delta.routers_gone {
-            // With its last descriptor the namespace goes, and all links to it.
-            self.routers.remove(&vpc);
+            // With its last descriptor the namespace goes, and all links to it, but in the kernel's own
+            // time: those to the internet have names and indexes that the router's successor has too.
+            if let Some(router) = self.routers.remove(&vpc) {
+                for far in [2 * router.number + FIRST, 2 * router.number + FIRST + 1] {
+                    context(&vpc, self.internet.netlink.remove(far))?;
+                }
+            }
         }
         for (vpc, number) in delta.routers {
             context(&vpc, self.add_router(&vpc, number))?;
@@ -398,7 +404,9 @@ impl Keeper {
 
     fn plug(&mut self, port: &Port) -> io::Result<Leaf> {
         let settings: &[(&str, &str)] = match port.kind {
-            PortKind::Host => &[],
+            // Without a right to raw sockets, anybody in it may ping (icmp(7)).
+            PortKind::Host if self.user.is_none() => &[("ipv4/ping_group_range", "0 2147483647")],
+            PortKind::Host => &[("ipv4/ping_group_range", "0 0")],
             PortKind::Endpoint => &[("ipv4/icmp_echo_ignore_all", "1")],
             PortKind::Nat(_) => &[
                 ("ipv4/ip_forward", "1"),

@@ -1,9 +1,11 @@
 //! The commands, one module each.
 
+pub(crate) mod ca;
 pub(crate) mod connect;
 pub(crate) mod demo;
 pub(crate) mod endpoints;
 pub(crate) mod env;
+pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod operations;
 pub(crate) mod policy;

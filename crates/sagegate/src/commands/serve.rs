@@ -118,6 +118,8 @@ pub(crate) struct Running {
     test_reset: bool,
     credentials: Option<PathBuf>,
     spaces: Arc<Spaces>,
+    #[cfg(target_os = "linux")]
+    exec: OperatorSocket,
 }
 
 /// A connection is a descriptor, and shells start programs with few of them. Raised as far as it goes
@@ -184,11 +186,26 @@ impl Running {
         reactions.push(Arc::new(NatGateways));
         reactions.push(channel::reaction(&channels));
         reactions.push(spaces.reaction());
+        #[cfg(target_os = "linux")]
+        let inside = {
+            let keeper = std::env::current_exe().context("this executable's own path")?;
+            let inside = sagegate_server::Inside::new(
+                Arc::clone(&server),
+                node.scope.clone(),
+                node.directory.clone(),
+                (keeper, crate::node::KEEPER),
+            );
+            let inside = Arc::new(inside);
+            reactions.push(inside.reaction());
+            inside
+        };
         gate.follow(reactions);
         gate.catch_up().await;
         let socket =
             OperatorSocket::open(&node.directory, Arc::new(Commands(Arc::clone(&node))), &limits)
                 .await?;
+        #[cfg(target_os = "linux")]
+        let exec = crate::exec::open(&node, inside).await?;
         let credentials = node.write_root_credentials()?;
         server.serve(listener).await;
         spaces.keep();
@@ -204,6 +221,8 @@ impl Running {
             test_reset,
             credentials,
             spaces,
+            #[cfg(target_os = "linux")]
+            exec,
         })
     }
 
@@ -267,6 +286,8 @@ impl Running {
             channels.idle().await;
         }
         drop(self.socket);
+        #[cfg(target_os = "linux")]
+        drop(self.exec);
         self.spaces.leave(self.fleeting).await;
         tend_once(&self.node.gate).await;
         if self.memory

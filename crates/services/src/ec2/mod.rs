@@ -10,6 +10,7 @@
 
 mod account;
 mod aws_prefix_lists;
+mod command;
 mod egress_only_gateway;
 mod elastic_ip;
 pub mod endpoint;
@@ -43,6 +44,9 @@ use sagegate_gate::{Fault, Scope};
 use sagegate_store::{Read, StoreError};
 
 pub use account::bootstrap;
+pub use command::{
+    CommandInterface, NETWORK_TABLES, make_for_command, of_commands, remove_of_command,
+};
 pub use endpoint::{EndpointListener, Endpoints, listeners};
 pub use nat_gateway::NatGateways;
 pub use subnet::{SubnetClient, subnet_client};

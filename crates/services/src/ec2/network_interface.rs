@@ -160,7 +160,7 @@ impl Around {
             interface_type: Some(match attachment.map(|attachment| attachment.kind) {
                 Some(Holder::VpcEndpoint) => NetworkInterfaceType::VpcEndpoint,
                 Some(Holder::NatGateway) => NetworkInterfaceType::NatGateway,
-                Some(Holder::MountTarget | Holder::NotebookInstance) | None => {
+                Some(Holder::MountTarget | Holder::NotebookInstance | Holder::Command) | None => {
                     NetworkInterfaceType::Interface
                 }
             }),
@@ -196,7 +196,7 @@ fn status(interface: &Interface) -> NetworkInterfaceStatus {
 }
 
 /// The groups that a request names, or the VPC's default group.
-fn groups(
+pub(crate) fn groups(
     state: &dyn Read,
     scope: &Scope,
     vpc: &str,

@@ -131,6 +131,8 @@ pub(crate) enum Holder {
     MountTarget,
     /// A notebook instance of SageMaker.
     NotebookInstance,
+    /// A command that the operator runs in a subnet.
+    Command,
     NatGateway,
 }
 
