@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::remote;
 use crate::tidy;
 use crate::tools::{self, NFT, NGINX, program, run};
 
@@ -13,7 +14,7 @@ const MOTO: &str = "moto[server]==5.2.5\n";
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Only the parts whose name contains this: decisions, walks, writes, channel, fabric,
-    /// http.
+    /// remote, http.
     #[arg(long)]
     only: Option<String>,
     /// What follows is handed to the load generator, as in `-- --rounds 9 --seconds 5`.
@@ -30,6 +31,7 @@ const PARTS: &[Part] = &[
     ("channel", |root, _| {
         run(cargo(root).args(["bench", "-p", "sagegate-workloads", "--bench", "channel"]))
     }),
+    ("remote", |root, _| remote::measure(root, &[])),
     ("fabric", |root, _| {
         if cfg!(target_os = "linux") {
             program(NFT)?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, ensure};
 
 use crate::tools::{NFT, SSH, apps, program, python, run};
-use crate::{fuzz, tidy};
+use crate::{fuzz, remote, tidy};
 
 /// Cases of each property test in a round. Those that bring a number of their own keep it, which is why
 /// there are rounds: each takes other cases.
@@ -18,29 +18,41 @@ const CASES: &str = "2000";
 /// What to run, and for how long.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// How long each part goes on; what has begun by then is finished.
+    /// How long each part goes on that has no end of its own; what has begun by then is finished.
     #[arg(long, default_value_t = 60)]
     minutes: u64,
     /// Only the parts whose name contains this.
     #[arg(long)]
     only: Option<String>,
+    /// What goes through a session of remote access each way, in units of 1,000,000,000 bytes.
+    #[arg(long, default_value_t = 10.0)]
+    gigabytes: f64,
+}
+
+impl Arguments {
+    fn long(&self) -> Duration {
+        Duration::from_secs(self.minutes.saturating_mul(60))
+    }
 }
 
 /// A part, which answers what the report says of it.
-type Part = (&'static str, fn(&Path, Duration) -> anyhow::Result<String>);
+type Part = (&'static str, fn(&Path, &Arguments) -> anyhow::Result<String>);
 
-const PARTS: &[Part] =
-    &[("properties", properties), ("networks", networks), ("fuzz targets", fuzz_targets)];
+const PARTS: &[Part] = &[
+    ("properties", properties),
+    ("networks", networks),
+    ("fuzz targets", fuzz_targets),
+    ("remote access", carried),
+];
 
 /// Runs the parts, each to its end whatever another finds.
 pub(crate) fn run_all(arguments: &Arguments) -> anyhow::Result<()> {
     let root = tidy::root()?;
-    let long = Duration::from_secs(arguments.minutes.saturating_mul(60));
     let chosen = |name: &str| arguments.only.as_ref().is_none_or(|only| name.contains(only));
     let mut outcomes = Vec::new();
     for (name, part) in PARTS.iter().filter(|(name, _)| chosen(name)) {
         println!("== {name}");
-        outcomes.push((name, part(&root, long)));
+        outcomes.push((name, part(&root, arguments)));
     }
     println!("\n== report");
     for (name, outcome) in &outcomes {
@@ -56,7 +68,7 @@ pub(crate) fn run_all(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// All tests with many cases for each property, round after round.
-fn properties(root: &Path, long: Duration) -> anyhow::Result<String> {
+fn properties(root: &Path, arguments: &Arguments) -> anyhow::Result<String> {
     let python = python(root)?;
     let apps = apps(root)?;
     program(SSH)?;
@@ -79,7 +91,7 @@ fn properties(root: &Path, long: Duration) -> anyhow::Result<String> {
     )]
     let start = Instant::now();
     let mut rounds = 0_u32;
-    while rounds == 0 || start.elapsed() < long {
+    while rounds == 0 || start.elapsed() < arguments.long() {
         rounds += 1;
         tests(&[]).with_context(|| format!("in round {rounds}"))?;
     }
@@ -90,7 +102,7 @@ fn properties(root: &Path, long: Duration) -> anyhow::Result<String> {
 /// A thousand generated networks in the model and in the kernel: other ones than CI's, and other ones
 /// each day.
 #[expect(clippy::disallowed_methods, reason = "a developer's command: the day is the seed")]
-fn networks(root: &Path, _: Duration) -> anyhow::Result<String> {
+fn networks(root: &Path, _: &Arguments) -> anyhow::Result<String> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let seed = (now.as_secs() / 86_400 % 255) + 1;
     if cfg!(target_os = "linux") {
@@ -106,13 +118,20 @@ fn networks(root: &Path, _: Duration) -> anyhow::Result<String> {
 }
 
 /// All fuzz targets, from other random numbers each time.
-fn fuzz_targets(root: &Path, long: Duration) -> anyhow::Result<String> {
+fn fuzz_targets(root: &Path, arguments: &Arguments) -> anyhow::Result<String> {
     let side_by_side = thread::available_parallelism().map_or(1, usize::from);
     let turns = u64::try_from(fuzz::count().div_ceil(side_by_side))?;
-    let seconds = (long.as_secs() / turns.max(1)).max(1);
+    let seconds = (arguments.long().as_secs() / turns.max(1)).max(1);
     let mut text = format!("nothing found in {seconds} s each");
     for outcome in fuzz::run_all(root, seconds, None)? {
         write!(text, "\n  {outcome}")?;
     }
     Ok(text)
+}
+
+/// Through a session of `sagegate connect`, each way: what arrives must be what was sent.
+fn carried(root: &Path, arguments: &Arguments) -> anyhow::Result<String> {
+    let gigabytes = arguments.gigabytes.to_string();
+    remote::measure(root, &["--campaign".into(), gigabytes.into()])?;
+    Ok("what was sent has arrived; the figures are above".into())
 }

@@ -6,6 +6,7 @@ mod dependencies;
 mod fuzz;
 mod generate;
 mod managed_policies;
+mod remote;
 mod test;
 mod tidy;
 mod tools;
@@ -25,9 +26,9 @@ enum Command {
     Generate(generate::Arguments),
     /// Run everything that must hold before a change lands.
     Test(test::Arguments),
-    /// Print figures: decisions, writes, requests beside nginx and moto, starts, memory.
+    /// Print figures: decisions, writes, remote access, requests beside nginx and moto, starts, memory.
     Bench(bench::Arguments),
-    /// Run property tests with many cases and the fuzz targets, an hour each.
+    /// Run property tests with many cases and the fuzz targets, an hour each, and carry much through a session.
     Campaign(campaign::Arguments),
     /// Run the fuzz targets, or one of them on one input.
     Fuzz(fuzz::Arguments),

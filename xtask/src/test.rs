@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::Context;
 
+use crate::remote::PLUGIN;
 use crate::tools::{CHROMEDRIVER, CHROMIUM, CURL, DIG, NFT, PING, SSH, apps, program, python, run};
 use crate::{dependencies, fuzz, generate, managed_policies, tidy};
 
@@ -19,9 +20,6 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 10)]
     fuzz_seconds: u64,
 }
-
-/// The program of the package `sagegate-dial` that the end-to-end tests put in the plugin's place.
-const PLUGIN: &str = "test-session-manager-plugin";
 
 type Part = (&'static str, fn(&Path, &Arguments) -> anyhow::Result<()>);
 
