@@ -126,6 +126,13 @@ def test_policies_are_asked_as_for_a_call(site, saved, reach):
     assert (status, "WRONG_SERVICE" in text) == (1, True), text
 
 
+def test_a_public_name_serves_its_own_service_alone(reach):
+    call = ("--as", "root", "--action", "ec2:DescribeVpcs")
+    assert reach("internet", f"ec2.{REGION}.amazonaws.com", *call)[0] == 0
+    status, text = reach("internet", API, *call)
+    assert (status, "NOT REACHED: WRONG_SERVICE" in text) == (1, True), text
+
+
 def test_json_has_hops_and_reasons(saved, reach):
     status, text = reach(saved["subnet_a"], f"{API}:80", "--json")
     finding = json.loads(text)

@@ -2,14 +2,14 @@
 
 use sagegate_gate::gate::Refusal;
 use sagegate_gate::{Caller, Context, Gate, Need, Scope};
-use sagegate_network::reach::{Judgement, Verdict};
+use sagegate_network::reach::{Judgement, To, Verdict};
 use sagegate_network::{Arrival, Behind};
 use sagegate_policy::Reason;
 use sagegate_server::OperatorFailure;
 use sagegate_services::iam::credentials;
 use sagegate_store::Snapshot;
 
-use super::Asked;
+use super::{Asked, target_text};
 use crate::operator::failure;
 
 /// Actions that policies of the caller do not decide (IAM User Guide, "Actions, resources, and
@@ -23,6 +23,8 @@ pub(super) struct Judge<'a> {
     caller: Caller,
     action: &'static str,
     need: Need,
+    /// What was called.
+    to: &'a To,
     secure: bool,
 }
 
@@ -33,6 +35,7 @@ impl<'a> Judge<'a> {
         state: &'a Snapshot,
         scope: &Scope,
         asked: &Asked,
+        to: &'a To,
         secure: bool,
     ) -> Result<Option<Self>, OperatorFailure> {
         let invalid = |text: &str| Err(OperatorFailure::Invalid(text.to_owned()));
@@ -67,6 +70,7 @@ impl<'a> Judge<'a> {
             caller: caller(state, scope, principal)?,
             action,
             need,
+            to,
             secure,
         }))
     }
@@ -95,6 +99,14 @@ impl<'a> Judge<'a> {
                     format!("the policy of {id} allows {}", self.action)
                 }));
             }
+        }
+        if arrival.endpoint().is_none() && !serves(self.to, service) {
+            judgement.permission = Some(Verdict {
+                allowed: false,
+                code: "WRONG_SERVICE".to_owned(),
+                text: format!("{} does not serve {}", target_text(self.to), self.action),
+            });
+            return judgement;
         }
         judgement.permission = Some(self.verdict(arrival, self.need.clone(), |by| {
             format!("{} may {}{by}", self.caller.arn(), self.action)
@@ -157,6 +169,21 @@ pub(crate) fn caller(
         partition: scope.region.partition().to_owned(),
         called_via: Vec::new(),
     })
+}
+
+/// Whether a public name is one of the service's (AWS General Reference, "Service endpoints and
+/// quotas"; SageMaker's doors have names of their own).
+fn serves(to: &To, service: &str) -> bool {
+    let To::Name(name) = to else { return false };
+    let name = name.to_ascii_lowercase();
+    match service {
+        "sagemaker" => {
+            name.starts_with("api.sagemaker.")
+                || name.contains(".studio.")
+                || name.contains(".notebook.")
+        }
+        _ => name.split('.').next() == Some(service),
+    }
 }
 
 /// The action as it is spelled, of an operation that is served or of a door.

@@ -92,7 +92,7 @@ fn find(node: &Node, asked: &Asked) -> Result<Found, OperatorFailure> {
     places.used_groups()?;
     let topology = Arc::new(places.topology);
     let ask = Ask { source, to, packet, source_port: CLIENT_PORT };
-    let judge = Judge::new(gate, &state, scope, asked, packet == Packet::HTTPS)?;
+    let judge = Judge::new(gate, &state, scope, asked, &ask.to, packet == Packet::HTTPS)?;
     let services = public::services(scope.region.as_str());
     let public = |name: &str| {
         public::resolve(&services, name).or_else(|| behind_gateway(&topology, scope, name))

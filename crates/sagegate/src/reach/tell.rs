@@ -82,7 +82,8 @@ fn write_hops(out: &mut String, walk: &Walk) {
 
 fn hop_text(hop: &Hop) -> String {
     let mut text = hop.component.to_string();
-    if let Some(subnet) = &hop.subnet {
+    // The client that stands for a subnet is called by it.
+    if let Some(subnet) = hop.subnet.as_ref().filter(|subnet| !text.ends_with(subnet.as_str())) {
         let _ = write!(text, " in {subnet}");
     }
     match &hop.matched {

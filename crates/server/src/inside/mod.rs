@@ -5,7 +5,6 @@
 //! from the peer that the kernel names. If the kernel cannot be brought to what the state says, all
 //! of it is taken down: nobody stays plugged in by rules that are not in force.
 
-mod public;
 mod resolver;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +15,7 @@ use std::sync::Arc;
 
 use sagegate_fabric::{At, Fabric, FabricError, Namespace, Protocol};
 use sagegate_gate::{Fault, Gate, Reaction, Scope};
+use sagegate_network::public::{self, PublicService};
 use sagegate_network::topology::{EndpointKind, Topology};
 use sagegate_services::ec2;
 use tokio::sync::{Mutex, watch};
@@ -25,7 +25,6 @@ use crate::authority::{Authority, AuthorityError};
 use crate::exchange::BoxFuture;
 use crate::listeners::{Adopted, Server, Via};
 
-use public::PublicService;
 use resolver::{Resolver, View};
 
 /// Endpoints and public services speak HTTPS.
@@ -87,6 +86,13 @@ struct Standing {
     doors: BTreeMap<Socket, Adopted>,
     resolvers: BTreeMap<Socket, Resolver>,
     view: watch::Sender<Arc<View>>,
+}
+
+/// By which way one comes to a public service: the doors of Studio and of notebooks have a name for each
+/// domain and instance, the API has fixed ones.
+fn by_which(service: &PublicService) -> Via {
+    let doors = service.names.iter().any(|name| name.starts_with("*."));
+    if doors { Via::Door } else { Via::Public }
 }
 
 /// A socket that listens in a namespace.
@@ -261,7 +267,7 @@ impl Standing {
         for service in &self.public {
             let address = SocketAddr::new(service.address.into(), HTTPS);
             let socket = Socket { at: At::Internet, tcp: true, address };
-            wanted.insert(socket, (service.via.clone(), service.names.clone()));
+            wanted.insert(socket, (by_which(service), service.names.clone()));
         }
         wanted
     }

@@ -15,14 +15,13 @@ use hickory_proto::op::{Edns, Message, MessageType, OpCode, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, CNAME};
 use hickory_proto::rr::{DNSClass, Name, RData, Record};
 use sagegate_network::dns::{Answer, Data, Names, Status};
+use sagegate_network::public::{self, PublicService};
 use sagegate_network::topology::Topology;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-
-use super::public::{self, PublicService};
 
 /// What an answer over UDP may have at most, whatever a client says it can take: more than this is
 /// cut into fragments on some ways (RFC 9715, 3.1).
