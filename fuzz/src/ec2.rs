@@ -6,16 +6,17 @@
 use libfuzzer_sys::{Corpus, fuzz_target};
 use sagegate_fuzz::{assert_xml, blank, operation};
 use sagegate_model::Protocol;
-use sagegate_wire::{decode, encode};
+use sagegate_wire::encode;
 
 fuzz_target!(|input: &[u8]| -> Corpus {
     let of = |protocol| protocol == Protocol::Ec2;
     let Some((service, operation, form)) = operation(input, of) else { return Corpus::Reject };
-    let Some(schema) = operation.input else { return Corpus::Reject };
     let mut read = blank(service, operation);
-    let answer = match decode(service.protocol, schema, form, &mut *read) {
-        Err(failure) => {
-            let error = failure.into_error(service.protocol);
+    let Some(done) = sagegate_fuzz::read(service, operation, form, &mut *read) else {
+        return Corpus::Reject;
+    };
+    let answer = match done {
+        Err(error) => {
             assert!(
                 (400..500).contains(&error.status),
                 "a bad request is not our fault: {error:?}"

@@ -3,6 +3,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use sagegate_model::{OperationSchema, Protocol, SERVICES, ServiceSchema, Struct};
+use sagegate_wire::ApiError;
+use sagegate_wire::route::Head;
 
 /// Splits at the first line end.
 #[must_use]
@@ -35,6 +37,36 @@ pub fn operation(
     };
     let (service, operation) = named.or_else(some)?;
     Some((service, operation, rest))
+}
+
+/// Reads an operation's request as the server does, from what its client sends. Nothing where the form
+/// names another operation.
+#[must_use]
+pub fn read(
+    service: &'static ServiceSchema,
+    operation: &OperationSchema,
+    body: &[u8],
+    out: &mut dyn Struct,
+) -> Option<Result<(), ApiError>> {
+    let target = format!("{}.{}", service.target_prefix, operation.name);
+    let mut text = match service.protocol {
+        Protocol::Json10 | Protocol::Json11 => Vec::new(),
+        Protocol::Query | Protocol::Ec2 => {
+            format!("Action={}&Version={}&", operation.name, service.api_version).into_bytes()
+        }
+    };
+    text.extend(body);
+    let head = Head {
+        scope: Some(service.signing_name),
+        target: Some(&target),
+        method: Method::POST,
+        ..Head::default()
+    };
+    match head.call(service, &text) {
+        Err(error) => Some(Err(error)),
+        Ok(call) if call.operation.name == operation.name => Some(call.decode(out)),
+        Ok(_) => None,
+    }
 }
 
 /// A request, or nothing where HTTP's own rules refuse it: a request line without a version, header

@@ -18,7 +18,9 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
     let current = installed.is_ok_and(|it| String::from_utf8_lossy(&it.stdout).contains(VERSION));
     if !current {
         run(Command::new("cargo")
-            .args(["install", "cargo-deny", "--locked", "--force", "--version", VERSION, "--root"])
+            // It runs for a second: optimizing it would take longer than all of its runs.
+            .args(["install", "cargo-deny", "--locked", "--force", "--debug"])
+            .args(["--version", VERSION, "--root"])
             .arg(&tools)
             .env("CARGO_TARGET_DIR", tools.join("build")))?;
         // What it was built from is large and of no further use.
