@@ -36,29 +36,37 @@ fn target(text: &str) -> Option<Target> {
     Some(Target { url: it.stream_url, session_id: it.session_id, token: it.token_value })
 }
 
+/// Prints a line; that nobody reads it any more is no failure of the session.
+macro_rules! say {
+    ($($part:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($part)*);
+    }};
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [response, _region, operation, ..] = arguments.as_slice() else {
-        println!("The Session Manager plugin was installed successfully.");
+        say!("The Session Manager plugin was installed successfully.");
         return ExitCode::SUCCESS;
     };
     let Some(target) = target(response).filter(|_| operation == "StartSession") else {
         eprintln!("Invalid arguments");
         return ExitCode::FAILURE;
     };
-    println!("\nStarting session with SessionId: {}", target.session_id);
+    say!("\nStarting session with SessionId: {}", target.session_id);
     let gauge = Gauge::default();
     let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
     let random = fastrand::u64(..).to_be_bytes();
     let ended = run(&target, Options::PLUGIN, (random, 1), input, output, &gauge).await;
     let code = match ended {
         Ok(output) if output.is_empty() => {
-            println!("\n\nExiting session with sessionId: {}.\n", target.session_id);
+            say!("\n\nExiting session with sessionId: {}.\n", target.session_id);
             0
         }
         Ok(output) => {
-            println!("\n\nSessionId: {} : {output}\n", target.session_id);
+            say!("\n\nSessionId: {} : {output}\n", target.session_id);
             0
         }
         Err(error) => {

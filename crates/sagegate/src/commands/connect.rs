@@ -208,7 +208,9 @@ fn explained(error: anyhow::Error) -> anyhow::Error {
 
 /// Where connections are asked how they are.
 fn directory() -> anyhow::Result<PathBuf> {
-    let directory = match std::env::var_os("XDG_RUNTIME_DIR").filter(|value| !value.is_empty()) {
+    // A socket's path has 107 bytes at most (unix(7)); with our part this is what is left of them.
+    let fits = |value: &std::ffi::OsString| (1..=80).contains(&value.len());
+    let directory = match std::env::var_os("XDG_RUNTIME_DIR").filter(fits) {
         Some(directory) => PathBuf::from(directory).join("sagegate"),
         None => {
             let user = rustix::process::getuid().as_raw();
