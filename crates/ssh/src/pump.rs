@@ -11,7 +11,7 @@ use crate::forward::Accepted;
 use crate::message::Unopened;
 
 /// Bytes that are read at once.
-const PIECE: usize = 128 * 1024;
+pub(crate) const PIECE: usize = 128 * 1024;
 
 /// What tasks tell their connection.
 #[derive(Debug)]

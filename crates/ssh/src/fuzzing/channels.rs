@@ -17,7 +17,7 @@ use crate::codec::Reader;
 use crate::connection::Connection;
 use crate::forward::{Accepted, Listening, Origin, Stream};
 use crate::message::{self, Unopened};
-use crate::pump::Event;
+use crate::pump::{Event, PIECE};
 use crate::transport::Transport;
 use crate::{Limits, SpaceHost, User};
 
@@ -161,7 +161,7 @@ impl Script {
                 Event::Taken(channel)
             }
             "D" | "E" => {
-                let Some(room) = now(flow.room(count.min(200_000) as usize)) else {
+                let Some(room) = now(flow.room(PIECE.min(count as usize))) else {
                     return Some(());
                 };
                 let data = Bytes::from(vec![b'd'; room]);

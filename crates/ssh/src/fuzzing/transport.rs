@@ -143,11 +143,13 @@ pub fn transport(script: &[u8]) -> usize {
                     client.forged = true;
                 }
             }
-            // The server sends something, or wants new keys.
+            // A service of the server sends something, or it wants new keys. What exchanges keys is the
+            // transport's own, and nobody else sends it.
             "s" => {
-                let Some(payload) = payload(words).filter(|it| it.len() < 200_000) else {
-                    continue;
+                let ours = |it: &BytesMut| {
+                    it.len() < 200_000 && it.first() >= Some(&message::FIRST_OF_SERVICES)
                 };
+                let Some(payload) = payload(words).filter(ours) else { continue };
                 if server.send(|out| out.put(&payload)).is_err() {
                     return got;
                 }
