@@ -47,6 +47,9 @@ def test_connect_goes_on_where_its_connection_was_cut(site, client):
     connect = f"'{site.server.binary}' connect"
     # More than all buffers on the way hold, so that each cut is in the middle of it.
     data = os.urandom(16 * 1024 * 1024)
+    # Too long for a socket: the connections are asked elsewhere then.
+    for name in ("XDG_RUNTIME_DIR", "TMPDIR"):
+        client.environment[name] = str(client.home / (20 * "long"))
     with Line(site.server) as line:
         client.add(client.entry("my-space", f"{connect} --endpoint-url {line.url} '%h'", host="cut"))
         line.cuts = [1_000_000, 9_000_000, 17_000_000, 30_000_000]
@@ -55,11 +58,13 @@ def test_connect_goes_on_where_its_connection_was_cut(site, client):
         assert done.stdout == data and line.cuts == []
         # Also when nothing is on its way.
         with client.inside("cut") as process:
-            for word in (b"one\n", b"two\n"):
+            for number, word in enumerate((b"one\n", b"two\n"), 1):
                 line.cut()
                 process.stdin.write(word)
                 process.stdin.flush()
                 assert process.stdout.readline() == word
+                told = client.run(site.server.binary, "connect", "--status")
+                assert f"resumed {number} times" in told.stdout.decode(), told
 
 
 def test_connect_takes_a_profile_and_tells_what_is_refused(site, client):

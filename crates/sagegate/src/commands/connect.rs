@@ -206,17 +206,18 @@ fn explained(error: anyhow::Error) -> anyhow::Error {
     error.context(format!("the session could not be started: {remedy}"))
 }
 
+/// A socket's path has 107 bytes at most (unix(7)), of which a process number takes its part.
+const LONGEST: usize = 90;
+
 /// Where connections are asked how they are.
 fn directory() -> anyhow::Result<PathBuf> {
-    // A socket's path has 107 bytes at most (unix(7)); with our part this is what is left of them.
-    let fits = |value: &std::ffi::OsString| (1..=80).contains(&value.len());
-    let directory = match std::env::var_os("XDG_RUNTIME_DIR").filter(fits) {
-        Some(directory) => PathBuf::from(directory).join("sagegate"),
-        None => {
-            let user = rustix::process::getuid().as_raw();
-            std::env::temp_dir().join(format!("sagegate-connect-{user}"))
-        }
-    };
+    let user = rustix::process::getuid().as_raw();
+    let named = |name: &str| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
+    let shared = |place: PathBuf| place.join(format!("sagegate-connect-{user}"));
+    let places =
+        [named("XDG_RUNTIME_DIR").map(|it| it.join("sagegate")), named("TMPDIR").map(shared)];
+    let fits = |place: &PathBuf| place.as_os_str().len() <= LONGEST;
+    let directory = places.into_iter().flatten().find(fits).unwrap_or_else(|| shared("/tmp".into()));
     if let Err(error) = crate::node::make_private(&directory) {
         anyhow::ensure!(error.kind() == io::ErrorKind::AlreadyExists, error);
         // Somebody else may have made it, in a directory that all may write to.
