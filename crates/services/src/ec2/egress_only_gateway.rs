@@ -15,6 +15,7 @@ use super::kind::Kind;
 use super::records::{self, EgressOnlyGateway, Vpc};
 use super::select::{self, Filters};
 use super::tags::{self, Tags};
+use super::token::Once;
 use super::{needs, token};
 
 /// Egress-only internet gateways in a region: as many as VPCs (Amazon VPC User Guide, "Amazon VPC
@@ -43,34 +44,24 @@ impl Operation for CreateEgressOnlyInternetGateway {
     const ACCESS: Access = Access::Write;
 
     fn needs(call: &Call<'_, Self::Input>, state: &dyn Read) -> Result<Needs, Fault> {
-        const ACTION: &str = "ec2:CreateEgressOnlyInternetGateway";
-        let (input, scope, kind) = (call.input, call.scope, Kind::EgressOnlyInternetGateway);
+        let (input, kind) = (call.input, Kind::EgressOnlyInternetGateway);
         let tags = tags::requested(input.tag_specifications.as_ref(), kind)?;
-        let needs = Needs::from(needs::new(ACTION, scope, kind, &tags)).and(needs::on(
-            ACTION,
-            state,
-            scope,
-            Kind::Vpc,
-            &input.vpc_id,
-        )?);
-        Ok(needs::with_tags(needs, scope, kind, &tags, Self::NAME))
+        let action = "ec2:CreateEgressOnlyInternetGateway";
+        needs::new_in_vpc(action, state, call.scope, kind, &tags, &input.vpc_id)
     }
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
         let (input, scope, kind) = (call.input, call.scope, Kind::EgressOnlyInternetGateway);
         dry_run(input.dry_run)?;
-        let plain = CreateEgressOnlyInternetGatewayRequest { client_token: None, ..input.clone() };
-        let fingerprint = token::fingerprint(&plain);
-        let token = input.client_token.as_deref().map(|token| (token, fingerprint.as_str()));
+        let once = Once::of(Self::NAME, input.client_token.as_ref(), || {
+            CreateEgressOnlyInternetGatewayRequest { client_token: None, ..input.clone() }
+        });
         let answer = |gateway: &EgressOnlyGateway, tags: &Tags| Self::Output {
             client_token: input.client_token.clone(),
             egress_only_internet_gateway: Some(shape(gateway, tags)),
         };
-        if let Some(token) = token
-            && let Some(id) = token::made(tx, scope, Self::NAME, token)?
-            && let Some(gateway) = records::get::<EgressOnlyGateway>(tx, scope, &id)?
-        {
-            return Ok(answer(&gateway, &tags::of(tx, scope, &id)?));
+        if let Some(gateway) = once.made::<EgressOnlyGateway>(tx, scope)? {
+            return Ok(answer(&gateway, &tags::of(tx, scope, &gateway.id)?));
         }
         let tags = tags::requested(input.tag_specifications.as_ref(), kind)?;
         let vpc = records::find::<Vpc>(tx, scope, &input.vpc_id)?;
@@ -78,16 +69,11 @@ impl Operation for CreateEgressOnlyInternetGateway {
             let text = "The maximum number of egress-only internet gateways has been reached.";
             return Err(bad("EgressOnlyInternetGatewayLimitExceeded", text));
         }
-        let gateway = EgressOnlyGateway {
-            id: kind.new_id(call.env),
-            vpc: vpc.id,
-            token: input.client_token.as_deref().map(|token| token::row(Self::NAME, token)),
-        };
+        let gateway =
+            EgressOnlyGateway { id: kind.new_id(call.env), vpc: vpc.id, token: once.row() };
         records::put(tx, scope, &gateway)?;
         tags::put(tx, scope, &gateway.id, &tags)?;
-        if let Some(token) = token {
-            token::keep(tx, scope, Self::NAME, token, &gateway.id)?;
-        }
+        once.keep(tx, scope, &gateway.id)?;
         Ok(answer(&gateway, &tags))
     }
 }
@@ -113,9 +99,7 @@ impl Operation for DeleteEgressOnlyInternetGateway {
         dry_run(call.input.dry_run)?;
         let id = &call.input.egress_only_internet_gateway_id;
         let gateway = records::find::<EgressOnlyGateway>(tx, call.scope, id)?;
-        if let Some(row) = &gateway.token {
-            token::forget(tx, call.scope, row);
-        }
+        token::forget(tx, call.scope, gateway.token.as_deref());
         records::delete::<EgressOnlyGateway>(tx, call.scope, id)?;
         Ok(Self::Output { return_code: Some(true) })
     }

@@ -31,6 +31,7 @@ use super::records::{
 use super::select::{self, Filters};
 use super::subnet::chosen_address;
 use super::tags::{self, Tags};
+use super::token::Once;
 use super::{internet_gateway, named_or_all, needs, token};
 
 /// NAT gateways of an Availability Zone (Amazon VPC User Guide, "Amazon VPC quotas").
@@ -135,18 +136,16 @@ impl Operation for CreateNatGateway {
                 input.secondary_private_ip_address_count.is_some_and(|count| count != 0),
             ),
         ])?;
-        let plain = CreateNatGatewayRequest { client_token: None, ..input.clone() };
-        let fingerprint = token::fingerprint(&plain);
-        let token = input.client_token.as_deref().map(|token| (token, fingerprint.as_str()));
+        let once = Once::of(Self::NAME, input.client_token.as_ref(), || CreateNatGatewayRequest {
+            client_token: None,
+            ..input.clone()
+        });
         let answer = |gateway: &NatGateway, tags: &Tags| Self::Output {
             client_token: input.client_token.clone(),
             nat_gateway: Some(shape(gateway, tags)),
         };
-        if let Some(token) = token
-            && let Some(id) = token::made(tx, scope, Self::NAME, token)?
-            && let Some(gateway) = records::get::<NatGateway>(tx, scope, &id)?
-        {
-            return Ok(answer(&gateway, &tags::of(tx, scope, &id)?));
+        if let Some(gateway) = once.made::<NatGateway>(tx, scope)? {
+            return Ok(answer(&gateway, &tags::of(tx, scope, &gateway.id)?));
         }
         let tags = tags::requested(input.tag_specifications.as_ref(), kind)?;
         let subnet = input.subnet_id.as_deref().ok_or_else(|| missing("subnetId"))?;
@@ -168,13 +167,11 @@ impl Operation for CreateNatGateway {
             failure: None,
             created: call.now,
             deleted: None,
-            token: input.client_token.as_deref().map(|token| token::row(Self::NAME, token)),
+            token: once.row(),
         };
         records::put(tx, scope, &gateway)?;
         tags::put(tx, scope, &gateway.id, &tags)?;
-        if let Some(token) = token {
-            token::keep(tx, scope, Self::NAME, token, &gateway.id)?;
-        }
+        once.keep(tx, scope, &gateway.id)?;
         Ok(answer(&gateway, &tags))
     }
 }
@@ -394,9 +391,7 @@ impl Operation for DeleteNatGateway {
         {
             network_interface::remove(tx, scope, &interface)?;
         }
-        if let Some(row) = gateway.token.take() {
-            token::forget(tx, scope, &row);
-        }
+        token::forget(tx, scope, gateway.token.take().as_deref());
         gateway.state = NatState::Deleted;
         gateway.deleted = Some(call.now);
         records::put(tx, scope, &gateway)?;

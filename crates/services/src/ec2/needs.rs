@@ -166,6 +166,21 @@ pub(crate) fn with_tags(
     needs.and(new("ec2:CreateTags", scope, kind, tags).key("ec2:CreateAction", create_action))
 }
 
+/// What making a resource with tags in a VPC asks: on what is made, on the VPC, and for its tags.
+pub(crate) fn new_in_vpc(
+    action: &'static str,
+    state: &dyn Read,
+    scope: &Scope,
+    kind: Kind,
+    tags: &Tags,
+    vpc: &str,
+) -> Result<Needs, Fault> {
+    let needs =
+        Needs::from(new(action, scope, kind, tags)).and(on(action, state, scope, Kind::Vpc, vpc)?);
+    let operation = action.strip_prefix("ec2:").unwrap_or(action);
+    Ok(with_tags(needs, scope, kind, tags, operation))
+}
+
 /// Adds `ec2:Attribute` and `ec2:Attribute/<name>` for an attribute that is to be set.
 #[must_use]
 pub(crate) fn attribute(need: Need, name: &str, value: impl Into<String>) -> Need {

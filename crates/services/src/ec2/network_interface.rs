@@ -21,6 +21,7 @@ use super::records::{self, Attachment, ElasticIp, Holder, Interface, SecurityGro
 use super::select::{self, Filters, flag};
 use super::subnet::{free_address, take_address};
 use super::tags::{self, Tags};
+use super::token::Once;
 use super::{elastic_ip, needs, security_group, zones};
 
 /// Interfaces in a region (Amazon VPC User Guide, "Amazon VPC quotas").
@@ -285,15 +286,10 @@ impl Operation for CreateNetworkInterface {
             }
             address = other.private_ip_address.as_deref();
         }
-        let fingerprint = call.input.client_token.as_ref().map(|_| {
-            let plain = CreateNetworkInterfaceRequest { client_token: None, ..input.clone() };
-            super::token::fingerprint(&plain)
+        let once = Once::of(Self::NAME, input.client_token.as_ref(), || {
+            CreateNetworkInterfaceRequest { client_token: None, ..input.clone() }
         });
-        let token = input.client_token.as_deref().zip(fingerprint.as_deref());
-        if let Some(token) = token
-            && let Some(id) = super::token::made(tx, scope, Self::NAME, token)?
-            && let Some(interface) = records::get::<Interface>(tx, scope, &id)?
-        {
+        if let Some(interface) = once.made::<Interface>(tx, scope)? {
             return answer(tx, scope, &interface, input.client_token.clone());
         }
         let plan = Plan {
@@ -304,9 +300,7 @@ impl Operation for CreateNetworkInterface {
         };
         let interface = make(tx, scope, call.env, &subnet, plan)?;
         tags::put(tx, scope, &interface.id, &tags)?;
-        if let Some(token) = token {
-            super::token::keep(tx, scope, Self::NAME, token, &interface.id)?;
-        }
+        once.keep(tx, scope, &interface.id)?;
         answer(tx, scope, &interface, input.client_token.clone())
     }
 }

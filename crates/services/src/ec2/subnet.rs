@@ -199,11 +199,10 @@ impl Operation for CreateSubnet {
     const ACCESS: Access = Access::Write;
 
     fn needs(call: &Call<'_, Self::Input>, state: &dyn Read) -> Result<Needs, Fault> {
-        let (input, scope) = (call.input, call.scope);
-        let tags = tags::requested(input.tag_specifications.as_ref(), Kind::Subnet)?;
-        let needs = Needs::from(needs::new("ec2:CreateSubnet", scope, Kind::Subnet, &tags))
-            .and(needs::on("ec2:CreateSubnet", state, scope, Kind::Vpc, &input.vpc_id)?);
-        Ok(needs::with_tags(needs, scope, Kind::Subnet, &tags, Self::NAME))
+        let (input, kind) = (call.input, Kind::Subnet);
+        let tags = tags::requested(input.tag_specifications.as_ref(), kind)?;
+        let action = "ec2:CreateSubnet";
+        needs::new_in_vpc(action, state, call.scope, kind, &tags, &input.vpc_id)
     }
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<CreateSubnetResult, Fault> {

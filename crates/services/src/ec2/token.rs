@@ -9,13 +9,13 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::fault::{bad, invalid_value};
-use super::records::{TOKENS, Token};
+use super::records::{self, Resource, TOKENS, Token};
 
 const MAX_TOKEN: usize = 64;
 
 /// A digest of a request, which must not hold its token: of the members that are present, by their
 /// names in AWS's model, so that it stays the same over releases of this program.
-pub(crate) fn fingerprint(request: &dyn Struct) -> String {
+fn fingerprint(request: &dyn Struct) -> String {
     hex::encode(Sha256::digest(members(request).to_string().as_bytes()))
 }
 
@@ -56,53 +56,75 @@ fn plain(view: View<'_>) -> Value {
 }
 
 /// The key of a token's row.
-pub(crate) fn row(operation: &str, token: &str) -> String {
+fn row(operation: &str, token: &str) -> String {
     format!("{operation}/{token}")
 }
 
-/// What the token (with the request's fingerprint) has made before.
-///
-/// # Errors
-/// `IdempotentParameterMismatch` where it came with another request, `InvalidParameterValue` where
-/// it is none.
-pub(crate) fn made(
-    state: &dyn Read,
-    scope: &Scope,
-    operation: &str,
-    (token, fingerprint): (&str, &str),
-) -> Result<Option<String>, Fault> {
-    if token.len() > MAX_TOKEN || !token.is_ascii() {
-        let text = format!("The client token must be up to {MAX_TOKEN} ASCII characters");
-        return Err(invalid_value(text));
+/// A request that makes something once for its token, if it came with one.
+pub(crate) struct Once<'a> {
+    operation: &'static str,
+    /// With the fingerprint of its request.
+    token: Option<(&'a str, String)>,
+}
+
+impl<'a> Once<'a> {
+    /// `plain` is the request without its token.
+    pub(crate) fn of<R: Struct>(
+        operation: &'static str,
+        token: Option<&'a String>,
+        plain: impl FnOnce() -> R,
+    ) -> Self {
+        Self { operation, token: token.map(|token| (token.as_str(), fingerprint(&plain()))) }
     }
-    let row = row(operation, token);
-    let place = (scope.account.as_str(), scope.region.as_str(), row.as_str());
-    match TOKENS.get(state, &place)? {
-        None => Ok(None),
-        Some(known) if known.request == fingerprint => Ok(Some(known.id)),
-        Some(_) => Err(bad(
-            "IdempotentParameterMismatch",
-            "The client token was used before with other parameters.",
-        )),
+
+    /// What the token has made before, if it is still there.
+    ///
+    /// # Errors
+    /// `IdempotentParameterMismatch` where it came with another request, `InvalidParameterValue`
+    /// where it is none.
+    pub(crate) fn made<R: Resource>(
+        &self,
+        state: &dyn Read,
+        scope: &Scope,
+    ) -> Result<Option<R>, Fault> {
+        let Some((token, fingerprint)) = &self.token else { return Ok(None) };
+        if token.len() > MAX_TOKEN || !token.is_ascii() {
+            let text = format!("The client token must be up to {MAX_TOKEN} ASCII characters");
+            return Err(invalid_value(text));
+        }
+        let row = row(self.operation, token);
+        let place = (scope.account.as_str(), scope.region.as_str(), row.as_str());
+        match TOKENS.get(state, &place)? {
+            None => Ok(None),
+            Some(known) if known.request == *fingerprint => {
+                Ok(records::get(state, scope, &known.id)?)
+            }
+            Some(_) => Err(bad(
+                "IdempotentParameterMismatch",
+                "The client token was used before with other parameters.",
+            )),
+        }
+    }
+
+    /// The key of the token's row, for the record of what it makes.
+    pub(crate) fn row(&self) -> Option<String> {
+        self.token.as_ref().map(|(token, _)| row(self.operation, token))
+    }
+
+    /// Keeps what the token has made.
+    pub(crate) fn keep(&self, tx: &mut Tx, scope: &Scope, id: &str) -> Result<(), StoreError> {
+        let Some((token, fingerprint)) = &self.token else { return Ok(()) };
+        let row = row(self.operation, token);
+        let place = (scope.account.as_str(), scope.region.as_str(), row.as_str());
+        TOKENS.put(tx, &place, &Token { request: fingerprint.clone(), id: id.to_owned() })
     }
 }
 
-/// Keeps what a token has made.
-pub(crate) fn keep(
-    tx: &mut Tx,
-    scope: &Scope,
-    operation: &str,
-    (token, fingerprint): (&str, &str),
-    id: &str,
-) -> Result<(), StoreError> {
-    let row = row(operation, token);
-    let place = (scope.account.as_str(), scope.region.as_str(), row.as_str());
-    TOKENS.put(tx, &place, &Token { request: fingerprint.to_owned(), id: id.to_owned() })
-}
-
-/// Forgets a token with what it has made.
-pub(crate) fn forget(tx: &mut Tx, scope: &Scope, row: &str) {
-    TOKENS.delete(tx, &(scope.account.as_str(), scope.region.as_str(), row));
+/// Forgets a token with what it has made, if that was made with one.
+pub(crate) fn forget(tx: &mut Tx, scope: &Scope, row: Option<&str>) {
+    if let Some(row) = row {
+        TOKENS.delete(tx, &(scope.account.as_str(), scope.region.as_str(), row));
+    }
 }
 
 #[cfg(test)]

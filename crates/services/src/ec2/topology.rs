@@ -1,6 +1,6 @@
 //! The networks of a region as the packet walk and the kernel's back end read them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -96,27 +96,34 @@ fn subnets(
     tables: &[records::RouteTable],
     acls: &[records::NetworkAcl],
 ) -> Result<BTreeMap<String, Subnet>, StoreError> {
-    let mut subnets = BTreeMap::new();
-    for subnet in records::all::<records::Subnet>(state, scope)? {
-        let own = tables.iter().find(|table| {
-            table.associations.iter().any(|it| it.subnet.as_ref() == Some(&subnet.id))
-        });
-        let main =
-            || tables.iter().find(|table| table.vpc == subnet.vpc && route_table::is_main(table));
-        let acl = acls.iter().find(|acl| acl.associations.iter().any(|it| it.subnet == subnet.id));
-        subnets.insert(
-            subnet.id.clone(),
-            Subnet {
-                // A name that is nothing's leads nowhere and lets nothing through.
-                route_table: own.or_else(main).map(|table| table.id.clone()).unwrap_or_default(),
-                network_acl: acl.map(|acl| acl.id.clone()).unwrap_or_default(),
-                blocks: vec![IpNet::V4(subnet.cidr)],
-                vpc: subnet.vpc,
-                zone: subnet.zone,
-            },
-        );
-    }
-    Ok(subnets)
+    let own: HashMap<&str, &str> = tables
+        .iter()
+        .flat_map(|table| table.associations.iter().map(move |it| (it.subnet.as_deref(), table)))
+        .filter_map(|(subnet, table)| Some((subnet?, table.id.as_str())))
+        .collect();
+    let main: HashMap<&str, &str> = tables
+        .iter()
+        .filter(|table| route_table::is_main(table))
+        .map(|table| (table.vpc.as_str(), table.id.as_str()))
+        .collect();
+    let filters: HashMap<&str, &str> = acls
+        .iter()
+        .flat_map(|acl| acl.associations.iter().map(|it| (it.subnet.as_str(), acl.id.as_str())))
+        .collect();
+    let one = |subnet: records::Subnet| {
+        let table = own.get(&*subnet.id).or_else(|| main.get(&*subnet.vpc));
+        // A name that is nothing's leads nowhere and lets nothing through.
+        let named = |id: Option<&&str>| id.map(|id| (*id).to_owned()).unwrap_or_default();
+        let shape = Subnet {
+            route_table: named(table),
+            network_acl: named(filters.get(&*subnet.id)),
+            blocks: vec![IpNet::V4(subnet.cidr)],
+            vpc: subnet.vpc,
+            zone: subnet.zone,
+        };
+        (subnet.id, shape)
+    };
+    Ok(records::all::<records::Subnet>(state, scope)?.into_iter().map(one).collect())
 }
 
 fn interfaces(state: &dyn Read, scope: &Scope) -> Result<BTreeMap<String, Interface>, StoreError> {

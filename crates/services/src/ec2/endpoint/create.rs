@@ -4,7 +4,7 @@ use sagegate_api::ec2::{
     CreateVpcEndpointRequest, CreateVpcEndpointResult, DnsOptionsSpecification, DnsRecordIpType,
     IpAddressType, SubnetConfiguration, VpcEndpointType,
 };
-use sagegate_gate::{Access, Authorized, Call, Env, Fault, Needs, Operation, Scope};
+use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation, Scope};
 use sagegate_store::{Read, Tx};
 
 use super::super::aws_prefix_lists::{self, AwsList};
@@ -12,7 +12,8 @@ use super::super::endpoint_services::{self, EndpointService};
 use super::super::fault::{bad, dry_run, invalid_parameter, missing, refuse};
 use super::super::kind::Kind;
 use super::super::records::{self, Endpoint, EndpointType, Vpc};
-use super::super::{needs, security_group, tags, token};
+use super::super::token::Once;
+use super::super::{needs, security_group, tags};
 use super::place::{self, Placing, WantedSubnet};
 use super::{describe, gateway, policy, state_of};
 use crate::iam::bound::Bound;
@@ -147,30 +148,22 @@ impl Operation for CreateVpcEndpoint {
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
         let (input, scope) = (call.input, call.scope);
         dry_run(input.dry_run)?;
-        let plain = CreateVpcEndpointRequest { client_token: None, ..input.clone() };
-        let fingerprint = token::fingerprint(&plain);
-        let token = input.client_token.as_deref().map(|token| (token, fingerprint.as_str()));
-        if let Some(token) = token
-            && let Some(id) = token::made(tx, scope, Self::NAME, token)?
-            && let Some(endpoint) = records::get::<Endpoint>(tx, scope, &id)?
-        {
+        let once = Once::of(Self::NAME, input.client_token.as_ref(), || CreateVpcEndpointRequest {
+            client_token: None,
+            ..input.clone()
+        });
+        if let Some(endpoint) = once.made::<Endpoint>(tx, scope)? {
             return answer(tx, scope, &endpoint, input.client_token.clone());
         }
         let tags = tags::requested(input.tag_specifications.as_ref(), Kind::VpcEndpoint)?;
         let service = wanted_service(scope, input)?;
         let vpc = records::find::<Vpc>(tx, scope, &input.vpc_id)?;
         let endpoint = match service {
-            Service::Interface(service) => {
-                make(tx, scope, call.env, call.now, input, &vpc, &service)?
-            }
-            Service::Gateway(list) => {
-                gateway::make(tx, scope, (call.env, call.now), input, &vpc, list)?
-            }
+            Service::Interface(service) => make(call, tx, once.row(), &vpc, &service)?,
+            Service::Gateway(list) => gateway::make(call, tx, once.row(), &vpc, list)?,
         };
         tags::put(tx, scope, &endpoint.id, &tags)?;
-        if let Some(token) = token {
-            token::keep(tx, scope, Self::NAME, token, &endpoint.id)?;
-        }
+        once.keep(tx, scope, &endpoint.id)?;
         answer(tx, scope, &endpoint, input.client_token.clone())
     }
 }
@@ -240,14 +233,13 @@ fn wanted_service(scope: &Scope, input: &CreateVpcEndpointRequest) -> Result<Ser
 
 /// Checks what is left to check and makes the endpoint with its interfaces.
 fn make(
+    call: &Authorized<'_, CreateVpcEndpoint>,
     tx: &mut Tx,
-    scope: &Scope,
-    env: &Env,
-    now: sagegate_gate::env::Time,
-    input: &CreateVpcEndpointRequest,
+    token: Option<String>,
     vpc: &Vpc,
     service: &EndpointService,
 ) -> Result<Endpoint, Fault> {
+    let (input, scope, env, now) = (call.input, call.scope, call.env, call.now);
     let policy_principals = match &input.policy_document {
         Some(text) => policy::check(tx, scope, text)?,
         None => Bound::new(),
@@ -294,10 +286,7 @@ fn make(
         created: now,
         hash: env.base32_lower(8),
         kind: EndpointType::Interface,
-        token: input
-            .client_token
-            .as_deref()
-            .map(|token| token::row(CreateVpcEndpoint::NAME, token)),
+        token,
         id: id.clone(),
     };
     records::put(tx, scope, &endpoint)?;

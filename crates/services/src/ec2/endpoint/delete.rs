@@ -65,9 +65,7 @@ impl Operation for DeleteVpcEndpoints {
             for place in &endpoint.places {
                 place::leave(tx, scope, place)?;
             }
-            if let Some(row) = &endpoint.token {
-                token::forget(tx, scope, row);
-            }
+            token::forget(tx, scope, endpoint.token.as_deref());
             records::delete::<Endpoint>(tx, scope, &endpoint.id)?;
         }
         Ok(Self::Output { unsuccessful: Some(unsuccessful) })

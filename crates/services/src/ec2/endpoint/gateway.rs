@@ -3,9 +3,7 @@
 //! Rules: AWS PrivateLink Guide, "Gateway endpoints". The routes are in no table's record: they follow
 //! from the endpoint's tables, and so come and go with them.
 
-use sagegate_api::ec2::CreateVpcEndpointRequest;
-use sagegate_gate::env::Time;
-use sagegate_gate::{Env, Fault, Scope};
+use sagegate_gate::{Authorized, Fault, Scope};
 use sagegate_store::{Read, StoreError, Tx};
 
 use super::super::aws_prefix_lists::AwsList;
@@ -14,7 +12,7 @@ use super::super::kind::Kind;
 use super::super::records::{
     self, Endpoint, EndpointState, EndpointType, RouteDestination, RouteTable, Vpc,
 };
-use super::super::token;
+use super::create::CreateVpcEndpoint;
 use super::policy;
 use crate::iam::bound::Bound;
 
@@ -23,13 +21,13 @@ const MAX_ENDPOINTS: usize = 20;
 
 /// Makes a gateway endpoint.
 pub(super) fn make(
+    call: &Authorized<'_, CreateVpcEndpoint>,
     tx: &mut Tx,
-    scope: &Scope,
-    (env, now): (&Env, Time),
-    input: &CreateVpcEndpointRequest,
+    token: Option<String>,
     vpc: &Vpc,
     list: AwsList,
 ) -> Result<Endpoint, Fault> {
+    let (input, scope, env, now) = (call.input, call.scope, call.env, call.now);
     let policy_principals = match &input.policy_document {
         Some(text) => policy::check_gateway(tx, scope, text)?,
         None => Bound::new(),
@@ -61,7 +59,7 @@ pub(super) fn make(
         last_error: None,
         created: now,
         hash: env.base32_lower(8),
-        token: input.client_token.as_deref().map(|token| token::row("CreateVpcEndpoint", token)),
+        token,
         kind: EndpointType::Gateway { prefix_list: list.id.to_owned(), tables },
     };
     records::put(tx, scope, &endpoint)?;

@@ -16,6 +16,7 @@ use super::super::kind::Kind;
 use super::super::records::{self, AclEntry, NetworkAcl, Vpc};
 use super::super::select::{self, Filters, flag};
 use super::super::tags::{self, Tags};
+use super::super::token::Once;
 use super::super::{named_or_all, needs, token};
 use super::of_vpc;
 
@@ -99,29 +100,20 @@ impl Operation for CreateNetworkAcl {
     const ACCESS: Access = Access::Write;
 
     fn needs(call: &Call<'_, Self::Input>, state: &dyn Read) -> Result<Needs, Fault> {
-        const ACTION: &str = "ec2:CreateNetworkAcl";
-        let (input, scope, kind) = (call.input, call.scope, Kind::NetworkAcl);
+        let (input, kind) = (call.input, Kind::NetworkAcl);
         let tags = tags::requested(input.tag_specifications.as_ref(), kind)?;
-        let needs = Needs::from(needs::new(ACTION, scope, kind, &tags)).and(needs::on(
-            ACTION,
-            state,
-            scope,
-            Kind::Vpc,
-            &input.vpc_id,
-        )?);
-        Ok(needs::with_tags(needs, scope, kind, &tags, Self::NAME))
+        let action = "ec2:CreateNetworkAcl";
+        needs::new_in_vpc(action, state, call.scope, kind, &tags, &input.vpc_id)
     }
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
         let (input, scope) = (call.input, call.scope);
         dry_run(input.dry_run)?;
-        let plain = CreateNetworkAclRequest { client_token: None, ..input.clone() };
-        let fingerprint = token::fingerprint(&plain);
-        let token = input.client_token.as_deref().map(|token| (token, fingerprint.as_str()));
-        if let Some(token) = token
-            && let Some(id) = token::made(tx, scope, Self::NAME, token)?
-            && let Some(acl) = records::get::<NetworkAcl>(tx, scope, &id)?
-        {
+        let once = Once::of(Self::NAME, input.client_token.as_ref(), || CreateNetworkAclRequest {
+            client_token: None,
+            ..input.clone()
+        });
+        if let Some(acl) = once.made::<NetworkAcl>(tx, scope)? {
             return Ok(answer(tx, scope, &acl, input.client_token.clone())?);
         }
         let tags = tags::requested(input.tag_specifications.as_ref(), Kind::NetworkAcl)?;
@@ -136,13 +128,11 @@ impl Operation for CreateNetworkAcl {
             is_default: false,
             entries: Vec::new(),
             associations: Vec::new(),
-            token: input.client_token.as_deref().map(|token| token::row(Self::NAME, token)),
+            token: once.row(),
         };
         records::put(tx, scope, &acl)?;
         tags::put(tx, scope, &acl.id, &tags)?;
-        if let Some(token) = token {
-            token::keep(tx, scope, Self::NAME, token, &acl.id)?;
-        }
+        once.keep(tx, scope, &acl.id)?;
         Ok(answer(tx, scope, &acl, input.client_token.clone())?)
     }
 }
@@ -182,9 +172,7 @@ impl Operation for DeleteNetworkAcl {
         if !acl.associations.is_empty() {
             return Err(in_use("networkAcl", &acl.id));
         }
-        if let Some(row) = &acl.token {
-            token::forget(tx, scope, row);
-        }
+        token::forget(tx, scope, acl.token.as_deref());
         records::delete::<NetworkAcl>(tx, scope, &acl.id)?;
         Ok(Unit)
     }

@@ -16,6 +16,7 @@ use super::super::kind::Kind;
 use super::super::records::{self, Endpoint, RouteDestination, RouteTable, RouteTarget, Vpc};
 use super::super::select::{self, Filters, flag};
 use super::super::tags::{self, Tags};
+use super::super::token::Once;
 use super::super::{named_or_all, needs, token};
 use super::{Targets, Way, in_force, of_vpc};
 
@@ -118,29 +119,20 @@ impl Operation for CreateRouteTable {
     const ACCESS: Access = Access::Write;
 
     fn needs(call: &Call<'_, Self::Input>, state: &dyn Read) -> Result<Needs, Fault> {
-        const ACTION: &str = "ec2:CreateRouteTable";
-        let (input, scope, kind) = (call.input, call.scope, Kind::RouteTable);
+        let (input, kind) = (call.input, Kind::RouteTable);
         let tags = tags::requested(input.tag_specifications.as_ref(), kind)?;
-        let needs = Needs::from(needs::new(ACTION, scope, kind, &tags)).and(needs::on(
-            ACTION,
-            state,
-            scope,
-            Kind::Vpc,
-            &input.vpc_id,
-        )?);
-        Ok(needs::with_tags(needs, scope, kind, &tags, Self::NAME))
+        let action = "ec2:CreateRouteTable";
+        needs::new_in_vpc(action, state, call.scope, kind, &tags, &input.vpc_id)
     }
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
         let (input, scope) = (call.input, call.scope);
         dry_run(input.dry_run)?;
-        let plain = CreateRouteTableRequest { client_token: None, ..input.clone() };
-        let fingerprint = token::fingerprint(&plain);
-        let token = input.client_token.as_deref().map(|token| (token, fingerprint.as_str()));
-        if let Some(token) = token
-            && let Some(id) = token::made(tx, scope, Self::NAME, token)?
-            && let Some(table) = records::get::<RouteTable>(tx, scope, &id)?
-        {
+        let once = Once::of(Self::NAME, input.client_token.as_ref(), || CreateRouteTableRequest {
+            client_token: None,
+            ..input.clone()
+        });
+        if let Some(table) = once.made::<RouteTable>(tx, scope)? {
             return answer(tx, scope, &table, input.client_token.clone());
         }
         let tags = tags::requested(input.tag_specifications.as_ref(), Kind::RouteTable)?;
@@ -154,13 +146,11 @@ impl Operation for CreateRouteTable {
             vpc: vpc.id,
             routes: Vec::new(),
             associations: Vec::new(),
-            token: input.client_token.as_deref().map(|token| token::row(Self::NAME, token)),
+            token: once.row(),
         };
         records::put(tx, scope, &table)?;
         tags::put(tx, scope, &table.id, &tags)?;
-        if let Some(token) = token {
-            token::keep(tx, scope, Self::NAME, token, &table.id)?;
-        }
+        once.keep(tx, scope, &table.id)?;
         answer(tx, scope, &table, input.client_token.clone())
     }
 }
@@ -198,9 +188,7 @@ impl Operation for DeleteRouteTable {
         if !table.associations.is_empty() {
             return Err(in_use("routeTable", &table.id));
         }
-        if let Some(row) = &table.token {
-            token::forget(tx, scope, row);
-        }
+        token::forget(tx, scope, table.token.as_deref());
         gateway::forget_table(tx, scope, &table.id)?;
         records::delete::<RouteTable>(tx, scope, &table.id)?;
         Ok(Unit)
