@@ -217,7 +217,8 @@ fn directory() -> anyhow::Result<PathBuf> {
     let places =
         [named("XDG_RUNTIME_DIR").map(|it| it.join("sagegate")), named("TMPDIR").map(shared)];
     let fits = |place: &PathBuf| place.as_os_str().len() <= LONGEST;
-    let directory = places.into_iter().flatten().find(fits).unwrap_or_else(|| shared("/tmp".into()));
+    let directory =
+        places.into_iter().flatten().find(fits).unwrap_or_else(|| shared("/tmp".into()));
     if let Err(error) = crate::node::make_private(&directory) {
         anyhow::ensure!(error.kind() == io::ErrorKind::AlreadyExists, error);
         // Somebody else may have made it, in a directory that all may write to.
