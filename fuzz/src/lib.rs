@@ -48,9 +48,12 @@ pub fn read(
     body: &[u8],
     out: &mut dyn Struct,
 ) -> Option<Result<(), ApiError>> {
+    if service.protocol == Protocol::RestXml {
+        return read_rest(service, operation, body, out);
+    }
     let target = format!("{}.{}", service.target_prefix, operation.name);
     let mut text = match service.protocol {
-        Protocol::Json10 | Protocol::Json11 => Vec::new(),
+        Protocol::Json10 | Protocol::Json11 | Protocol::RestXml => Vec::new(),
         Protocol::Query | Protocol::Ec2 => {
             format!("Action={}&Version={}&", operation.name, service.api_version).into_bytes()
         }
@@ -63,6 +66,28 @@ pub fn read(
         ..Head::default()
     };
     match head.call(service, &text) {
+        Err(error) => Some(Err(error)),
+        Ok(call) if call.operation.name == operation.name => Some(call.decode(out)),
+        Ok(_) => None,
+    }
+}
+
+/// As [`read`], where what is sent is a path with its query string, a line end, and the body.
+fn read_rest(
+    service: &'static ServiceSchema,
+    operation: &OperationSchema,
+    sent: &[u8],
+    out: &mut dyn Struct,
+) -> Option<Result<(), ApiError>> {
+    let (first, body) = line(sent);
+    let target = std::str::from_utf8(first).ok()?;
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    let method = Method::from_bytes(service.binding(operation.name)?.method.as_bytes()).ok()?;
+    let head = Head { scope: Some(service.signing_name), method, path, query, ..Head::default() };
+    match head.call(service, body) {
         Err(error) => Some(Err(error)),
         Ok(call) if call.operation.name == operation.name => Some(call.decode(out)),
         Ok(_) => None,

@@ -24,6 +24,7 @@ const TARGETS: &[&str] = &[
     "json",
     "query",
     "ec2",
+    "rest_xml",
     "http",
     "channel_frame",
     "channel_machines",

@@ -10,7 +10,7 @@ mod generated;
 
 use sagegate_model::ServiceSchema;
 
-pub use generated::{ec2, iam, sagemaker, sts};
+pub use generated::{ec2, iam, route53, sagemaker, sts};
 pub use sagegate_model::{Blob, Shape, Struct, Timestamp, Unit, UnknownValue};
 
 /// A blank request of an implemented operation, for code that treats all operations alike.

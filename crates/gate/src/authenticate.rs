@@ -56,7 +56,7 @@ impl Authenticator<'_> {
         body: &[u8],
         service: &str,
     ) -> Result<Caller, Unrecognised> {
-        let global = matches!(service, "iam" | "sts");
+        let global = matches!(service, "iam" | "route53" | "sts");
         let expected = Expected {
             service,
             region: if global {

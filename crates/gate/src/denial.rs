@@ -55,7 +55,7 @@ impl Denial {
     pub fn code(service: &str) -> (&'static str, u16) {
         match service {
             "ec2" => ("UnauthorizedOperation", 403),
-            "iam" | "sts" => ("AccessDenied", 403),
+            "iam" | "route53" | "sts" => ("AccessDenied", 403),
             _ => ("AccessDeniedException", 400),
         }
     }

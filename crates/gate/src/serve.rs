@@ -85,6 +85,8 @@ impl Gate {
             content_type: request.header("content-type"),
             host: request.header("host"),
             method: request.method.clone(),
+            path: &request.path,
+            headers: Some(&request.headers),
             query: (!request.query.is_empty()).then_some(request.query.as_str()),
         };
         let protocol = named.protocol();
@@ -210,7 +212,9 @@ impl Gate {
             content_type: Some("application/x-amz-json-1.1"),
             host: None,
             method: Method::POST,
+            path: "/",
             query: None,
+            headers: None,
         };
         let service = named.service().map_err(Refusal::Unread)?;
         let body = Bytes::from(members.to_string());
@@ -297,7 +301,7 @@ impl Gate {
     ) -> Response<Bytes> {
         let dialect = match protocol {
             Protocol::Json10 | Protocol::Json11 => Dialect::Json,
-            Protocol::Query => Dialect::Query,
+            Protocol::Query | Protocol::RestXml => Dialect::Query,
             Protocol::Ec2 => Dialect::Ec2,
         };
         let spelled = failure.spelled(dialect);

@@ -16,11 +16,11 @@ mod time;
 pub use access::{
     Blob, EnumSlot, List, ListSlot, Map, MapSlot, Member, Redacted, Shape, Slot, Struct, Unit, View,
 };
-pub use generated::{SERVICES, ec2, iam, sagemaker, sts};
+pub use generated::{SERVICES, ec2, iam, route53, sagemaker, sts};
 pub use schema::{
-    ErrorSchema, Integer, Kind, ListSchema, MapSchema, MemberSchema, OperationSchema, Protocol,
-    Real, ServiceSchema, ShapeSchema, Size, StructSchema, Text, TimestampFormat, service,
-    service_by_target_prefix,
+    ErrorSchema, HttpBinding, Integer, Kind, ListSchema, Location, MapSchema, MemberSchema,
+    OperationSchema, Protocol, Real, ServiceSchema, ShapeSchema, Size, StructSchema, Text,
+    TimestampFormat, service, service_by_target_prefix,
 };
 pub use text_enum::UnknownValue;
 pub use time::Timestamp;

@@ -9,6 +9,8 @@ pub enum Protocol {
     Query,
     /// `ec2Query`: as `awsQuery`, with other names and another envelope.
     Ec2,
+    /// `restXml`: operation in method and path; members in path, query, headers and an XML body.
+    RestXml,
 }
 
 /// A service: what identifies it on the wire, and every operation that AWS has for it.
@@ -28,10 +30,12 @@ pub struct ServiceSchema {
     pub api_version: &'static str,
     /// What stands before the dot in `X-Amz-Target`; empty where the protocol has none.
     pub target_prefix: &'static str,
-    /// The namespace of XML answers; empty in JSON.
+    /// The namespace of XML answers, and of REST requests; empty in JSON.
     pub xml_namespace: &'static str,
     /// Every operation of the service, sorted by name.
     pub operations: &'static [OperationSchema],
+    /// How each of them stands in HTTP, sorted by name; empty where the protocol has one way for all.
+    pub bindings: &'static [HttpBinding],
     /// The names of those that AWS serves to requests without a signature.
     pub unsigned: &'static [&'static str],
 }
@@ -43,6 +47,29 @@ impl ServiceSchema {
         let index = self.operations.binary_search_by(|operation| operation.name.cmp(name)).ok()?;
         self.operations.get(index)
     }
+
+    /// How an operation stands in HTTP, where the protocol is a REST protocol.
+    #[must_use]
+    pub fn binding(&self, operation: &str) -> Option<&'static HttpBinding> {
+        let index = self.bindings.binary_search_by(|it| it.operation.cmp(operation)).ok()?;
+        self.bindings.get(index)
+    }
+}
+
+/// How an operation of a REST protocol stands in HTTP.
+#[derive(Debug)]
+pub struct HttpBinding {
+    /// The operation's name.
+    pub operation: &'static str,
+    /// The method.
+    pub method: &'static str,
+    /// The path, with members as labels: `/2013-04-01/hostedzone/{Id}`. A label that ends on a plus
+    /// takes the whole rest of the path.
+    pub path: &'static str,
+    /// The status of an answer.
+    pub status: u16,
+    /// The root element of the request's body; empty where there is no body.
+    pub root: &'static str,
 }
 
 /// The service called `name` (as in `ServiceSchema::name`).
@@ -114,6 +141,8 @@ pub struct MemberSchema {
     pub response_name: &'static str,
     /// What it holds.
     pub shape: &'static ShapeSchema,
+    /// Where it stands.
+    pub location: Location,
     /// Whether a request must have it.
     pub required: bool,
     /// Whether clients fill it with a random token that makes a repeated call harmless.
@@ -129,6 +158,7 @@ impl MemberSchema {
             request_name: name,
             response_name: name,
             shape,
+            location: Location::Body,
             required: false,
             idempotency_token: false,
         }
@@ -139,6 +169,13 @@ impl MemberSchema {
     pub const fn wire(mut self, request: &'static str, response: &'static str) -> Self {
         self.request_name = request;
         self.response_name = response;
+        self
+    }
+
+    /// That does not stand in the body.
+    #[must_use]
+    pub const fn at(mut self, location: Location) -> Self {
+        self.location = location;
         self
     }
 
@@ -155,6 +192,19 @@ impl MemberSchema {
         self.idempotency_token = true;
         self
     }
+}
+
+/// Where a member of a request or answer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// In the body, as all do but in the REST protocols.
+    Body,
+    /// In the path.
+    Label,
+    /// In the query string.
+    Query,
+    /// In a header field.
+    Header,
 }
 
 /// What a member, an item or a map's value may hold.
@@ -284,6 +334,8 @@ mod tests {
                 let found = service.operation(operation.name).map(|found| found.name);
                 assert_eq!(found, Some(operation.name));
                 assert!(operation.implemented || operation.input.is_none());
+                let rest = service.protocol == Protocol::RestXml;
+                assert_eq!(service.binding(operation.name).is_some(), rest);
             }
             assert!(service.operation("MakeTea").is_none());
         }

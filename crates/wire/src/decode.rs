@@ -11,6 +11,9 @@ pub(crate) enum DecodeFailure {
     /// A JSON body is not JSON, or a value has the wrong type.
     #[error("{0}")]
     Json(String),
+    /// An XML body is not well-formed, or has what the request has not.
+    #[error("Invalid XML ; {0}")]
+    Xml(String),
     /// A form body or query string is not well-formed.
     #[error("{0}")]
     Form(String),
@@ -56,6 +59,10 @@ impl DecodeFailure {
         let (code, status) = match (&self, protocol) {
             (Self::Internal, _) => return ApiError::internal(message),
             (Self::Json(_), _) => ("SerializationException", 400),
+            // Route 53's code and the beginning of its text, as its users have reported them; what
+            // follows there are the words of a Java library.
+            (Self::Xml(_), _) => ("InvalidInput", 400),
+            (Self::Parameter { .. } | Self::Invalid(_), Protocol::RestXml) => ("InvalidInput", 400),
             // the status that the list of common errors of the query services gives
             (Self::Form(_), Protocol::Query) => ("MalformedQueryString", 404),
             (Self::Form(_), _) => ("MalformedQueryString", 400),

@@ -47,7 +47,7 @@ impl ApiError {
     pub fn not_implemented(service: &ServiceSchema, operation: &str) -> Self {
         let code = match service.protocol {
             Protocol::Json10 | Protocol::Json11 => "NotImplementedException",
-            Protocol::Query => "NotImplemented",
+            Protocol::Query | Protocol::RestXml => "NotImplemented",
             Protocol::Ec2 => "UnsupportedOperation",
         };
         let message = format!(
@@ -69,6 +69,10 @@ impl ApiError {
                 "InvalidAction",
                 format!("Could not find operation {operation} for version {version}"),
             ),
+            Protocol::RestXml => (
+                "InvalidAction",
+                format!("No operation of this service has the method and path {operation}."),
+            ),
             Protocol::Ec2 => (
                 "InvalidAction",
                 format!("The action {operation} is not valid for this web service."),
@@ -88,8 +92,10 @@ impl ApiError {
     ) -> Response<Bytes> {
         let body: Bytes = match protocol {
             Protocol::Json10 | Protocol::Json11 => self.json().into(),
-            Protocol::Query => {
-                self.query(service.map_or("", |it| it.xml_namespace), request_id).into()
+            // The form of Route 53 and of most others; S3 has one without the outer element.
+            Protocol::Query | Protocol::RestXml => {
+                let namespace = service.map_or("", |it| it.xml_namespace);
+                self.query(protocol, namespace, request_id).into()
             }
             Protocol::Ec2 => self.ec2(request_id).into(),
         };
@@ -118,8 +124,11 @@ impl ApiError {
         out
     }
 
-    fn query(&self, namespace: &str, request_id: &str) -> String {
+    fn query(&self, protocol: Protocol, namespace: &str, request_id: &str) -> String {
         let mut out = String::new();
+        if protocol == Protocol::RestXml {
+            out.push_str(xml::DECLARATION);
+        }
         xml::root(&mut out, "ErrorResponse", namespace);
         xml::open(&mut out, "Error");
         xml::leaf(&mut out, "Type", if self.sender { "Sender" } else { "Receiver" });

@@ -110,7 +110,7 @@ fn malformed(which: &str, what: String) -> DecodeFailure {
     DecodeFailure::Form(format!("{which} {what}."))
 }
 
-fn unescape(text: &str) -> Result<Cow<'_, str>, String> {
+pub(crate) fn unescape(text: &str) -> Result<Cow<'_, str>, String> {
     if !text.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
         return checked(Cow::Borrowed(text));
     }

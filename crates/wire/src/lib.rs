@@ -21,6 +21,7 @@ mod form;
 mod json;
 mod pattern;
 mod query;
+mod rest;
 #[cfg(test)]
 mod roundtrip;
 pub mod route;
@@ -42,7 +43,7 @@ pub use error::ApiError;
 pub use json::string as json_string;
 pub use validate::{Constraint, Violation, lower_first};
 
-/// An operation's answer as an HTTP response with status 200.
+/// An operation's answer as an HTTP response, with status 200 or what the operation has.
 #[must_use]
 pub fn encode(
     protocol: Protocol,
@@ -51,15 +52,23 @@ pub fn encode(
     answer: &dyn Struct,
     request_id: &str,
 ) -> Response<Bytes> {
+    let status = match service.binding(operation.name) {
+        Some(binding) => StatusCode::from_u16(binding.status).unwrap_or(StatusCode::OK),
+        None => StatusCode::OK,
+    };
     let body = match protocol {
         // an operation without an answer has an empty body
-        Protocol::Json10 | Protocol::Json11 if operation.output.is_none() => Bytes::new(),
+        Protocol::Json10 | Protocol::Json11 | Protocol::RestXml if operation.output.is_none() => {
+            Bytes::new()
+        }
         Protocol::Json10 | Protocol::Json11 => json::encode(answer).into(),
-        Protocol::Query | Protocol::Ec2 => {
+        Protocol::Query | Protocol::Ec2 | Protocol::RestXml => {
             xml::encode(protocol, service, operation, answer, request_id).into()
         }
     };
-    response(protocol, StatusCode::OK, request_id, body)
+    let mut response = response(protocol, status, request_id, body);
+    rest::headers(answer, response.headers_mut());
+    response
 }
 
 /// A response with what every response of a protocol carries.
@@ -75,7 +84,7 @@ fn response(
     let content_type = match protocol {
         Protocol::Json10 => "application/x-amz-json-1.0",
         Protocol::Json11 => "application/x-amz-json-1.1",
-        Protocol::Query => "text/xml",
+        Protocol::Query | Protocol::RestXml => "text/xml",
         Protocol::Ec2 => "text/xml;charset=UTF-8",
     };
     headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -4,14 +4,11 @@
 
 use std::collections::HashSet;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use sagegate_model::{Kind, ListSchema, MapSchema, ShapeSchema, StructSchema};
 
 use crate::DecodeFailure;
 use crate::form::{Form, shorten};
-use crate::time;
-use crate::value::{Budget, Value};
+use crate::value::{self, Budget, Value};
 
 /// How deep structures may stand in one another; names are bounded before.
 const DEEPEST: usize = 64;
@@ -208,31 +205,11 @@ impl Reader<'_> {
         name: &str,
         text: &str,
     ) -> Result<Value, DecodeFailure> {
-        let value = match &shape.kind {
-            Kind::Boolean if text.eq_ignore_ascii_case("true") => Some(Value::Bool(true)),
-            Kind::Boolean if text.eq_ignore_ascii_case("false") => Some(Value::Bool(false)),
-            Kind::Integer(_) => text.parse::<i32>().ok().map(|it| Value::Int(i64::from(it))),
-            Kind::Long(_) => text.parse().ok().map(Value::Int),
-            Kind::Float(_) => text
-                .parse::<f64>()
-                .ok()
-                .filter(|value| (*value as f32).is_finite())
-                .map(Value::Real),
-            Kind::Double(_) => {
-                text.parse().ok().filter(|value: &f64| value.is_finite()).map(Value::Real)
-            }
-            Kind::Text(_) => Some(Value::Text(text.to_owned())),
-            Kind::Blob(_) => BASE64.decode(text).ok().map(Value::Bytes),
-            Kind::Timestamp(_) => match time::parse(text) {
-                Some(time) => Some(Value::Time(time)),
-                None => {
-                    return Err(self.wrong(name, "timestamp must follow ISO8601".to_owned()));
-                }
-            },
-            _ => None,
-        };
-        value.ok_or_else(|| {
+        value::of_text(&shape.kind, text).ok_or_else(|| {
             let wanted = match &shape.kind {
+                Kind::Timestamp(_) => {
+                    return self.wrong(name, "timestamp must follow ISO8601".to_owned());
+                }
                 Kind::Boolean => "a Boolean",
                 Kind::Integer(_) => "an Integer",
                 Kind::Long(_) => "a Long",

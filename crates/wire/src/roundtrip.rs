@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 use quick_xml::events::Event;
 use sagegate_model::{
-    Kind, Member, OperationSchema, Protocol, SERVICES, ServiceSchema, ShapeSchema, Struct,
-    StructSchema, View,
+    Kind, Location, Member, OperationSchema, Protocol, SERVICES, ServiceSchema, ShapeSchema, Slot,
+    Struct, StructSchema, View,
 };
 use serde_json::{Value as Json, json};
 
@@ -15,7 +15,7 @@ use crate::form::Form;
 use crate::query::Flavour;
 use crate::route::Head;
 use crate::value::Value;
-use crate::{json as json_codec, query, value, xml};
+use crate::{json as json_codec, query, rest, value, xml};
 
 #[path = "../tests/support/random.rs"]
 mod random;
@@ -46,12 +46,55 @@ fn filled(
         sagegate_api::output(service, operation.name).unwrap()
     };
     fill(&mut Random::new(seed), &mut *out, service.protocol != Protocol::Ec2 || !input, 0);
+    for (index, schema) in out.schema().members.iter().enumerate() {
+        // A path has no empty labels.
+        if schema.location == Location::Label
+            && let Some(Slot::Text(text)) = out.member_mut(index).map(Member::slot)
+            && text.is_empty()
+        {
+            text.push('x');
+        }
+    }
     out
+}
+
+fn escape(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// Path, query string and body of a REST request, as a client writes them.
+fn rest_request(service: &ServiceSchema, name: &str, value: &dyn Struct) -> [String; 3] {
+    let binding = service.binding(name).unwrap();
+    let (mut path, mut query) = (binding.path.to_owned(), Vec::new());
+    for (index, schema) in value.schema().members.iter().enumerate() {
+        let Some(view) = value.member(index).and_then(Member::view) else { continue };
+        if schema.location == Location::Body {
+            continue;
+        }
+        let View::Text(text) = view else { panic!("{}: not a text", schema.name) };
+        let name = schema.request_name;
+        if schema.location == Location::Label {
+            path = path.replace(&format!("{{{name}}}"), &escape(text));
+        } else {
+            query.push(format!("{name}={}", escape(text)));
+        }
+    }
+    let body = if binding.root.is_empty() {
+        String::new()
+    } else {
+        xml::document(binding.root, service.xml_namespace, value)
+    };
+    [path, query.join("&"), body]
 }
 
 fn read_back(members: Vec<Option<Value>>, mut blank: Box<dyn Struct>) -> Json {
     value::fill(members, &mut *blank).unwrap();
     dump(&*blank)
+}
+
+fn method(service: &ServiceSchema, operation: &OperationSchema) -> http::Method {
+    let method = service.binding(operation.name).map_or("POST", |it| it.method);
+    http::Method::from_bytes(method.as_bytes()).unwrap()
 }
 
 /// The parameters of a request, as a client writes them.
@@ -126,9 +169,6 @@ fn parameter(
 fn form(protocol: Protocol, value: &dyn Struct) -> String {
     let mut out = Vec::new();
     parameters(protocol, value, "", &mut out);
-    let escape = |text: &str| {
-        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-    };
     let pairs: Vec<String> =
         out.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect();
     pairs.join("&")
@@ -224,6 +264,15 @@ proptest! {
             Protocol::Json10 | Protocol::Json11 => {
                 json_codec::decode(schema, &json_codec::encode(&*request)).unwrap()
             }
+            Protocol::RestXml => {
+                let [path, query, body] = rest_request(service, operation.name, &*request);
+                let method = service.binding(operation.name).unwrap().method;
+                let (binding, labels) = rest::find(service.bindings, method, &path).unwrap();
+                prop_assert_eq!(binding.operation, operation.name);
+                let (query, body) = (Some(query.as_str()), body.as_bytes());
+                let sent = rest::Request { binding, labels, query, headers: None, body };
+                rest::decode(service, schema, &sent).unwrap()
+            }
             protocol => {
                 let flavour =
                     if protocol == Protocol::Ec2 { Flavour::Ec2 } else { Flavour::Query };
@@ -242,6 +291,23 @@ proptest! {
             Protocol::Json10 | Protocol::Json11 => {
                 let blank = sagegate_api::output(service, operation.name).unwrap();
                 read_back(json_codec::decode(schema, &json_codec::encode(&*answer)).unwrap(), blank)
+            }
+            Protocol::RestXml => {
+                let response = crate::encode(service.protocol, service, operation, &*answer, "id-1");
+                let (name, root) = element(std::str::from_utf8(response.body()).unwrap());
+                prop_assert_eq!(name, schema.name);
+                let mut found = members(schema, &root);
+                for member in schema.members.iter().filter(|it| it.location == Location::Header) {
+                    // What a header cannot carry is not written.
+                    let written = response.headers().get(member.response_name);
+                    let written = written.map(|field| json!(field.to_str().unwrap()));
+                    let meant = dump(&*answer).get(member.name).cloned();
+                    prop_assert!(written.is_none() || written == meant);
+                    if let Some(meant) = meant {
+                        found[member.name] = meant;
+                    }
+                }
+                found
             }
             protocol => {
                 let text = xml::encode(protocol, service, operation, &*answer, "id-1");
@@ -267,8 +333,13 @@ proptest! {
         drop_rest: bool,
     ) {
         let request = filled(service, operation, true, seed);
+        let [path, mut query, rest_body] = match service.protocol {
+            Protocol::RestXml => rest_request(service, operation.name, &*request),
+            _ => Default::default(),
+        };
         let mut body = match service.protocol {
             Protocol::Json10 | Protocol::Json11 => json_codec::encode(&*request),
+            Protocol::RestXml => (query.clone() + "\n" + &rest_body).into_bytes(),
             protocol => {
                 let head = format!("Action={}&Version={}&", operation.name, service.api_version);
                 (head + &form(protocol, &*request)).into_bytes()
@@ -279,11 +350,18 @@ proptest! {
         if drop_rest {
             body.truncate(at + 1);
         }
+        if service.protocol == Protocol::RestXml {
+            let text = String::from_utf8_lossy(&body).into_owned();
+            let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+            (query, body) = (first.to_owned(), rest.as_bytes().to_vec());
+        }
         let target = format!("{}.{}", service.target_prefix, operation.name);
         let head = Head {
             scope: Some(service.signing_name),
             target: Some(&target),
-            method: http::Method::POST,
+            method: method(service, operation),
+            path: &path,
+            query: (!query.is_empty()).then_some(query.as_str()),
             ..Head::default()
         };
         if let Ok(call) = head.call(service, &body) {
@@ -301,14 +379,15 @@ proptest! {
     fn any_bytes_are_an_error_or_a_request((service, operation) in operation(), body: Vec<u8>) {
         let target = format!("{}.{}", service.target_prefix, operation.name);
         let mut text = match service.protocol {
-            Protocol::Json10 | Protocol::Json11 => Vec::new(),
+            Protocol::Json10 | Protocol::Json11 | Protocol::RestXml => Vec::new(),
             _ => format!("Action={}&Version={}&", operation.name, service.api_version).into_bytes(),
         };
         text.extend(body);
         let head = Head {
             scope: Some(service.signing_name),
             target: Some(&target),
-            method: http::Method::POST,
+            method: method(service, operation),
+            path: service.binding(operation.name).map_or("/", |it| it.path),
             ..Head::default()
         };
         if let Ok(call) = head.call(service, &text) {

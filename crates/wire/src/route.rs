@@ -2,10 +2,10 @@
 //!
 //! The service is told from the head alone, so that an error before the signature is checked is
 //! already in the right protocol. The operation of a query request stands in the body and is read
-//! only after that.
+//! only after that; that of a REST request stands in method and path.
 
-use http::Method;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 use sagegate_model::{
     OperationSchema, Protocol, SERVICES, ServiceSchema, Struct, Unit, service_by_target_prefix,
 };
@@ -13,7 +13,7 @@ use sagegate_model::{
 use crate::decode::finish;
 use crate::form::{Form, shorten};
 use crate::query::Flavour;
-use crate::{ApiError, DecodeFailure, json, query};
+use crate::{ApiError, DecodeFailure, json, query, rest};
 
 /// What of a request's head the routing looks at.
 #[derive(Clone, Debug, Default)]
@@ -28,8 +28,12 @@ pub struct Head<'a> {
     pub host: Option<&'a str>,
     /// The method.
     pub method: Method,
+    /// The path of the request line, as it was sent.
+    pub path: &'a str,
     /// The query string of the request line.
     pub query: Option<&'a str>,
+    /// The header fields, where members of a request may stand in them.
+    pub headers: Option<&'a HeaderMap>,
 }
 
 impl<'a> Head<'a> {
@@ -43,7 +47,9 @@ impl<'a> Head<'a> {
             content_type: header("content-type"),
             host: header("host").or_else(|| parts.uri.host()),
             method: parts.method.clone(),
+            path: parts.uri.path(),
             query: parts.uri.query(),
+            headers: Some(&parts.headers),
         }
     }
 
@@ -146,6 +152,25 @@ impl<'a> Head<'a> {
                 let operation = form_operation(service, &form)?;
                 Ok(Call { service, operation, members: Members::Form(form) })
             }
+            Protocol::RestXml => {
+                let unknown = || {
+                    let line = format!("{} {}", self.method, self.path);
+                    let error = ApiError::unknown_operation(service, shorten(&line), "");
+                    ApiError { status: 404, ..error }
+                };
+                let (binding, labels) =
+                    rest::find(service.bindings, self.method.as_str(), self.path)
+                        .ok_or_else(unknown)?;
+                let operation = service.operation(binding.operation).ok_or_else(unknown)?;
+                let request = rest::Request {
+                    binding,
+                    labels,
+                    query: self.query,
+                    headers: self.headers,
+                    body,
+                };
+                Ok(Call { service, operation, members: Members::Rest(request) })
+            }
         }
     }
 }
@@ -202,6 +227,7 @@ pub struct Call<'a> {
 enum Members<'a> {
     Json(&'a [u8]),
     Form(Form<'a>),
+    Rest(rest::Request<'a>),
 }
 
 impl Call<'_> {
@@ -227,6 +253,7 @@ impl Call<'_> {
                 let flavour = if protocol == Protocol::Ec2 { Flavour::Ec2 } else { Flavour::Query };
                 query::decode(flavour, schema, form)?
             }
+            Members::Rest(request) => rest::decode(self.service, schema, request)?,
         };
         finish(protocol, schema, members, out)
     }

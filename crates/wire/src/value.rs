@@ -2,7 +2,11 @@
 
 use std::cell::Cell;
 
-use sagegate_model::{Member, Slot, Struct, Timestamp};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use sagegate_model::{Kind, Member, Slot, Struct, Timestamp};
+
+use crate::time;
 
 /// A decoded value. `None` inside stands for an absent member or a JSON `null`.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +44,24 @@ impl Budget {
             }
             None => false,
         }
+    }
+}
+
+/// A scalar from its text, as forms, paths and XML have it; `None` where it is none of that kind.
+pub(crate) fn of_text(kind: &Kind, text: &str) -> Option<Value> {
+    match kind {
+        Kind::Boolean if text.eq_ignore_ascii_case("true") => Some(Value::Bool(true)),
+        Kind::Boolean if text.eq_ignore_ascii_case("false") => Some(Value::Bool(false)),
+        Kind::Integer(_) => text.parse::<i32>().ok().map(|it| Value::Int(i64::from(it))),
+        Kind::Long(_) => text.parse().ok().map(Value::Int),
+        Kind::Float(_) => {
+            text.parse::<f64>().ok().filter(|it| (*it as f32).is_finite()).map(Value::Real)
+        }
+        Kind::Double(_) => text.parse().ok().filter(|it: &f64| it.is_finite()).map(Value::Real),
+        Kind::Text(_) => Some(Value::Text(text.to_owned())),
+        Kind::Blob(_) => BASE64.decode(text).ok().map(Value::Bytes),
+        Kind::Timestamp(_) => time::parse(text).map(Value::Time),
+        Kind::Boolean | Kind::Struct(_) | Kind::List(_) | Kind::Map(_) => None,
     }
 }
 

@@ -1,11 +1,14 @@
-//! Answers of `awsQuery` and `ec2Query`.
+//! Answers of `awsQuery`, `ec2Query` and `restXml`.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use sagegate_model::{Kind, ListSchema, Member, Protocol, Struct, View};
+use sagegate_model::{Kind, ListSchema, Location, Member, Protocol, Struct, View};
 use sagegate_model::{OperationSchema, ServiceSchema, ShapeSchema};
 
 use crate::time;
+
+/// How REST answers begin.
+pub(crate) const DECLARATION: &str = "<?xml version=\"1.0\"?>\n";
 
 /// Whether XML 1.0 can carry this character.
 pub(crate) fn allowed(letter: char) -> bool {
@@ -114,6 +117,10 @@ pub(crate) fn encode(
             }
             structure(&mut out, value);
         }
+        Protocol::RestXml => {
+            // Named by its shape; the request's id is in a header.
+            return document(value.schema().name, service.xml_namespace, value);
+        }
         Protocol::Query | Protocol::Json10 | Protocol::Json11 => {
             root(&mut out, &envelope, service.xml_namespace);
             match operation.result_wrapper {
@@ -133,9 +140,20 @@ pub(crate) fn encode(
     out
 }
 
+/// A document of a REST protocol.
+pub(crate) fn document(name: &str, namespace: &str, value: &dyn Struct) -> String {
+    let mut out = String::from(DECLARATION);
+    root(&mut out, name, namespace);
+    structure(&mut out, value);
+    close(&mut out, name);
+    out
+}
+
 fn structure(out: &mut String, value: &dyn Struct) {
     for (index, schema) in value.schema().members.iter().enumerate() {
-        if let Some(view) = value.member(index).and_then(Member::view) {
+        if let Some(view) = value.member(index).and_then(Member::view)
+            && schema.location == Location::Body
+        {
             element(out, schema.response_name, schema.shape, view);
         }
     }

@@ -17,8 +17,9 @@ from urllib.parse import urlencode
 import botocore.parsers
 import botocore.serialize
 import botocore.session
+from botocore.awsrequest import HeadersDict
 
-SERVICES = ["ec2", "iam", "sagemaker", "sts"]
+SERVICES = ["ec2", "iam", "route53", "sagemaker", "sts"]
 POOL = [
     "a", "abc", "example", "a.b@example.com", "/", "/path/", "d-abcdefgh1234", "default-1", "subnet-0123456789abcdef0",
     "arn:aws:iam::123456789012:role/example", "arn:aws:iam::123456789012:policy/example", "123456789012",
@@ -32,6 +33,7 @@ POOL = [
     "arn:aws:elasticfilesystem:eu-west-1:123456789012:access-point/fsap-1", "fs-0123456789abcdef0", "1.2.3", "/a/b",
     "arn:aws:s3:::bucket", "arn:aws:iam::123456789012:mfa/example", "task/12345678-1234-1234-1234-123456789012/a",
     "arn:aws:fsx:eu-west-1:123456789012:file-system/fs-0123456789abcdef0", "eu-west-1", "12345678901234567890",
+    "12345678-1234-1234-1234-123456789012", "12.5",
 ]
 
 
@@ -144,8 +146,11 @@ def main():
                     request = serializer.serialize_to_request(wanted, model)
                     body = request["body"]
                     body = urlencode(body).encode() if isinstance(body, dict) else body
-                    found = ask(service=name, body=base64.b64encode(body).decode(),
-                                target=request["headers"].get("X-Amz-Target"))
+                    path = request["url_path"]
+                    if isinstance(request["query_string"], dict) and request["query_string"]:
+                        path += "?" + urlencode(request["query_string"])
+                    found = ask(service=name, body=base64.b64encode(body).decode(), path=path,
+                                method=request["method"], target=request["headers"].get("X-Amz-Target"))
                     if model.input_shape:
                         wanted = plain(model.input_shape, wanted)
                     requests += 1
@@ -153,7 +158,7 @@ def main():
                         error = base64.b64decode(found.get("body", "")).decode()
                         differ(f"{name}:{operation}: asked for {wanted}, found {found} {error}")
                 found = ask(service=name, operation=operation, seed=round_number)
-                response = {"status_code": 200, "headers": found["headers"],
+                response = {"status_code": 200, "headers": HeadersDict(found["headers"]),
                             "body": base64.b64decode(found["body"])}
                 answers += 1
                 parsed = parser.parse(response, model.output_shape)

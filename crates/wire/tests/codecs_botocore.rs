@@ -6,8 +6,8 @@
 //!
 //! The Python side asks, a JSON object a line, and this side answers each with one:
 //!
-//! - `{"service", "target"?, "body"}`: decodes the request (the body in base64); answers
-//!   `{"operation", "members"}` or `{"status", "body"}` of the error.
+//! - `{"service", "target"?, "method"?, "path"?, "body"}`: decodes the request (the body in base64);
+//!   answers `{"operation", "members"}` or `{"status", "body"}` of the error.
 //! - `{"service", "operation", "seed"}`: answers `{"headers", "body", "members"}` of a random
 //!   answer.
 //! - `{"service", "operations": true}`: the names of the implemented operations.
@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use sagegate_model::ServiceSchema;
+use sagegate_model::{Location, Member, ServiceSchema, Slot};
 use sagegate_wire::route::Head;
 use serde_json::{Value, json};
 
@@ -63,10 +63,16 @@ fn answer(ask: &Value) -> Result<Value> {
         return encode(service, operation, seed);
     }
     let body = BASE64.decode(text("body").unwrap_or_default())?;
+    let (path, query) = match text("path").unwrap_or("/").split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (text("path").unwrap_or("/"), None),
+    };
     let head = Head {
         scope: Some(service.signing_name),
         target: text("target"),
-        method: http::Method::POST,
+        method: text("method").unwrap_or("POST").parse()?,
+        path,
+        query,
         ..Head::default()
     };
     let decoded = head.call(service, &body).and_then(|call| {
@@ -86,6 +92,14 @@ fn encode(service: &'static ServiceSchema, operation: &str, seed: u64) -> Result
     let schema = service.operation(operation).context("no such operation")?;
     let mut answer = sagegate_api::output(service, operation).context("not implemented")?;
     fill(&mut Random::new(seed), &mut *answer, true, 0);
+    for (index, member) in answer.schema().members.iter().enumerate() {
+        // A header field carries visible ASCII.
+        if member.location == Location::Header
+            && let Some(Slot::Text(text)) = answer.member_mut(index).map(Member::slot)
+        {
+            text.retain(|letter| letter.is_ascii_graphic());
+        }
+    }
     let protocol = service.protocol;
     let response = sagegate_wire::encode(protocol, service, schema, &*answer, "id-1");
     let headers: serde_json::Map<String, Value> = response

@@ -81,12 +81,27 @@ pub(super) struct Metadata {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawOperation {
+    http: Http,
     input: Option<Reference>,
     output: Option<Reference>,
     #[serde(default)]
     errors: Vec<Reference>,
     #[serde(rename = "authtype")]
     auth_type: Option<String>,
+}
+
+/// Method and path of an operation.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Http {
+    method: String,
+    request_uri: String,
+    response_code: Option<u16>,
+}
+
+#[derive(Deserialize)]
+struct Namespace {
+    uri: String,
 }
 
 /// A reference to a shape, with the traits that it adds.
@@ -97,8 +112,11 @@ pub(super) struct Reference {
     pub(super) location_name: Option<String>,
     pub(super) query_name: Option<String>,
     pub(super) result_wrapper: Option<String>,
-    location: Option<String>,
+    pub(super) location: Option<String>,
     timestamp_format: Option<String>,
+    xml_namespace: Option<Namespace>,
+    #[serde(default)]
+    xml_attribute: bool,
     #[serde(default)]
     pub(super) flattened: bool,
     #[serde(default)]
@@ -132,6 +150,7 @@ pub(super) struct Shape {
     pub(super) flattened: bool,
     error: Option<ErrorTrait>,
     timestamp_format: Option<String>,
+    payload: Option<String>,
     #[serde(default)]
     document: bool,
     #[serde(default)]
@@ -154,6 +173,16 @@ pub(super) enum Protocol {
     Json11,
     Query,
     Ec2,
+    RestXml,
+}
+
+/// How an operation of a REST protocol stands in HTTP.
+pub(super) struct Binding {
+    pub(super) operation: String,
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) status: u16,
+    pub(super) root: String,
 }
 
 /// One operation; shapes only where it is wanted.
@@ -179,6 +208,8 @@ pub(super) struct Service {
     pub(super) metadata: Metadata,
     pub(super) protocol: Protocol,
     pub(super) operations: Vec<Operation>,
+    /// How they stand in HTTP, where the protocol is a REST protocol.
+    pub(super) bindings: Vec<Binding>,
     /// The names of those that need no signature.
     pub(super) unsigned: Vec<String>,
     /// Shapes that a wanted operation's input or output reaches.
@@ -197,6 +228,7 @@ impl Service {
             ("json", Some(version)) if version == "1.1" => Protocol::Json11,
             ("query", _) => Protocol::Query,
             ("ec2", _) => Protocol::Ec2,
+            ("rest-xml", _) => Protocol::RestXml,
             (other, _) => bail!("no generator for the protocol {other}"),
         };
         for operation in wanted {
@@ -206,19 +238,30 @@ impl Service {
         let mut reached = BTreeSet::new();
         let mut error_names = BTreeSet::new();
         let mut operations = Vec::new();
+        let mut bindings = Vec::new();
+        let mut metadata = document.metadata;
         let mut unsigned = Vec::new();
         for (operation, raw) in document.operations {
             let implemented = wanted.contains(&operation);
             if raw.auth_type.as_deref() == Some("none") {
                 unsigned.push(operation.clone());
             }
+            if protocol == Protocol::RestXml {
+                bindings.push(bind(&operation, &raw)?);
+                if let Some(found) = raw.input.as_ref().and_then(|it| it.xml_namespace.as_ref()) {
+                    let known = metadata.xml_namespace.get_or_insert_with(|| found.uri.clone());
+                    ensure!(*known == found.uri, "{operation}: a namespace of its own");
+                }
+            }
             let errors: Vec<String> = raw.errors.into_iter().map(|error| error.shape).collect();
             if implemented {
                 if let Some(input) = &raw.input {
                     reach(&document.shapes, &input.shape, &mut inputs)?;
+                    check_places(protocol, &document.shapes, input, true)?;
                 }
                 if let Some(output) = &raw.output {
                     reach(&document.shapes, &output.shape, &mut reached)?;
+                    check_places(protocol, &document.shapes, output, false)?;
                 }
             }
             error_names.extend(errors.iter().cloned());
@@ -264,8 +307,17 @@ impl Service {
                 shape.values.push((*value).to_owned());
             }
         }
-        let metadata = document.metadata;
-        Ok(Self { name, metadata, protocol, operations, unsigned, shapes, inputs, errors })
+        Ok(Self {
+            name,
+            metadata,
+            protocol,
+            operations,
+            bindings,
+            unsigned,
+            shapes,
+            inputs,
+            errors,
+        })
     }
 
     pub(super) fn shape(&self, name: &str) -> Result<&Shape> {
@@ -291,6 +343,50 @@ impl Service {
     }
 }
 
+/// Method, path, status and root element of an operation.
+fn bind(operation: &str, raw: &RawOperation) -> Result<Binding> {
+    let path = raw.http.request_uri.clone();
+    ensure!(path.starts_with('/') && !path.contains('?'), "{operation}: the path {path}");
+    Ok(Binding {
+        operation: operation.to_owned(),
+        method: raw.http.method.clone(),
+        path,
+        status: raw.http.response_code.unwrap_or(200),
+        root: raw.input.as_ref().and_then(|it| it.location_name.clone()).unwrap_or_default(),
+    })
+}
+
+/// Members of a request or answer may stand outside of the body in a REST protocol, where a codec
+/// reads or writes them there.
+fn check_places(
+    protocol: Protocol,
+    shapes: &BTreeMap<String, Shape>,
+    top: &Reference,
+    request: bool,
+) -> Result<()> {
+    let name = &top.shape;
+    let shape = shapes.get(name).with_context(|| format!("no shape {name}"))?;
+    let mut in_body = false;
+    for (member, reference) in &shape.members.0 {
+        let Some(location) = &reference.location else {
+            in_body = true;
+            continue;
+        };
+        let known = match location.as_str() {
+            "uri" | "querystring" => request,
+            "header" => true,
+            _ => false,
+        };
+        ensure!(protocol == Protocol::RestXml && known, "{name}: {member} is in the {location}");
+        let kind = shapes.get(&reference.shape).map(|shape| shape.kind.as_str());
+        let single = matches!(kind, Some("string" | "boolean" | "integer" | "long"));
+        ensure!(single, "{name}: {member} cannot be written into the {location}");
+    }
+    let rooted = !request || protocol != Protocol::RestXml || top.location_name.is_some();
+    ensure!(rooted || !in_body, "{name}: a body without a root element");
+    Ok(())
+}
+
 /// Adds `name` and all that it refers to. Refuses traits that no codec would honour.
 fn reach(
     shapes: &BTreeMap<String, Shape>,
@@ -302,12 +398,17 @@ fn reach(
     }
     let shape = shapes.get(name).with_context(|| format!("no shape {name}"))?;
     ensure!(!shape.document && !shape.eventstream, "{name}: documents and event streams");
+    ensure!(shape.payload.is_none(), "{name}: a member that is the body");
     ensure!(shape.timestamp_format.is_none(), "{name}: a timestamp format of its own");
     let members = shape.members.0.iter().map(|(_, member)| member);
     for reference in members.chain(&shape.member).chain(&shape.key).chain(&shape.value) {
-        ensure!(reference.location.is_none(), "{name}: a member outside of the body");
+        ensure!(!reference.xml_attribute, "{name}: a member that is an XML attribute");
+        ensure!(reference.xml_namespace.is_none(), "{name}: a member in another namespace");
         ensure!(reference.timestamp_format.is_none(), "{name}: a timestamp format of its own");
         ensure!(!reference.jsonvalue, "{name}: a JSON value in a header");
+        let inner = shapes.get(&reference.shape).into_iter().flat_map(|shape| &shape.members.0);
+        let outside = inner.into_iter().any(|(_, member)| member.location.is_some());
+        ensure!(!outside, "{}: a part with members outside of the body", reference.shape);
         reach(shapes, &reference.shape, reached)?;
     }
     Ok(())

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail, ensure};
 use botocore::Service;
 
 /// The services, as botocore names them.
-const SERVICES: [&str; 4] = ["ec2", "iam", "sagemaker", "sts"];
+const SERVICES: [&str; 5] = ["ec2", "iam", "route53", "sagemaker", "sts"];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::botocore::{Protocol, Reference, Service, Shape};
+use super::botocore::{Binding, Protocol, Reference, Service, Shape};
 use super::names::screaming;
 
 /// `generated/mod.rs`.
@@ -29,15 +29,17 @@ pub(super) fn write(service: &Service) -> Result<String> {
     let mut out = String::new();
 
     let metadata = &service.metadata;
+    let bindings = if service.bindings.is_empty() { "[]" } else { "BINDINGS" };
     let protocol = match service.protocol {
         Protocol::Json10 => "Json10",
         Protocol::Json11 => "Json11",
         Protocol::Query => "Query",
         Protocol::Ec2 => "Ec2",
+        Protocol::RestXml => "RestXml",
     };
     let _ = writeln!(
         out,
-        "pub static SERVICE: ServiceSchema = ServiceSchema {{ name: {:?}, service_id: {:?}, signing_name: {:?}, endpoint_prefix: {:?}, protocol: Protocol::{protocol}, api_version: {:?}, target_prefix: {:?}, xml_namespace: {:?}, operations: &OPERATIONS, unsigned: &{:?} }};\n",
+        "pub static SERVICE: ServiceSchema = ServiceSchema {{ name: {:?}, service_id: {:?}, signing_name: {:?}, endpoint_prefix: {:?}, protocol: Protocol::{protocol}, api_version: {:?}, target_prefix: {:?}, xml_namespace: {:?}, operations: &OPERATIONS, bindings: &{bindings}, unsigned: &{:?} }};\n",
         service.name,
         metadata.service_id,
         metadata.signing_name.as_deref().unwrap_or(&metadata.endpoint_prefix),
@@ -71,6 +73,17 @@ pub(super) fn write(service: &Service) -> Result<String> {
         );
     }
     out.push_str("];\n\n");
+
+    if !service.bindings.is_empty() {
+        let _ = writeln!(out, "static BINDINGS: [HttpBinding; {}] = [", service.bindings.len());
+        for Binding { operation, method, path, status, root } in &service.bindings {
+            let _ = writeln!(
+                out,
+                "HttpBinding {{ operation: {operation:?}, method: {method:?}, path: {path:?}, status: {status}, root: {root:?} }},"
+            );
+        }
+        out.push_str("];\n\n");
+    }
 
     for (name, error) in &service.errors {
         let _ = writeln!(
@@ -124,9 +137,11 @@ pub(super) fn write(service: &Service) -> Result<String> {
 /// What a table may need of this crate.
 const TYPES: &[&str] = &[
     "ErrorSchema",
+    "HttpBinding",
     "Integer",
     "Kind",
     "ListSchema",
+    "Location",
     "MapSchema",
     "MemberSchema",
     "OperationSchema",
@@ -200,6 +215,13 @@ fn structure(
         if request != *member || response != *member {
             let _ = write!(out, ".wire({request:?}, {response:?})");
         }
+        match reference.location.as_deref() {
+            None => {}
+            Some("uri") => out.push_str(".at(Location::Label)"),
+            Some("querystring") => out.push_str(".at(Location::Query)"),
+            Some("header") => out.push_str(".at(Location::Header)"),
+            Some(other) => bail!("{name}: {member} is in the {other}"),
+        }
         if shape.required.contains(member) {
             out.push_str(".required()");
         }
@@ -222,9 +244,9 @@ fn wire_names(
     let own = reference.location_name.clone().unwrap_or_else(|| member.to_owned());
     Ok(match protocol {
         Protocol::Json10 | Protocol::Json11 => (own.clone(), own),
-        Protocol::Query => {
+        Protocol::Query | Protocol::RestXml => {
             let target = service.shape(&reference.shape)?;
-            ensure!(!reference.flattened && !target.flattened, "{member}: flattened in query");
+            ensure!(!reference.flattened && !target.flattened, "{member}: flattened");
             (own.clone(), own)
         }
         Protocol::Ec2 => {
@@ -287,7 +309,7 @@ fn kind(service: &Service, statics: &Statics, name: &str, shape: &Shape) -> Resu
             Protocol::Json10 | Protocol::Json11 => {
                 "Kind::Timestamp(TimestampFormat::EpochSeconds)".to_owned()
             }
-            Protocol::Query | Protocol::Ec2 => {
+            Protocol::Query | Protocol::Ec2 | Protocol::RestXml => {
                 "Kind::Timestamp(TimestampFormat::Iso8601)".to_owned()
             }
         },
@@ -302,6 +324,7 @@ fn kind(service: &Service, statics: &Statics, name: &str, shape: &Shape) -> Resu
                 size()?
             )
         }
+        "map" if service.protocol == Protocol::RestXml => bail!("{name}: a map in XML"),
         "map" => {
             let key = shape.key.as_ref().context("a map without key")?;
             let value = shape.value.as_ref().context("a map without value")?;

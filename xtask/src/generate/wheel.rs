@@ -10,9 +10,10 @@ const VERSION: &str = "1.44.5";
 const SHA256: &str = "8f16a56d1dff125dd65322ae021efa7ba5195a6db5102b96862566055b748921";
 
 /// The newest API version of each service in that release.
-const MODELS: [(&str, &str); 4] = [
+const MODELS: [(&str, &str); 5] = [
     ("ec2", "2016-11-15"),
     ("iam", "2010-05-08"),
+    ("route53", "2013-04-01"),
     ("sagemaker", "2017-07-24"),
     ("sts", "2011-06-15"),
 ];

@@ -4,6 +4,7 @@ use sagegate_model::Struct;
 
 pub mod ec2;
 pub mod iam;
+pub mod route53;
 pub mod sagemaker;
 pub mod sts;
 
@@ -11,6 +12,7 @@ pub(crate) fn input(service: &str, operation: &str) -> Option<Box<dyn Struct>> {
     match service {
         "ec2" => ec2::input(operation),
         "iam" => iam::input(operation),
+        "route53" => route53::input(operation),
         "sagemaker" => sagemaker::input(operation),
         "sts" => sts::input(operation),
         _ => None,
@@ -21,6 +23,7 @@ pub(crate) fn output(service: &str, operation: &str) -> Option<Box<dyn Struct>> 
     match service {
         "ec2" => ec2::output(operation),
         "iam" => iam::output(operation),
+        "route53" => route53::output(operation),
         "sagemaker" => sagemaker::output(operation),
         "sts" => sts::output(operation),
         _ => None,

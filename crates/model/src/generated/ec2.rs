@@ -15,6 +15,7 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
     target_prefix: "",
     xml_namespace: "http://ec2.amazonaws.com/doc/2016-11-15",
     operations: &OPERATIONS,
+    bindings: &[],
     unsigned: &[],
 };
 

@@ -15,6 +15,7 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
     target_prefix: "",
     xml_namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
     operations: &OPERATIONS,
+    bindings: &[],
     unsigned: &[],
 };
 

@@ -2,9 +2,10 @@
 
 pub mod ec2;
 pub mod iam;
+pub mod route53;
 pub mod sagemaker;
 pub mod sts;
 
 /// The services whose operations are known.
 pub static SERVICES: &[&crate::ServiceSchema] =
-    &[&ec2::SERVICE, &iam::SERVICE, &sagemaker::SERVICE, &sts::SERVICE];
+    &[&ec2::SERVICE, &iam::SERVICE, &route53::SERVICE, &sagemaker::SERVICE, &sts::SERVICE];

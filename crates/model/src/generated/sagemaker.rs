@@ -15,6 +15,7 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
     target_prefix: "SageMaker",
     xml_namespace: "",
     operations: &OPERATIONS,
+    bindings: &[],
     unsigned: &[],
 };
 

@@ -15,6 +15,7 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
     target_prefix: "",
     xml_namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
     operations: &OPERATIONS,
+    bindings: &[],
     unsigned: &["AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"],
 };
 
