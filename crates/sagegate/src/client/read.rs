@@ -14,7 +14,7 @@ pub(super) fn answer(
     match service.protocol {
         Protocol::Json10 | Protocol::Json11 if body.is_empty() => Ok(Value::Object(Map::new())),
         Protocol::Json10 | Protocol::Json11 => Ok(serde_json::from_slice(body)?),
-        Protocol::Query | Protocol::Ec2 => {
+        Protocol::Query | Protocol::Ec2 | Protocol::RestXml => {
             let Some(schema) = operation.output else { return Ok(Value::Object(Map::new())) };
             let root = parse(body)?;
             let element = match operation.result_wrapper {
@@ -37,7 +37,7 @@ pub(super) fn error(protocol: Protocol, body: &[u8]) -> (String, String) {
                 (text(&["__type"]), text(&["message", "Message"]))
             })
         }
-        Protocol::Query | Protocol::Ec2 => parse(body).ok().map(|root| {
+        Protocol::Query | Protocol::Ec2 | Protocol::RestXml => parse(body).ok().map(|root| {
             let error = root
                 .child("Error")
                 .or_else(|| root.child("Errors").and_then(|errors| errors.child("Error")));
