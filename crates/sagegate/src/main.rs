@@ -17,6 +17,7 @@ mod commands;
 mod engines;
 #[cfg(target_os = "linux")]
 mod exec;
+mod map;
 mod node;
 mod operator;
 mod profile;
@@ -57,6 +58,10 @@ enum Command {
     /// Tell whether a packet or a call gets from here to there, by which way, and if not, what stops
     /// it. Exits with 0 if it does, 1 if it does not, 2 if the question cannot be answered.
     Reach(commands::reach::Arguments),
+    /// Draw a VPC as SVG: zones, subnets, interfaces, gateways, endpoints, rules, and what is open to the
+    /// internet; with --from and --to also the walk of `sagegate reach`. Exits with 0 if the picture is
+    /// drawn, 2 if not.
+    Map(commands::map::Arguments),
     /// Run a command inside a subnet of the VPC: its names, routes and rules, and its addresses.
     Exec(commands::exec::Arguments),
     /// Print the certificate by which clients inside of subnets trust the server.
@@ -105,6 +110,7 @@ fn main() -> ExitCode {
         Command::SshConfig(arguments) => commands::block_on(commands::ssh_config::run(arguments)),
         Command::Sessions(arguments) => commands::block_on(commands::sessions::run(arguments)),
         Command::Reach(arguments) => commands::block_on(commands::reach::run(arguments)),
+        Command::Map(arguments) => commands::block_on(commands::map::run(arguments)),
         Command::Explain(arguments) => commands::block_on(commands::explain::run(arguments)),
     };
     match done {

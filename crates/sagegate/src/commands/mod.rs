@@ -7,6 +7,7 @@ pub(crate) mod endpoints;
 pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod explain;
+pub(crate) mod map;
 pub(crate) mod operations;
 pub(crate) mod policy;
 pub(crate) mod reach;

@@ -69,16 +69,18 @@ pub(crate) struct Asked {
 }
 
 /// What was found, with what it was found of.
-struct Found {
-    ask: Ask,
-    reach: Reach,
+pub(crate) struct Found {
+    pub(crate) ask: Ask,
+    pub(crate) reach: Reach,
+    /// The networks, with the clients that stand for subnets.
+    pub(crate) topology: Arc<Topology>,
 }
 
 /// Finds out.
 ///
 /// # Errors
 /// `Invalid` and `NotFound` name the argument that is wrong.
-fn find(node: &Node, asked: &Asked) -> Result<Found, OperatorFailure> {
+pub(crate) fn find(node: &Node, asked: &Asked) -> Result<Found, OperatorFailure> {
     let gate: &Gate = &node.gate;
     let scope: &Scope = &node.scope;
     let state = gate.store().snapshot().map_err(|error| failure(error.into()))?;
@@ -110,7 +112,7 @@ fn find(node: &Node, asked: &Asked) -> Result<Found, OperatorFailure> {
         None => Default::default(),
     };
     let reach = reach(&walker, &names, &ask, &judged);
-    Ok(Found { ask, reach })
+    Ok(Found { ask, reach, topology })
 }
 
 /// Answers the command.
@@ -156,7 +158,7 @@ fn behind_gateway(topology: &Topology, scope: &Scope, name: &str) -> Option<Vec<
 }
 
 /// The interface of a source, if it is one.
-fn interface(source: &Source) -> Option<&str> {
+pub(crate) fn interface(source: &Source) -> Option<&str> {
     match source {
         Source::Interface { id, .. } => Some(id),
         Source::Internet { .. } => None,

@@ -18,6 +18,7 @@ pub mod endpoint_services;
 mod fault;
 mod internet_gateway;
 pub(crate) mod kind;
+mod names;
 mod nat_gateway;
 mod needs;
 pub(crate) mod network_acl;
@@ -48,6 +49,7 @@ pub use command::{
     CommandInterface, NETWORK_TABLES, make_for_command, of_commands, remove_of_command,
 };
 pub use endpoint::{EndpointListener, Endpoints, listeners};
+pub use names::names;
 pub use nat_gateway::NatGateways;
 pub use subnet::{SubnetClient, subnet_client};
 pub use topology::topology;
