@@ -18,6 +18,9 @@ pub enum BlockError {
     /// It shares addresses with another block.
     #[error("overlaps another block")]
     Conflict,
+    /// It is of a range that a VPC of the first block's range cannot have.
+    #[error("of a range that this VPC cannot have")]
+    Restricted,
 }
 
 /// How many addresses of a subnet are never given out.
@@ -53,6 +56,72 @@ pub fn vpc_block(text: &str) -> Result<Ipv4Net, BlockError> {
     if forbidden { Err(BlockError::Range) } else { Ok(block) }
 }
 
+/// Reads a block that is to be added to a VPC with these blocks, the primary one first: as
+/// [`vpc_block`], apart from them, and of a range that goes together with the primary one's.
+///
+/// # Errors
+/// [`BlockError`].
+pub fn added_block(text: &str, known: &[Ipv4Net]) -> Result<Ipv4Net, BlockError> {
+    let block = vpc_block(text)?;
+    if known.iter().any(|other| overlap(&block, other)) {
+        return Err(BlockError::Conflict);
+    }
+    if is_restricted(&block, known) { Err(BlockError::Restricted) } else { Ok(block) }
+}
+
+/// The ranges that the rules for added blocks tell apart. A VPC's block, /16 or smaller, is of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Range {
+    /// 10.0.0.0/8.
+    Ten,
+    /// 172.16.0.0/12.
+    Twelve,
+    /// 192.168.0.0/16.
+    Sixteen,
+    /// 198.19.0.0/16.
+    Benchmark,
+    /// What is publicly routable, and 100.64.0.0/10.
+    Other,
+}
+
+impl Range {
+    fn of(block: &Ipv4Net) -> Self {
+        match block.network().octets() {
+            [10, ..] => Self::Ten,
+            [172, 16..=31, ..] => Self::Twelve,
+            [192, 168, ..] => Self::Sixteen,
+            [198, 19, ..] => Self::Benchmark,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether it is one of RFC 1918.
+    fn is_private(self) -> bool {
+        matches!(self, Self::Ten | Self::Twelve | Self::Sixteen)
+    }
+}
+
+/// The table of the guide's section "IPv4 CIDR block association restrictions". Its rows are read by
+/// the VPC's primary block: a VPC that began in a private range and has a public block besides may
+/// still have more of its private range.
+fn is_restricted(block: &Ipv4Net, known: &[Ipv4Net]) -> bool {
+    let Some(primary) = known.first().map(Range::of) else { return false };
+    let range = Range::of(block);
+    if range == Range::Benchmark || range.is_private() {
+        if range != primary {
+            return true;
+        }
+        let [_, second, ..] = block.network().octets();
+        let first_two = |other: &Ipv4Net| matches!(other.network().octets(), [10, 0 | 1, ..]);
+        return match range {
+            Range::Ten => second == 0 && known.iter().any(first_two),
+            Range::Twelve => second == 31,
+            _ => false,
+        };
+    }
+    false
+}
+
 /// Reads the block of a new subnet: /16 to /28, inside of one of the VPC's blocks and apart from
 /// the subnets that the VPC has.
 ///
@@ -60,11 +129,11 @@ pub fn vpc_block(text: &str) -> Result<Ipv4Net, BlockError> {
 /// [`BlockError`].
 pub fn subnet_block(
     text: &str,
-    vpc: &Ipv4Net,
+    vpc: impl IntoIterator<Item = Ipv4Net>,
     siblings: impl IntoIterator<Item = Ipv4Net>,
 ) -> Result<Ipv4Net, BlockError> {
     let block = sized(block(text)?)?;
-    if !vpc.contains(&block) {
+    if !vpc.into_iter().any(|own| own.contains(&block)) {
         return Err(BlockError::Range);
     }
     if siblings.into_iter().any(|sibling| overlap(&block, &sibling)) {
@@ -133,16 +202,60 @@ mod tests {
     fn a_subnet_lies_in_its_vpc_and_beside_its_siblings() {
         let vpc = net("10.0.0.0/16");
         let siblings = || [net("10.0.0.0/24"), net("10.0.2.0/23")];
-        assert_eq!(subnet_block("10.0.1.0/24", &vpc, siblings()), Ok(net("10.0.1.0/24")));
+        assert_eq!(subnet_block("10.0.1.0/24", [vpc], siblings()), Ok(net("10.0.1.0/24")));
         for conflict in ["10.0.0.128/25", "10.0.0.0/16", "10.0.3.0/24"] {
             assert_eq!(
-                subnet_block(conflict, &vpc, siblings()),
+                subnet_block(conflict, [vpc], siblings()),
                 Err(BlockError::Conflict),
                 "{conflict}"
             );
         }
-        assert_eq!(subnet_block("10.1.0.0/24", &vpc, siblings()), Err(BlockError::Range));
-        assert_eq!(subnet_block("10.0.1.0/29", &vpc, siblings()), Err(BlockError::Range));
+        assert_eq!(subnet_block("10.1.0.0/24", [vpc], siblings()), Err(BlockError::Range));
+        assert_eq!(subnet_block("10.0.1.0/29", [vpc], siblings()), Err(BlockError::Range));
+        let both = [vpc, net("100.64.0.0/16")];
+        assert_eq!(subnet_block("100.64.1.0/24", both, siblings()), Ok(net("100.64.1.0/24")));
+        assert_eq!(subnet_block("100.65.1.0/24", both, siblings()), Err(BlockError::Range));
+    }
+
+    #[test]
+    fn added_blocks_go_together_with_the_first() {
+        let restricted = Err(BlockError::Restricted);
+        for (known, allowed, refused) in [
+            (
+                "10.5.0.0/16",
+                &["10.0.0.0/16", "10.6.0.0/28", "100.64.0.0/16", "198.18.0.0/16", "52.0.0.0/16"][..],
+                &["172.16.0.0/16", "192.168.0.0/16", "198.19.0.0/16"][..],
+            ),
+            ("10.1.0.0/24", &["10.1.1.0/24", "10.2.0.0/16"], &["10.0.0.0/16", "10.0.255.0/24"]),
+            (
+                "172.17.0.0/16",
+                &["172.16.0.0/16", "172.30.0.0/16", "100.127.0.0/16"],
+                &["172.31.0.0/20", "10.0.0.0/16", "192.168.1.0/24", "198.19.1.0/24"],
+            ),
+            (
+                "192.168.0.0/24",
+                &["192.168.1.0/24", "172.32.0.0/16"],
+                &["10.0.0.0/16", "172.16.0.0/16", "198.19.0.0/16"],
+            ),
+            ("198.19.0.0/24", &["198.19.1.0/24", "100.64.0.0/16"], &["10.0.0.0/16", "172.31.0.0/16"]),
+            ("100.64.0.0/16", &["100.65.0.0/16", "52.0.0.0/16"], &["10.0.0.0/16", "198.19.0.0/16"]),
+            ("52.0.0.0/16", &["100.64.0.0/16", "198.18.0.0/16"], &["192.168.0.0/16"]),
+        ] {
+            let known = [net(known)];
+            for block in allowed {
+                assert_eq!(added_block(block, &known), Ok(net(block)), "{known:?} {block}");
+            }
+            for block in refused {
+                assert_eq!(added_block(block, &known), restricted, "{known:?} {block}");
+            }
+        }
+        // The row is that of the primary block; every block counts for 10.0.0.0/15.
+        let known = [net("10.5.0.0/16"), net("100.64.0.0/16")];
+        assert_eq!(added_block("10.6.0.0/16", &known), Ok(net("10.6.0.0/16")));
+        let known = [net("10.5.0.0/16"), net("10.0.0.0/24")];
+        assert_eq!(added_block("10.0.1.0/24", &known), restricted);
+        assert_eq!(added_block("10.5.1.0/24", &known), Err(BlockError::Conflict));
+        assert_eq!(added_block("10.7.0.0/15", &known), Err(BlockError::Range));
     }
 
     #[test]

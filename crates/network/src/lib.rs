@@ -6,6 +6,7 @@
 pub mod allot;
 pub mod arrival;
 pub mod cidr;
+pub mod cidr_v6;
 pub mod dns;
 pub mod endpoint_name;
 pub mod loopback;

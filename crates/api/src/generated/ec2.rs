@@ -342,6 +342,235 @@ impl Member for AllocateAddressResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct AssignIpv6AddressesRequest {
+    pub ipv6_prefix_count: Option<i32>,
+    pub ipv6_prefixes: Option<Vec<String>>,
+    pub network_interface_id: String,
+    pub ipv6_addresses: Option<Vec<String>>,
+    pub ipv6_address_count: Option<i32>,
+}
+
+impl Shape for AssignIpv6AddressesRequest {
+    const SCHEMA: &'static StructSchema = &tables::ASSIGN_IPV6_ADDRESSES_REQUEST;
+}
+
+impl Struct for AssignIpv6AddressesRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.ipv6_prefix_count,
+            1 => &self.ipv6_prefixes,
+            2 => &self.network_interface_id,
+            3 => &self.ipv6_addresses,
+            4 => &self.ipv6_address_count,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.ipv6_prefix_count,
+            1 => &mut self.ipv6_prefixes,
+            2 => &mut self.network_interface_id,
+            3 => &mut self.ipv6_addresses,
+            4 => &mut self.ipv6_address_count,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AssignIpv6AddressesRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AssignIpv6AddressesResult {
+    pub assigned_ipv6_addresses: Option<Vec<String>>,
+    pub assigned_ipv6_prefixes: Option<Vec<String>>,
+    pub network_interface_id: Option<String>,
+}
+
+impl Shape for AssignIpv6AddressesResult {
+    const SCHEMA: &'static StructSchema = &tables::ASSIGN_IPV6_ADDRESSES_RESULT;
+}
+
+impl Struct for AssignIpv6AddressesResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.assigned_ipv6_addresses,
+            1 => &self.assigned_ipv6_prefixes,
+            2 => &self.network_interface_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.assigned_ipv6_addresses,
+            1 => &mut self.assigned_ipv6_prefixes,
+            2 => &mut self.network_interface_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AssignIpv6AddressesResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AssignPrivateIpAddressesRequest {
+    pub ipv4_prefixes: Option<Vec<String>>,
+    pub ipv4_prefix_count: Option<i32>,
+    pub network_interface_id: String,
+    pub private_ip_addresses: Option<Vec<String>>,
+    pub secondary_private_ip_address_count: Option<i32>,
+    pub allow_reassignment: Option<bool>,
+}
+
+impl Shape for AssignPrivateIpAddressesRequest {
+    const SCHEMA: &'static StructSchema = &tables::ASSIGN_PRIVATE_IP_ADDRESSES_REQUEST;
+}
+
+impl Struct for AssignPrivateIpAddressesRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.ipv4_prefixes,
+            1 => &self.ipv4_prefix_count,
+            2 => &self.network_interface_id,
+            3 => &self.private_ip_addresses,
+            4 => &self.secondary_private_ip_address_count,
+            5 => &self.allow_reassignment,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.ipv4_prefixes,
+            1 => &mut self.ipv4_prefix_count,
+            2 => &mut self.network_interface_id,
+            3 => &mut self.private_ip_addresses,
+            4 => &mut self.secondary_private_ip_address_count,
+            5 => &mut self.allow_reassignment,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AssignPrivateIpAddressesRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AssignPrivateIpAddressesResult {
+    pub network_interface_id: Option<String>,
+    pub assigned_private_ip_addresses: Option<Vec<AssignedPrivateIpAddress>>,
+    pub assigned_ipv4_prefixes: Option<Vec<Ipv4PrefixSpecification>>,
+}
+
+impl Shape for AssignPrivateIpAddressesResult {
+    const SCHEMA: &'static StructSchema = &tables::ASSIGN_PRIVATE_IP_ADDRESSES_RESULT;
+}
+
+impl Struct for AssignPrivateIpAddressesResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.network_interface_id,
+            1 => &self.assigned_private_ip_addresses,
+            2 => &self.assigned_ipv4_prefixes,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.network_interface_id,
+            1 => &mut self.assigned_private_ip_addresses,
+            2 => &mut self.assigned_ipv4_prefixes,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AssignPrivateIpAddressesResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AssignedPrivateIpAddress {
+    pub private_ip_address: Option<String>,
+}
+
+impl Shape for AssignedPrivateIpAddress {
+    const SCHEMA: &'static StructSchema = &tables::ASSIGNED_PRIVATE_IP_ADDRESS;
+}
+
+impl Struct for AssignedPrivateIpAddress {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.private_ip_address,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.private_ip_address,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AssignedPrivateIpAddress {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AssociateAddressRequest {
     pub allocation_id: Option<String>,
     pub instance_id: Option<String>,
@@ -436,6 +665,50 @@ impl Member for AssociateAddressResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct AssociateDhcpOptionsRequest {
+    pub dhcp_options_id: String,
+    pub vpc_id: String,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for AssociateDhcpOptionsRequest {
+    const SCHEMA: &'static StructSchema = &tables::ASSOCIATE_DHCP_OPTIONS_REQUEST;
+}
+
+impl Struct for AssociateDhcpOptionsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dhcp_options_id,
+            1 => &self.vpc_id,
+            2 => &self.dry_run,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dhcp_options_id,
+            1 => &mut self.vpc_id,
+            2 => &mut self.dry_run,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AssociateDhcpOptionsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AssociateRouteTableRequest {
     pub gateway_id: Option<String>,
     pub public_ipv4_pool: Option<String>,
@@ -518,6 +791,203 @@ impl Struct for AssociateRouteTableResult {
 }
 
 impl Member for AssociateRouteTableResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AssociateSubnetCidrBlockRequest {
+    pub ipv6_ipam_pool_id: Option<String>,
+    pub ipv6_netmask_length: Option<i32>,
+    pub subnet_id: String,
+    pub ipv6_cidr_block: Option<String>,
+}
+
+impl Shape for AssociateSubnetCidrBlockRequest {
+    const SCHEMA: &'static StructSchema = &tables::ASSOCIATE_SUBNET_CIDR_BLOCK_REQUEST;
+}
+
+impl Struct for AssociateSubnetCidrBlockRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.ipv6_ipam_pool_id,
+            1 => &self.ipv6_netmask_length,
+            2 => &self.subnet_id,
+            3 => &self.ipv6_cidr_block,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.ipv6_ipam_pool_id,
+            1 => &mut self.ipv6_netmask_length,
+            2 => &mut self.subnet_id,
+            3 => &mut self.ipv6_cidr_block,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AssociateSubnetCidrBlockRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AssociateSubnetCidrBlockResult {
+    pub ipv6_cidr_block_association: Option<SubnetIpv6CidrBlockAssociation>,
+    pub subnet_id: Option<String>,
+}
+
+impl Shape for AssociateSubnetCidrBlockResult {
+    const SCHEMA: &'static StructSchema = &tables::ASSOCIATE_SUBNET_CIDR_BLOCK_RESULT;
+}
+
+impl Struct for AssociateSubnetCidrBlockResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.ipv6_cidr_block_association,
+            1 => &self.subnet_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.ipv6_cidr_block_association,
+            1 => &mut self.subnet_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AssociateSubnetCidrBlockResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AssociateVpcCidrBlockRequest {
+    pub cidr_block: Option<String>,
+    pub ipv6_cidr_block_network_border_group: Option<String>,
+    pub ipv6_pool: Option<String>,
+    pub ipv6_cidr_block: Option<String>,
+    pub ipv4_ipam_pool_id: Option<String>,
+    pub ipv4_netmask_length: Option<i32>,
+    pub ipv6_ipam_pool_id: Option<String>,
+    pub ipv6_netmask_length: Option<i32>,
+    pub vpc_id: String,
+    pub amazon_provided_ipv6_cidr_block: Option<bool>,
+}
+
+impl Shape for AssociateVpcCidrBlockRequest {
+    const SCHEMA: &'static StructSchema = &tables::ASSOCIATE_VPC_CIDR_BLOCK_REQUEST;
+}
+
+impl Struct for AssociateVpcCidrBlockRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.cidr_block,
+            1 => &self.ipv6_cidr_block_network_border_group,
+            2 => &self.ipv6_pool,
+            3 => &self.ipv6_cidr_block,
+            4 => &self.ipv4_ipam_pool_id,
+            5 => &self.ipv4_netmask_length,
+            6 => &self.ipv6_ipam_pool_id,
+            7 => &self.ipv6_netmask_length,
+            8 => &self.vpc_id,
+            9 => &self.amazon_provided_ipv6_cidr_block,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.cidr_block,
+            1 => &mut self.ipv6_cidr_block_network_border_group,
+            2 => &mut self.ipv6_pool,
+            3 => &mut self.ipv6_cidr_block,
+            4 => &mut self.ipv4_ipam_pool_id,
+            5 => &mut self.ipv4_netmask_length,
+            6 => &mut self.ipv6_ipam_pool_id,
+            7 => &mut self.ipv6_netmask_length,
+            8 => &mut self.vpc_id,
+            9 => &mut self.amazon_provided_ipv6_cidr_block,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AssociateVpcCidrBlockRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AssociateVpcCidrBlockResult {
+    pub ipv6_cidr_block_association: Option<VpcIpv6CidrBlockAssociation>,
+    pub cidr_block_association: Option<VpcCidrBlockAssociation>,
+    pub vpc_id: Option<String>,
+}
+
+impl Shape for AssociateVpcCidrBlockResult {
+    const SCHEMA: &'static StructSchema = &tables::ASSOCIATE_VPC_CIDR_BLOCK_RESULT;
+}
+
+impl Struct for AssociateVpcCidrBlockResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.ipv6_cidr_block_association,
+            1 => &self.cidr_block_association,
+            2 => &self.vpc_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.ipv6_cidr_block_association,
+            1 => &mut self.cidr_block_association,
+            2 => &mut self.vpc_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AssociateVpcCidrBlockResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -1350,6 +1820,88 @@ text_enum!(ConnectivityType {
 });
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateDhcpOptionsRequest {
+    pub dhcp_configurations: Vec<NewDhcpConfiguration>,
+    pub tag_specifications: Option<Vec<TagSpecification>>,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for CreateDhcpOptionsRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_DHCP_OPTIONS_REQUEST;
+}
+
+impl Struct for CreateDhcpOptionsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dhcp_configurations,
+            1 => &self.tag_specifications,
+            2 => &self.dry_run,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dhcp_configurations,
+            1 => &mut self.tag_specifications,
+            2 => &mut self.dry_run,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateDhcpOptionsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateDhcpOptionsResult {
+    pub dhcp_options: Option<DhcpOptions>,
+}
+
+impl Shape for CreateDhcpOptionsResult {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_DHCP_OPTIONS_RESULT;
+}
+
+impl Struct for CreateDhcpOptionsResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dhcp_options,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dhcp_options,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateDhcpOptionsResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateEgressOnlyInternetGatewayRequest {
     pub client_token: Option<String>,
     pub dry_run: Option<bool>,
@@ -1429,6 +1981,130 @@ impl Struct for CreateEgressOnlyInternetGatewayResult {
 }
 
 impl Member for CreateEgressOnlyInternetGatewayResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateFlowLogsRequest {
+    pub dry_run: Option<bool>,
+    pub client_token: Option<String>,
+    pub deliver_logs_permission_arn: Option<String>,
+    pub deliver_cross_account_role: Option<String>,
+    pub log_group_name: Option<String>,
+    pub resource_ids: Vec<String>,
+    pub resource_type: FlowLogsResourceType,
+    pub traffic_type: Option<TrafficType>,
+    pub log_destination_type: Option<LogDestinationType>,
+    pub log_destination: Option<String>,
+    pub log_format: Option<String>,
+    pub tag_specifications: Option<Vec<TagSpecification>>,
+    pub max_aggregation_interval: Option<i32>,
+    pub destination_options: Option<DestinationOptionsRequest>,
+    pub tag_field_specifications: Option<Vec<TagFieldSpecificationRequest>>,
+}
+
+impl Shape for CreateFlowLogsRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_FLOW_LOGS_REQUEST;
+}
+
+impl Struct for CreateFlowLogsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.client_token,
+            2 => &self.deliver_logs_permission_arn,
+            3 => &self.deliver_cross_account_role,
+            4 => &self.log_group_name,
+            5 => &self.resource_ids,
+            6 => &self.resource_type,
+            7 => &self.traffic_type,
+            8 => &self.log_destination_type,
+            9 => &self.log_destination,
+            10 => &self.log_format,
+            11 => &self.tag_specifications,
+            12 => &self.max_aggregation_interval,
+            13 => &self.destination_options,
+            14 => &self.tag_field_specifications,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.client_token,
+            2 => &mut self.deliver_logs_permission_arn,
+            3 => &mut self.deliver_cross_account_role,
+            4 => &mut self.log_group_name,
+            5 => &mut self.resource_ids,
+            6 => &mut self.resource_type,
+            7 => &mut self.traffic_type,
+            8 => &mut self.log_destination_type,
+            9 => &mut self.log_destination,
+            10 => &mut self.log_format,
+            11 => &mut self.tag_specifications,
+            12 => &mut self.max_aggregation_interval,
+            13 => &mut self.destination_options,
+            14 => &mut self.tag_field_specifications,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateFlowLogsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateFlowLogsResult {
+    pub client_token: Option<String>,
+    pub flow_log_ids: Option<Vec<String>>,
+    pub unsuccessful: Option<Vec<UnsuccessfulItem>>,
+}
+
+impl Shape for CreateFlowLogsResult {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_FLOW_LOGS_RESULT;
+}
+
+impl Struct for CreateFlowLogsResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.client_token,
+            1 => &self.flow_log_ids,
+            2 => &self.unsuccessful,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.client_token,
+            1 => &mut self.flow_log_ids,
+            2 => &mut self.unsuccessful,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateFlowLogsResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -2619,6 +3295,47 @@ impl Member for CreateVpcResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteDhcpOptionsRequest {
+    pub dhcp_options_id: String,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for DeleteDhcpOptionsRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_DHCP_OPTIONS_REQUEST;
+}
+
+impl Struct for DeleteDhcpOptionsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dhcp_options_id,
+            1 => &self.dry_run,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dhcp_options_id,
+            1 => &mut self.dry_run,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteDhcpOptionsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteEgressOnlyInternetGatewayRequest {
     pub dry_run: Option<bool>,
     pub egress_only_internet_gateway_id: String,
@@ -2689,6 +3406,85 @@ impl Struct for DeleteEgressOnlyInternetGatewayResult {
 }
 
 impl Member for DeleteEgressOnlyInternetGatewayResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteFlowLogsRequest {
+    pub dry_run: Option<bool>,
+    pub flow_log_ids: Vec<String>,
+}
+
+impl Shape for DeleteFlowLogsRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_FLOW_LOGS_REQUEST;
+}
+
+impl Struct for DeleteFlowLogsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.flow_log_ids,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.flow_log_ids,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteFlowLogsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteFlowLogsResult {
+    pub unsuccessful: Option<Vec<UnsuccessfulItem>>,
+}
+
+impl Shape for DeleteFlowLogsResult {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_FLOW_LOGS_RESULT;
+}
+
+impl Struct for DeleteFlowLogsResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.unsuccessful,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.unsuccessful,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteFlowLogsResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -3671,6 +4467,97 @@ impl Member for DescribeAvailabilityZonesResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeDhcpOptionsRequest {
+    pub dhcp_options_ids: Option<Vec<String>>,
+    pub next_token: Option<String>,
+    pub max_results: Option<i32>,
+    pub dry_run: Option<bool>,
+    pub filters: Option<Vec<Filter>>,
+}
+
+impl Shape for DescribeDhcpOptionsRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_DHCP_OPTIONS_REQUEST;
+}
+
+impl Struct for DescribeDhcpOptionsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dhcp_options_ids,
+            1 => &self.next_token,
+            2 => &self.max_results,
+            3 => &self.dry_run,
+            4 => &self.filters,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dhcp_options_ids,
+            1 => &mut self.next_token,
+            2 => &mut self.max_results,
+            3 => &mut self.dry_run,
+            4 => &mut self.filters,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeDhcpOptionsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeDhcpOptionsResult {
+    pub next_token: Option<String>,
+    pub dhcp_options: Option<Vec<DhcpOptions>>,
+}
+
+impl Shape for DescribeDhcpOptionsResult {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_DHCP_OPTIONS_RESULT;
+}
+
+impl Struct for DescribeDhcpOptionsResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.next_token,
+            1 => &self.dhcp_options,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.next_token,
+            1 => &mut self.dhcp_options,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeDhcpOptionsResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeEgressOnlyInternetGatewaysRequest {
     pub dry_run: Option<bool>,
     pub egress_only_internet_gateway_ids: Option<Vec<String>>,
@@ -3753,6 +4640,97 @@ impl Struct for DescribeEgressOnlyInternetGatewaysResult {
 }
 
 impl Member for DescribeEgressOnlyInternetGatewaysResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeFlowLogsRequest {
+    pub dry_run: Option<bool>,
+    pub filter: Option<Vec<Filter>>,
+    pub flow_log_ids: Option<Vec<String>>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeFlowLogsRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_FLOW_LOGS_REQUEST;
+}
+
+impl Struct for DescribeFlowLogsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.filter,
+            2 => &self.flow_log_ids,
+            3 => &self.max_results,
+            4 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.filter,
+            2 => &mut self.flow_log_ids,
+            3 => &mut self.max_results,
+            4 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeFlowLogsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeFlowLogsResult {
+    pub flow_logs: Option<Vec<FlowLog>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeFlowLogsResult {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_FLOW_LOGS_RESULT;
+}
+
+impl Struct for DescribeFlowLogsResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.flow_logs,
+            1 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.flow_logs,
+            1 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeFlowLogsResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -5129,6 +6107,99 @@ impl Member for DescribeVpcsResult {
     }
 }
 
+text_enum!(DestinationFileFormat {
+    PlainText = "plain-text",
+    Parquet = "parquet",
+});
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DestinationOptionsRequest {
+    pub file_format: Option<DestinationFileFormat>,
+    pub hive_compatible_partitions: Option<bool>,
+    pub per_hour_partition: Option<bool>,
+}
+
+impl Shape for DestinationOptionsRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESTINATION_OPTIONS_REQUEST;
+}
+
+impl Struct for DestinationOptionsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.file_format,
+            1 => &self.hive_compatible_partitions,
+            2 => &self.per_hour_partition,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.file_format,
+            1 => &mut self.hive_compatible_partitions,
+            2 => &mut self.per_hour_partition,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DestinationOptionsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DestinationOptionsResponse {
+    pub file_format: Option<DestinationFileFormat>,
+    pub hive_compatible_partitions: Option<bool>,
+    pub per_hour_partition: Option<bool>,
+}
+
+impl Shape for DestinationOptionsResponse {
+    const SCHEMA: &'static StructSchema = &tables::DESTINATION_OPTIONS_RESPONSE;
+}
+
+impl Struct for DestinationOptionsResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.file_format,
+            1 => &self.hive_compatible_partitions,
+            2 => &self.per_hour_partition,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.file_format,
+            1 => &mut self.hive_compatible_partitions,
+            2 => &mut self.per_hour_partition,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DestinationOptionsResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DetachInternetGatewayRequest {
     pub dry_run: Option<bool>,
@@ -5165,6 +6236,94 @@ impl Struct for DetachInternetGatewayRequest {
 }
 
 impl Member for DetachInternetGatewayRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DhcpConfiguration {
+    pub key: Option<String>,
+    pub values: Option<Vec<AttributeValue>>,
+}
+
+impl Shape for DhcpConfiguration {
+    const SCHEMA: &'static StructSchema = &tables::DHCP_CONFIGURATION;
+}
+
+impl Struct for DhcpConfiguration {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.key,
+            1 => &self.values,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.key,
+            1 => &mut self.values,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DhcpConfiguration {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DhcpOptions {
+    pub owner_id: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+    pub dhcp_options_id: Option<String>,
+    pub dhcp_configurations: Option<Vec<DhcpConfiguration>>,
+}
+
+impl Shape for DhcpOptions {
+    const SCHEMA: &'static StructSchema = &tables::DHCP_OPTIONS;
+}
+
+impl Struct for DhcpOptions {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.owner_id,
+            1 => &self.tags,
+            2 => &self.dhcp_options_id,
+            3 => &self.dhcp_configurations,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.owner_id,
+            1 => &mut self.tags,
+            2 => &mut self.dhcp_options_id,
+            3 => &mut self.dhcp_configurations,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DhcpOptions {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -5250,6 +6409,167 @@ impl Struct for DisassociateRouteTableRequest {
 }
 
 impl Member for DisassociateRouteTableRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DisassociateSubnetCidrBlockRequest {
+    pub association_id: String,
+}
+
+impl Shape for DisassociateSubnetCidrBlockRequest {
+    const SCHEMA: &'static StructSchema = &tables::DISASSOCIATE_SUBNET_CIDR_BLOCK_REQUEST;
+}
+
+impl Struct for DisassociateSubnetCidrBlockRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.association_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.association_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DisassociateSubnetCidrBlockRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DisassociateSubnetCidrBlockResult {
+    pub ipv6_cidr_block_association: Option<SubnetIpv6CidrBlockAssociation>,
+    pub subnet_id: Option<String>,
+}
+
+impl Shape for DisassociateSubnetCidrBlockResult {
+    const SCHEMA: &'static StructSchema = &tables::DISASSOCIATE_SUBNET_CIDR_BLOCK_RESULT;
+}
+
+impl Struct for DisassociateSubnetCidrBlockResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.ipv6_cidr_block_association,
+            1 => &self.subnet_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.ipv6_cidr_block_association,
+            1 => &mut self.subnet_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DisassociateSubnetCidrBlockResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DisassociateVpcCidrBlockRequest {
+    pub association_id: String,
+}
+
+impl Shape for DisassociateVpcCidrBlockRequest {
+    const SCHEMA: &'static StructSchema = &tables::DISASSOCIATE_VPC_CIDR_BLOCK_REQUEST;
+}
+
+impl Struct for DisassociateVpcCidrBlockRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.association_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.association_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DisassociateVpcCidrBlockRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DisassociateVpcCidrBlockResult {
+    pub ipv6_cidr_block_association: Option<VpcIpv6CidrBlockAssociation>,
+    pub cidr_block_association: Option<VpcCidrBlockAssociation>,
+    pub vpc_id: Option<String>,
+}
+
+impl Shape for DisassociateVpcCidrBlockResult {
+    const SCHEMA: &'static StructSchema = &tables::DISASSOCIATE_VPC_CIDR_BLOCK_RESULT;
+}
+
+impl Struct for DisassociateVpcCidrBlockResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.ipv6_cidr_block_association,
+            1 => &self.cidr_block_association,
+            2 => &self.vpc_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.ipv6_cidr_block_association,
+            1 => &mut self.cidr_block_association,
+            2 => &mut self.vpc_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DisassociateVpcCidrBlockResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -5574,6 +6894,104 @@ impl Member for Filter {
         sagegate_model::Slot::Struct(self)
     }
 }
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FlowLog {
+    pub creation_time: Option<Timestamp>,
+    pub deliver_logs_error_message: Option<String>,
+    pub deliver_logs_permission_arn: Option<String>,
+    pub deliver_cross_account_role: Option<String>,
+    pub deliver_logs_status: Option<String>,
+    pub flow_log_id: Option<String>,
+    pub flow_log_status: Option<String>,
+    pub log_group_name: Option<String>,
+    pub resource_id: Option<String>,
+    pub traffic_type: Option<TrafficType>,
+    pub log_destination_type: Option<LogDestinationType>,
+    pub log_destination: Option<String>,
+    pub log_format: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+    pub max_aggregation_interval: Option<i32>,
+    pub destination_options: Option<DestinationOptionsResponse>,
+    pub tag_field_specifications: Option<Vec<TagFieldSpecificationResponse>>,
+}
+
+impl Shape for FlowLog {
+    const SCHEMA: &'static StructSchema = &tables::FLOW_LOG;
+}
+
+impl Struct for FlowLog {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.creation_time,
+            1 => &self.deliver_logs_error_message,
+            2 => &self.deliver_logs_permission_arn,
+            3 => &self.deliver_cross_account_role,
+            4 => &self.deliver_logs_status,
+            5 => &self.flow_log_id,
+            6 => &self.flow_log_status,
+            7 => &self.log_group_name,
+            8 => &self.resource_id,
+            9 => &self.traffic_type,
+            10 => &self.log_destination_type,
+            11 => &self.log_destination,
+            12 => &self.log_format,
+            13 => &self.tags,
+            14 => &self.max_aggregation_interval,
+            15 => &self.destination_options,
+            16 => &self.tag_field_specifications,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.creation_time,
+            1 => &mut self.deliver_logs_error_message,
+            2 => &mut self.deliver_logs_permission_arn,
+            3 => &mut self.deliver_cross_account_role,
+            4 => &mut self.deliver_logs_status,
+            5 => &mut self.flow_log_id,
+            6 => &mut self.flow_log_status,
+            7 => &mut self.log_group_name,
+            8 => &mut self.resource_id,
+            9 => &mut self.traffic_type,
+            10 => &mut self.log_destination_type,
+            11 => &mut self.log_destination,
+            12 => &mut self.log_format,
+            13 => &mut self.tags,
+            14 => &mut self.max_aggregation_interval,
+            15 => &mut self.destination_options,
+            16 => &mut self.tag_field_specifications,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for FlowLog {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+text_enum!(FlowLogsResourceType {
+    Vpc = "VPC",
+    Subnet = "Subnet",
+    NetworkInterface = "NetworkInterface",
+    TransitGateway = "TransitGateway",
+    TransitGatewayAttachment = "TransitGatewayAttachment",
+    RegionalNatGateway = "RegionalNatGateway",
+    CoreNetwork = "CoreNetwork",
+    CoreNetworkEdge = "CoreNetworkEdge",
+    CoreNetworkAttachment = "CoreNetworkAttachment",
+});
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GroupIdentifier {
@@ -6138,6 +7556,12 @@ impl Member for LastError {
         sagegate_model::Slot::Struct(self)
     }
 }
+
+text_enum!(LogDestinationType {
+    CloudWatchLogs = "cloud-watch-logs",
+    S3 = "s3",
+    KinesisDataFirehose = "kinesis-data-firehose",
+});
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ModifyNetworkInterfaceAttributeRequest {
@@ -7264,6 +8688,47 @@ text_enum!(NetworkInterfaceType {
     AwsCodestarConnectionsManaged = "aws_codestar_connections_managed",
     NatGateway = "nat_gateway",
 });
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NewDhcpConfiguration {
+    pub key: Option<String>,
+    pub values: Option<Vec<String>>,
+}
+
+impl Shape for NewDhcpConfiguration {
+    const SCHEMA: &'static StructSchema = &tables::NEW_DHCP_CONFIGURATION;
+}
+
+impl Struct for NewDhcpConfiguration {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.key,
+            1 => &self.values,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.key,
+            1 => &mut self.values,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for NewDhcpConfiguration {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OperatorRequest {
@@ -9611,6 +11076,88 @@ impl Member for TagDescription {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct TagFieldSpecificationRequest {
+    pub resource_type: Option<TaggableResourceType>,
+    pub tag_keys: Option<Vec<String>>,
+}
+
+impl Shape for TagFieldSpecificationRequest {
+    const SCHEMA: &'static StructSchema = &tables::TAG_FIELD_SPECIFICATION_REQUEST;
+}
+
+impl Struct for TagFieldSpecificationRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.resource_type,
+            1 => &self.tag_keys,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.resource_type,
+            1 => &mut self.tag_keys,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for TagFieldSpecificationRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TagFieldSpecificationResponse {
+    pub resource_type: Option<TaggableResourceType>,
+    pub tag_keys: Option<Vec<String>>,
+}
+
+impl Shape for TagFieldSpecificationResponse {
+    const SCHEMA: &'static StructSchema = &tables::TAG_FIELD_SPECIFICATION_RESPONSE;
+}
+
+impl Struct for TagFieldSpecificationResponse {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.resource_type,
+            1 => &self.tag_keys,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.resource_type,
+            1 => &mut self.tag_keys,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for TagFieldSpecificationResponse {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TagSpecification {
     pub resource_type: Option<String>,
     pub tags: Option<Vec<Tag>>,
@@ -9651,11 +11198,155 @@ impl Member for TagSpecification {
     }
 }
 
+text_enum!(TaggableResourceType {
+    NetworkInterface = "network-interface",
+    Instance = "instance",
+    AutoScalingGroup = "auto-scaling-group",
+});
+
 text_enum!(Tenancy {
     Default = "default",
     Dedicated = "dedicated",
     Host = "host",
 });
+
+text_enum!(TrafficType {
+    Accept = "ACCEPT",
+    Reject = "REJECT",
+    All = "ALL",
+});
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UnassignIpv6AddressesRequest {
+    pub ipv6_prefixes: Option<Vec<String>>,
+    pub network_interface_id: String,
+    pub ipv6_addresses: Option<Vec<String>>,
+}
+
+impl Shape for UnassignIpv6AddressesRequest {
+    const SCHEMA: &'static StructSchema = &tables::UNASSIGN_IPV6_ADDRESSES_REQUEST;
+}
+
+impl Struct for UnassignIpv6AddressesRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.ipv6_prefixes,
+            1 => &self.network_interface_id,
+            2 => &self.ipv6_addresses,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.ipv6_prefixes,
+            1 => &mut self.network_interface_id,
+            2 => &mut self.ipv6_addresses,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for UnassignIpv6AddressesRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UnassignIpv6AddressesResult {
+    pub network_interface_id: Option<String>,
+    pub unassigned_ipv6_addresses: Option<Vec<String>>,
+    pub unassigned_ipv6_prefixes: Option<Vec<String>>,
+}
+
+impl Shape for UnassignIpv6AddressesResult {
+    const SCHEMA: &'static StructSchema = &tables::UNASSIGN_IPV6_ADDRESSES_RESULT;
+}
+
+impl Struct for UnassignIpv6AddressesResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.network_interface_id,
+            1 => &self.unassigned_ipv6_addresses,
+            2 => &self.unassigned_ipv6_prefixes,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.network_interface_id,
+            1 => &mut self.unassigned_ipv6_addresses,
+            2 => &mut self.unassigned_ipv6_prefixes,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for UnassignIpv6AddressesResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UnassignPrivateIpAddressesRequest {
+    pub ipv4_prefixes: Option<Vec<String>>,
+    pub network_interface_id: String,
+    pub private_ip_addresses: Option<Vec<String>>,
+}
+
+impl Shape for UnassignPrivateIpAddressesRequest {
+    const SCHEMA: &'static StructSchema = &tables::UNASSIGN_PRIVATE_IP_ADDRESSES_REQUEST;
+}
+
+impl Struct for UnassignPrivateIpAddressesRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.ipv4_prefixes,
+            1 => &self.network_interface_id,
+            2 => &self.private_ip_addresses,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.ipv4_prefixes,
+            1 => &mut self.network_interface_id,
+            2 => &mut self.private_ip_addresses,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for UnassignPrivateIpAddressesRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UnsuccessfulItem {
@@ -10413,14 +12104,21 @@ text_enum!(VpcState {
 pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
     Some(match operation {
         "AllocateAddress" => Box::<AllocateAddressRequest>::default(),
+        "AssignIpv6Addresses" => Box::<AssignIpv6AddressesRequest>::default(),
+        "AssignPrivateIpAddresses" => Box::<AssignPrivateIpAddressesRequest>::default(),
         "AssociateAddress" => Box::<AssociateAddressRequest>::default(),
+        "AssociateDhcpOptions" => Box::<AssociateDhcpOptionsRequest>::default(),
         "AssociateRouteTable" => Box::<AssociateRouteTableRequest>::default(),
+        "AssociateSubnetCidrBlock" => Box::<AssociateSubnetCidrBlockRequest>::default(),
+        "AssociateVpcCidrBlock" => Box::<AssociateVpcCidrBlockRequest>::default(),
         "AttachInternetGateway" => Box::<AttachInternetGatewayRequest>::default(),
         "AuthorizeSecurityGroupEgress" => Box::<AuthorizeSecurityGroupEgressRequest>::default(),
         "AuthorizeSecurityGroupIngress" => Box::<AuthorizeSecurityGroupIngressRequest>::default(),
+        "CreateDhcpOptions" => Box::<CreateDhcpOptionsRequest>::default(),
         "CreateEgressOnlyInternetGateway" => {
             Box::<CreateEgressOnlyInternetGatewayRequest>::default()
         }
+        "CreateFlowLogs" => Box::<CreateFlowLogsRequest>::default(),
         "CreateInternetGateway" => Box::<CreateInternetGatewayRequest>::default(),
         "CreateNatGateway" => Box::<CreateNatGatewayRequest>::default(),
         "CreateNetworkAcl" => Box::<CreateNetworkAclRequest>::default(),
@@ -10433,9 +12131,11 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "CreateTags" => Box::<CreateTagsRequest>::default(),
         "CreateVpc" => Box::<CreateVpcRequest>::default(),
         "CreateVpcEndpoint" => Box::<CreateVpcEndpointRequest>::default(),
+        "DeleteDhcpOptions" => Box::<DeleteDhcpOptionsRequest>::default(),
         "DeleteEgressOnlyInternetGateway" => {
             Box::<DeleteEgressOnlyInternetGatewayRequest>::default()
         }
+        "DeleteFlowLogs" => Box::<DeleteFlowLogsRequest>::default(),
         "DeleteInternetGateway" => Box::<DeleteInternetGatewayRequest>::default(),
         "DeleteNatGateway" => Box::<DeleteNatGatewayRequest>::default(),
         "DeleteNetworkAcl" => Box::<DeleteNetworkAclRequest>::default(),
@@ -10452,9 +12152,11 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "DescribeAddresses" => Box::<DescribeAddressesRequest>::default(),
         "DescribeAddressesAttribute" => Box::<DescribeAddressesAttributeRequest>::default(),
         "DescribeAvailabilityZones" => Box::<DescribeAvailabilityZonesRequest>::default(),
+        "DescribeDhcpOptions" => Box::<DescribeDhcpOptionsRequest>::default(),
         "DescribeEgressOnlyInternetGateways" => {
             Box::<DescribeEgressOnlyInternetGatewaysRequest>::default()
         }
+        "DescribeFlowLogs" => Box::<DescribeFlowLogsRequest>::default(),
         "DescribeInternetGateways" => Box::<DescribeInternetGatewaysRequest>::default(),
         "DescribeNatGateways" => Box::<DescribeNatGatewaysRequest>::default(),
         "DescribeNetworkAcls" => Box::<DescribeNetworkAclsRequest>::default(),
@@ -10473,6 +12175,8 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "DetachInternetGateway" => Box::<DetachInternetGatewayRequest>::default(),
         "DisassociateAddress" => Box::<DisassociateAddressRequest>::default(),
         "DisassociateRouteTable" => Box::<DisassociateRouteTableRequest>::default(),
+        "DisassociateSubnetCidrBlock" => Box::<DisassociateSubnetCidrBlockRequest>::default(),
+        "DisassociateVpcCidrBlock" => Box::<DisassociateVpcCidrBlockRequest>::default(),
         "ModifyNetworkInterfaceAttribute" => {
             Box::<ModifyNetworkInterfaceAttributeRequest>::default()
         }
@@ -10486,6 +12190,8 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "ReplaceRouteTableAssociation" => Box::<ReplaceRouteTableAssociationRequest>::default(),
         "RevokeSecurityGroupEgress" => Box::<RevokeSecurityGroupEgressRequest>::default(),
         "RevokeSecurityGroupIngress" => Box::<RevokeSecurityGroupIngressRequest>::default(),
+        "UnassignIpv6Addresses" => Box::<UnassignIpv6AddressesRequest>::default(),
+        "UnassignPrivateIpAddresses" => Box::<UnassignPrivateIpAddressesRequest>::default(),
         _ => return None,
     })
 }
@@ -10494,14 +12200,21 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
 pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
     Some(match operation {
         "AllocateAddress" => Box::<AllocateAddressResult>::default(),
+        "AssignIpv6Addresses" => Box::<AssignIpv6AddressesResult>::default(),
+        "AssignPrivateIpAddresses" => Box::<AssignPrivateIpAddressesResult>::default(),
         "AssociateAddress" => Box::<AssociateAddressResult>::default(),
+        "AssociateDhcpOptions" => Box::<sagegate_model::Unit>::default(),
         "AssociateRouteTable" => Box::<AssociateRouteTableResult>::default(),
+        "AssociateSubnetCidrBlock" => Box::<AssociateSubnetCidrBlockResult>::default(),
+        "AssociateVpcCidrBlock" => Box::<AssociateVpcCidrBlockResult>::default(),
         "AttachInternetGateway" => Box::<sagegate_model::Unit>::default(),
         "AuthorizeSecurityGroupEgress" => Box::<AuthorizeSecurityGroupEgressResult>::default(),
         "AuthorizeSecurityGroupIngress" => Box::<AuthorizeSecurityGroupIngressResult>::default(),
+        "CreateDhcpOptions" => Box::<CreateDhcpOptionsResult>::default(),
         "CreateEgressOnlyInternetGateway" => {
             Box::<CreateEgressOnlyInternetGatewayResult>::default()
         }
+        "CreateFlowLogs" => Box::<CreateFlowLogsResult>::default(),
         "CreateInternetGateway" => Box::<CreateInternetGatewayResult>::default(),
         "CreateNatGateway" => Box::<CreateNatGatewayResult>::default(),
         "CreateNetworkAcl" => Box::<CreateNetworkAclResult>::default(),
@@ -10514,9 +12227,11 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "CreateTags" => Box::<sagegate_model::Unit>::default(),
         "CreateVpc" => Box::<CreateVpcResult>::default(),
         "CreateVpcEndpoint" => Box::<CreateVpcEndpointResult>::default(),
+        "DeleteDhcpOptions" => Box::<sagegate_model::Unit>::default(),
         "DeleteEgressOnlyInternetGateway" => {
             Box::<DeleteEgressOnlyInternetGatewayResult>::default()
         }
+        "DeleteFlowLogs" => Box::<DeleteFlowLogsResult>::default(),
         "DeleteInternetGateway" => Box::<sagegate_model::Unit>::default(),
         "DeleteNatGateway" => Box::<DeleteNatGatewayResult>::default(),
         "DeleteNetworkAcl" => Box::<sagegate_model::Unit>::default(),
@@ -10533,9 +12248,11 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "DescribeAddresses" => Box::<DescribeAddressesResult>::default(),
         "DescribeAddressesAttribute" => Box::<DescribeAddressesAttributeResult>::default(),
         "DescribeAvailabilityZones" => Box::<DescribeAvailabilityZonesResult>::default(),
+        "DescribeDhcpOptions" => Box::<DescribeDhcpOptionsResult>::default(),
         "DescribeEgressOnlyInternetGateways" => {
             Box::<DescribeEgressOnlyInternetGatewaysResult>::default()
         }
+        "DescribeFlowLogs" => Box::<DescribeFlowLogsResult>::default(),
         "DescribeInternetGateways" => Box::<DescribeInternetGatewaysResult>::default(),
         "DescribeNatGateways" => Box::<DescribeNatGatewaysResult>::default(),
         "DescribeNetworkAcls" => Box::<DescribeNetworkAclsResult>::default(),
@@ -10554,6 +12271,8 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "DetachInternetGateway" => Box::<sagegate_model::Unit>::default(),
         "DisassociateAddress" => Box::<sagegate_model::Unit>::default(),
         "DisassociateRouteTable" => Box::<sagegate_model::Unit>::default(),
+        "DisassociateSubnetCidrBlock" => Box::<DisassociateSubnetCidrBlockResult>::default(),
+        "DisassociateVpcCidrBlock" => Box::<DisassociateVpcCidrBlockResult>::default(),
         "ModifyNetworkInterfaceAttribute" => Box::<sagegate_model::Unit>::default(),
         "ModifySubnetAttribute" => Box::<sagegate_model::Unit>::default(),
         "ModifyVpcAttribute" => Box::<sagegate_model::Unit>::default(),
@@ -10565,6 +12284,8 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "ReplaceRouteTableAssociation" => Box::<ReplaceRouteTableAssociationResult>::default(),
         "RevokeSecurityGroupEgress" => Box::<RevokeSecurityGroupEgressResult>::default(),
         "RevokeSecurityGroupIngress" => Box::<RevokeSecurityGroupIngressResult>::default(),
+        "UnassignIpv6Addresses" => Box::<UnassignIpv6AddressesResult>::default(),
+        "UnassignPrivateIpAddresses" => Box::<sagegate_model::Unit>::default(),
         _ => return None,
     })
 }

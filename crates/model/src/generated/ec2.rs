@@ -52,8 +52,22 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("AllocateHosts"),
     missing("AllocateIpamPoolCidr"),
     missing("ApplySecurityGroupsToClientVpnTargetNetwork"),
-    missing("AssignIpv6Addresses"),
-    missing("AssignPrivateIpAddresses"),
+    OperationSchema {
+        name: "AssignIpv6Addresses",
+        implemented: true,
+        input: Some(&ASSIGN_IPV6_ADDRESSES_REQUEST),
+        output: Some(&ASSIGN_IPV6_ADDRESSES_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
+    OperationSchema {
+        name: "AssignPrivateIpAddresses",
+        implemented: true,
+        input: Some(&ASSIGN_PRIVATE_IP_ADDRESSES_REQUEST),
+        output: Some(&ASSIGN_PRIVATE_IP_ADDRESSES_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("AssignPrivateNatGatewayAddress"),
     OperationSchema {
         name: "AssociateAddress",
@@ -66,7 +80,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("AssociateApplicationStatusCheck"),
     missing("AssociateCapacityReservationBillingOwner"),
     missing("AssociateClientVpnTargetNetwork"),
-    missing("AssociateDhcpOptions"),
+    OperationSchema {
+        name: "AssociateDhcpOptions",
+        implemented: true,
+        input: Some(&ASSOCIATE_DHCP_OPTIONS_REQUEST),
+        output: None,
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("AssociateEnclaveCertificateIamRole"),
     missing("AssociateIamInstanceProfile"),
     missing("AssociateInstanceEventWindow"),
@@ -85,12 +106,26 @@ static OPERATIONS: [OperationSchema; 830] = [
         errors: &[],
     },
     missing("AssociateSecurityGroupVpc"),
-    missing("AssociateSubnetCidrBlock"),
+    OperationSchema {
+        name: "AssociateSubnetCidrBlock",
+        implemented: true,
+        input: Some(&ASSOCIATE_SUBNET_CIDR_BLOCK_REQUEST),
+        output: Some(&ASSOCIATE_SUBNET_CIDR_BLOCK_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("AssociateTransitGatewayMulticastDomain"),
     missing("AssociateTransitGatewayPolicyTable"),
     missing("AssociateTransitGatewayRouteTable"),
     missing("AssociateTrunkInterface"),
-    missing("AssociateVpcCidrBlock"),
+    OperationSchema {
+        name: "AssociateVpcCidrBlock",
+        implemented: true,
+        input: Some(&ASSOCIATE_VPC_CIDR_BLOCK_REQUEST),
+        output: Some(&ASSOCIATE_VPC_CIDR_BLOCK_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("AttachClassicLinkVpc"),
     missing("AttachImageWatermark"),
     OperationSchema {
@@ -156,7 +191,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("CreateDefaultSubnet"),
     missing("CreateDefaultVpc"),
     missing("CreateDelegateMacVolumeOwnershipTask"),
-    missing("CreateDhcpOptions"),
+    OperationSchema {
+        name: "CreateDhcpOptions",
+        implemented: true,
+        input: Some(&CREATE_DHCP_OPTIONS_REQUEST),
+        output: Some(&CREATE_DHCP_OPTIONS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     OperationSchema {
         name: "CreateEgressOnlyInternetGateway",
         implemented: true,
@@ -166,7 +208,14 @@ static OPERATIONS: [OperationSchema; 830] = [
         errors: &[],
     },
     missing("CreateFleet"),
-    missing("CreateFlowLogs"),
+    OperationSchema {
+        name: "CreateFlowLogs",
+        implemented: true,
+        input: Some(&CREATE_FLOW_LOGS_REQUEST),
+        output: Some(&CREATE_FLOW_LOGS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("CreateFpgaImage"),
     missing("CreateImage"),
     missing("CreateImageUsageReport"),
@@ -353,7 +402,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("DeleteCoipCidr"),
     missing("DeleteCoipPool"),
     missing("DeleteCustomerGateway"),
-    missing("DeleteDhcpOptions"),
+    OperationSchema {
+        name: "DeleteDhcpOptions",
+        implemented: true,
+        input: Some(&DELETE_DHCP_OPTIONS_REQUEST),
+        output: None,
+        result_wrapper: None,
+        errors: &[],
+    },
     OperationSchema {
         name: "DeleteEgressOnlyInternetGateway",
         implemented: true,
@@ -363,7 +419,14 @@ static OPERATIONS: [OperationSchema; 830] = [
         errors: &[],
     },
     missing("DeleteFleets"),
-    missing("DeleteFlowLogs"),
+    OperationSchema {
+        name: "DeleteFlowLogs",
+        implemented: true,
+        input: Some(&DELETE_FLOW_LOGS_REQUEST),
+        output: Some(&DELETE_FLOW_LOGS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DeleteFpgaImage"),
     missing("DeleteImageUsageReport"),
     missing("DeleteInstanceConnectEndpoint"),
@@ -608,7 +671,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("DescribeConversionTasks"),
     missing("DescribeCustomerGateways"),
     missing("DescribeDeclarativePoliciesReports"),
-    missing("DescribeDhcpOptions"),
+    OperationSchema {
+        name: "DescribeDhcpOptions",
+        implemented: true,
+        input: Some(&DESCRIBE_DHCP_OPTIONS_REQUEST),
+        output: Some(&DESCRIBE_DHCP_OPTIONS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     OperationSchema {
         name: "DescribeEgressOnlyInternetGateways",
         implemented: true,
@@ -625,7 +695,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("DescribeFleetHistory"),
     missing("DescribeFleetInstances"),
     missing("DescribeFleets"),
-    missing("DescribeFlowLogs"),
+    OperationSchema {
+        name: "DescribeFlowLogs",
+        implemented: true,
+        input: Some(&DESCRIBE_FLOW_LOGS_REQUEST),
+        output: Some(&DESCRIBE_FLOW_LOGS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DescribeFpgaImageAttribute"),
     missing("DescribeFpgaImages"),
     missing("DescribeHostReservationOfferings"),
@@ -946,12 +1023,26 @@ static OPERATIONS: [OperationSchema; 830] = [
         errors: &[],
     },
     missing("DisassociateSecurityGroupVpc"),
-    missing("DisassociateSubnetCidrBlock"),
+    OperationSchema {
+        name: "DisassociateSubnetCidrBlock",
+        implemented: true,
+        input: Some(&DISASSOCIATE_SUBNET_CIDR_BLOCK_REQUEST),
+        output: Some(&DISASSOCIATE_SUBNET_CIDR_BLOCK_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DisassociateTransitGatewayMulticastDomain"),
     missing("DisassociateTransitGatewayPolicyTable"),
     missing("DisassociateTransitGatewayRouteTable"),
     missing("DisassociateTrunkInterface"),
-    missing("DisassociateVpcCidrBlock"),
+    OperationSchema {
+        name: "DisassociateVpcCidrBlock",
+        implemented: true,
+        input: Some(&DISASSOCIATE_VPC_CIDR_BLOCK_REQUEST),
+        output: Some(&DISASSOCIATE_VPC_CIDR_BLOCK_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("EnableAddressTransfer"),
     missing("EnableAllowedImagesSettings"),
     missing("EnableApplicationStatusCheckSuppression"),
@@ -1311,8 +1402,22 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("StopInstances"),
     missing("TerminateClientVpnConnections"),
     missing("TerminateInstances"),
-    missing("UnassignIpv6Addresses"),
-    missing("UnassignPrivateIpAddresses"),
+    OperationSchema {
+        name: "UnassignIpv6Addresses",
+        implemented: true,
+        input: Some(&UNASSIGN_IPV6_ADDRESSES_REQUEST),
+        output: Some(&UNASSIGN_IPV6_ADDRESSES_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
+    OperationSchema {
+        name: "UnassignPrivateIpAddresses",
+        implemented: true,
+        input: Some(&UNASSIGN_PRIVATE_IP_ADDRESSES_REQUEST),
+        output: None,
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("UnassignPrivateNatGatewayAddress"),
     missing("UnlockSnapshot"),
     missing("UnmonitorInstances"),
@@ -1553,6 +1658,90 @@ static ALLOCATION_IDS_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+pub static ASSIGN_IPV6_ADDRESSES_REQUEST: StructSchema = StructSchema {
+    name: "AssignIpv6AddressesRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Ipv6PrefixCount", &INTEGER_SHAPE),
+        MemberSchema::new("Ipv6Prefixes", &IP_PREFIX_LIST_SHAPE).wire("Ipv6Prefix", "Ipv6Prefix"),
+        MemberSchema::new("NetworkInterfaceId", &NETWORK_INTERFACE_ID_SHAPE)
+            .wire("NetworkInterfaceId", "networkInterfaceId")
+            .required(),
+        MemberSchema::new("Ipv6Addresses", &IPV6_ADDRESS_LIST_SHAPE)
+            .wire("Ipv6Addresses", "ipv6Addresses"),
+        MemberSchema::new("Ipv6AddressCount", &INTEGER_SHAPE)
+            .wire("Ipv6AddressCount", "ipv6AddressCount"),
+    ],
+};
+pub static ASSIGN_IPV6_ADDRESSES_RESULT: StructSchema = StructSchema {
+    name: "AssignIpv6AddressesResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AssignedIpv6Addresses", &IPV6_ADDRESS_LIST_SHAPE)
+            .wire("AssignedIpv6Addresses", "assignedIpv6Addresses"),
+        MemberSchema::new("AssignedIpv6Prefixes", &IP_PREFIX_LIST_SHAPE)
+            .wire("AssignedIpv6PrefixSet", "assignedIpv6PrefixSet"),
+        MemberSchema::new("NetworkInterfaceId", &STRING_SHAPE)
+            .wire("NetworkInterfaceId", "networkInterfaceId"),
+    ],
+};
+pub static ASSIGN_PRIVATE_IP_ADDRESSES_REQUEST: StructSchema = StructSchema {
+    name: "AssignPrivateIpAddressesRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Ipv4Prefixes", &IP_PREFIX_LIST_SHAPE).wire("Ipv4Prefix", "Ipv4Prefix"),
+        MemberSchema::new("Ipv4PrefixCount", &INTEGER_SHAPE),
+        MemberSchema::new("NetworkInterfaceId", &NETWORK_INTERFACE_ID_SHAPE)
+            .wire("NetworkInterfaceId", "networkInterfaceId")
+            .required(),
+        MemberSchema::new("PrivateIpAddresses", &PRIVATE_IP_ADDRESS_STRING_LIST_SHAPE)
+            .wire("PrivateIpAddress", "privateIpAddress"),
+        MemberSchema::new("SecondaryPrivateIpAddressCount", &INTEGER_SHAPE)
+            .wire("SecondaryPrivateIpAddressCount", "secondaryPrivateIpAddressCount"),
+        MemberSchema::new("AllowReassignment", &BOOLEAN_SHAPE)
+            .wire("AllowReassignment", "allowReassignment"),
+    ],
+};
+pub static ASSIGN_PRIVATE_IP_ADDRESSES_RESULT: StructSchema = StructSchema {
+    name: "AssignPrivateIpAddressesResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NetworkInterfaceId", &STRING_SHAPE)
+            .wire("NetworkInterfaceId", "networkInterfaceId"),
+        MemberSchema::new("AssignedPrivateIpAddresses", &ASSIGNED_PRIVATE_IP_ADDRESS_LIST_SHAPE)
+            .wire("AssignedPrivateIpAddressesSet", "assignedPrivateIpAddressesSet"),
+        MemberSchema::new("AssignedIpv4Prefixes", &IPV4_PREFIXES_LIST_SHAPE)
+            .wire("AssignedIpv4PrefixSet", "assignedIpv4PrefixSet"),
+    ],
+};
+pub static ASSIGNED_PRIVATE_IP_ADDRESS: StructSchema = StructSchema {
+    name: "AssignedPrivateIpAddress",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("PrivateIpAddress", &STRING_SHAPE)
+        .wire("PrivateIpAddress", "privateIpAddress")],
+};
+static ASSIGNED_PRIVATE_IP_ADDRESS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AssignedPrivateIpAddress",
+    sensitive: false,
+    kind: Kind::Struct(&ASSIGNED_PRIVATE_IP_ADDRESS),
+};
+
+static ASSIGNED_PRIVATE_IP_ADDRESS_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AssignedPrivateIpAddressList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &ASSIGNED_PRIVATE_IP_ADDRESS_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 pub static ASSOCIATE_ADDRESS_REQUEST: StructSchema = StructSchema {
     name: "AssociateAddressRequest",
     sensitive: false,
@@ -1578,6 +1767,16 @@ pub static ASSOCIATE_ADDRESS_RESULT: StructSchema = StructSchema {
         MemberSchema::new("AssociationId", &STRING_SHAPE).wire("AssociationId", "associationId")
     ],
 };
+pub static ASSOCIATE_DHCP_OPTIONS_REQUEST: StructSchema = StructSchema {
+    name: "AssociateDhcpOptionsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DhcpOptionsId", &DEFAULTING_DHCP_OPTIONS_ID_SHAPE).required(),
+        MemberSchema::new("VpcId", &VPC_ID_SHAPE).required(),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+    ],
+};
 pub static ASSOCIATE_ROUTE_TABLE_REQUEST: StructSchema = StructSchema {
     name: "AssociateRouteTableRequest",
     sensitive: false,
@@ -1600,6 +1799,57 @@ pub static ASSOCIATE_ROUTE_TABLE_RESULT: StructSchema = StructSchema {
         MemberSchema::new("AssociationId", &STRING_SHAPE).wire("AssociationId", "associationId"),
         MemberSchema::new("AssociationState", &ROUTE_TABLE_ASSOCIATION_STATE_SHAPE)
             .wire("AssociationState", "associationState"),
+    ],
+};
+pub static ASSOCIATE_SUBNET_CIDR_BLOCK_REQUEST: StructSchema = StructSchema {
+    name: "AssociateSubnetCidrBlockRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Ipv6IpamPoolId", &IPAM_POOL_ID_SHAPE),
+        MemberSchema::new("Ipv6NetmaskLength", &NETMASK_LENGTH_SHAPE),
+        MemberSchema::new("SubnetId", &SUBNET_ID_SHAPE).wire("SubnetId", "subnetId").required(),
+        MemberSchema::new("Ipv6CidrBlock", &STRING_SHAPE).wire("Ipv6CidrBlock", "ipv6CidrBlock"),
+    ],
+};
+pub static ASSOCIATE_SUBNET_CIDR_BLOCK_RESULT: StructSchema = StructSchema {
+    name: "AssociateSubnetCidrBlockResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Ipv6CidrBlockAssociation", &SUBNET_IPV6_CIDR_BLOCK_ASSOCIATION_SHAPE)
+            .wire("Ipv6CidrBlockAssociation", "ipv6CidrBlockAssociation"),
+        MemberSchema::new("SubnetId", &STRING_SHAPE).wire("SubnetId", "subnetId"),
+    ],
+};
+pub static ASSOCIATE_VPC_CIDR_BLOCK_REQUEST: StructSchema = StructSchema {
+    name: "AssociateVpcCidrBlockRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("CidrBlock", &STRING_SHAPE),
+        MemberSchema::new("Ipv6CidrBlockNetworkBorderGroup", &STRING_SHAPE),
+        MemberSchema::new("Ipv6Pool", &IPV6_POOL_EC2_ID_SHAPE),
+        MemberSchema::new("Ipv6CidrBlock", &STRING_SHAPE),
+        MemberSchema::new("Ipv4IpamPoolId", &IPAM_POOL_ID_SHAPE),
+        MemberSchema::new("Ipv4NetmaskLength", &NETMASK_LENGTH_SHAPE),
+        MemberSchema::new("Ipv6IpamPoolId", &IPAM_POOL_ID_SHAPE),
+        MemberSchema::new("Ipv6NetmaskLength", &NETMASK_LENGTH_SHAPE),
+        MemberSchema::new("VpcId", &VPC_ID_SHAPE).wire("VpcId", "vpcId").required(),
+        MemberSchema::new("AmazonProvidedIpv6CidrBlock", &BOOLEAN_SHAPE)
+            .wire("AmazonProvidedIpv6CidrBlock", "amazonProvidedIpv6CidrBlock"),
+    ],
+};
+pub static ASSOCIATE_VPC_CIDR_BLOCK_RESULT: StructSchema = StructSchema {
+    name: "AssociateVpcCidrBlockResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Ipv6CidrBlockAssociation", &VPC_IPV6_CIDR_BLOCK_ASSOCIATION_SHAPE)
+            .wire("Ipv6CidrBlockAssociation", "ipv6CidrBlockAssociation"),
+        MemberSchema::new("CidrBlockAssociation", &VPC_CIDR_BLOCK_ASSOCIATION_SHAPE)
+            .wire("CidrBlockAssociation", "cidrBlockAssociation"),
+        MemberSchema::new("VpcId", &STRING_SHAPE).wire("VpcId", "vpcId"),
     ],
 };
 static ASSOCIATED_SUBNET_LIST_SHAPE: ShapeSchema = ShapeSchema {
@@ -2037,6 +2287,27 @@ static CORE_NETWORK_ARN_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
 };
 
+pub static CREATE_DHCP_OPTIONS_REQUEST: StructSchema = StructSchema {
+    name: "CreateDhcpOptionsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DhcpConfigurations", &NEW_DHCP_CONFIGURATION_LIST_SHAPE)
+            .wire("DhcpConfiguration", "dhcpConfiguration")
+            .required(),
+        MemberSchema::new("TagSpecifications", &TAG_SPECIFICATION_LIST_SHAPE)
+            .wire("TagSpecification", "TagSpecification"),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+    ],
+};
+pub static CREATE_DHCP_OPTIONS_RESULT: StructSchema = StructSchema {
+    name: "CreateDhcpOptionsResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DhcpOptions", &DHCP_OPTIONS_SHAPE).wire("DhcpOptions", "dhcpOptions")
+    ],
+};
 pub static CREATE_EGRESS_ONLY_INTERNET_GATEWAY_REQUEST: StructSchema = StructSchema {
     name: "CreateEgressOnlyInternetGatewayRequest",
     sensitive: false,
@@ -2057,6 +2328,44 @@ pub static CREATE_EGRESS_ONLY_INTERNET_GATEWAY_RESULT: StructSchema = StructSche
         MemberSchema::new("ClientToken", &STRING_SHAPE).wire("ClientToken", "clientToken"),
         MemberSchema::new("EgressOnlyInternetGateway", &EGRESS_ONLY_INTERNET_GATEWAY_SHAPE)
             .wire("EgressOnlyInternetGateway", "egressOnlyInternetGateway"),
+    ],
+};
+pub static CREATE_FLOW_LOGS_REQUEST: StructSchema = StructSchema {
+    name: "CreateFlowLogsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("ClientToken", &STRING_SHAPE),
+        MemberSchema::new("DeliverLogsPermissionArn", &STRING_SHAPE),
+        MemberSchema::new("DeliverCrossAccountRole", &STRING_SHAPE),
+        MemberSchema::new("LogGroupName", &STRING_SHAPE),
+        MemberSchema::new("ResourceIds", &FLOW_LOG_RESOURCE_IDS_SHAPE)
+            .wire("ResourceId", "ResourceId")
+            .required(),
+        MemberSchema::new("ResourceType", &FLOW_LOGS_RESOURCE_TYPE_SHAPE).required(),
+        MemberSchema::new("TrafficType", &TRAFFIC_TYPE_SHAPE),
+        MemberSchema::new("LogDestinationType", &LOG_DESTINATION_TYPE_SHAPE),
+        MemberSchema::new("LogDestination", &STRING_SHAPE),
+        MemberSchema::new("LogFormat", &STRING_SHAPE),
+        MemberSchema::new("TagSpecifications", &TAG_SPECIFICATION_LIST_SHAPE)
+            .wire("TagSpecification", "TagSpecification"),
+        MemberSchema::new("MaxAggregationInterval", &INTEGER_SHAPE),
+        MemberSchema::new("DestinationOptions", &DESTINATION_OPTIONS_REQUEST_SHAPE),
+        MemberSchema::new("TagFieldSpecifications", &TAG_FIELD_SPECIFICATION_LIST_REQUEST_SHAPE)
+            .wire("TagFieldSpecification", "TagFieldSpecification"),
+    ],
+};
+pub static CREATE_FLOW_LOGS_RESULT: StructSchema = StructSchema {
+    name: "CreateFlowLogsResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("ClientToken", &STRING_SHAPE).wire("ClientToken", "clientToken"),
+        MemberSchema::new("FlowLogIds", &VALUE_STRING_LIST_SHAPE)
+            .wire("FlowLogIdSet", "flowLogIdSet"),
+        MemberSchema::new("Unsuccessful", &UNSUCCESSFUL_ITEM_SET_SHAPE)
+            .wire("Unsuccessful", "unsuccessful"),
     ],
 };
 pub static CREATE_INTERNET_GATEWAY_REQUEST: StructSchema = StructSchema {
@@ -2394,6 +2703,21 @@ static DATE_TIME_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Timestamp(TimestampFormat::Iso8601),
 };
 
+static DEFAULTING_DHCP_OPTIONS_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DefaultingDhcpOptionsId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+pub static DELETE_DHCP_OPTIONS_REQUEST: StructSchema = StructSchema {
+    name: "DeleteDhcpOptionsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DhcpOptionsId", &DHCP_OPTIONS_ID_SHAPE).required(),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+    ],
+};
 pub static DELETE_EGRESS_ONLY_INTERNET_GATEWAY_REQUEST: StructSchema = StructSchema {
     name: "DeleteEgressOnlyInternetGatewayRequest",
     sensitive: false,
@@ -2409,6 +2733,24 @@ pub static DELETE_EGRESS_ONLY_INTERNET_GATEWAY_RESULT: StructSchema = StructSche
     sensitive: false,
     union: false,
     members: &[MemberSchema::new("ReturnCode", &BOOLEAN_SHAPE).wire("ReturnCode", "returnCode")],
+};
+pub static DELETE_FLOW_LOGS_REQUEST: StructSchema = StructSchema {
+    name: "DeleteFlowLogsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("FlowLogIds", &FLOW_LOG_ID_LIST_SHAPE)
+            .wire("FlowLogId", "FlowLogId")
+            .required(),
+    ],
+};
+pub static DELETE_FLOW_LOGS_RESULT: StructSchema = StructSchema {
+    name: "DeleteFlowLogsResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("Unsuccessful", &UNSUCCESSFUL_ITEM_SET_SHAPE)
+        .wire("Unsuccessful", "unsuccessful")],
 };
 pub static DELETE_INTERNET_GATEWAY_REQUEST: StructSchema = StructSchema {
     name: "DeleteInternetGatewayRequest",
@@ -2645,6 +2987,35 @@ pub static DESCRIBE_AVAILABILITY_ZONES_RESULT: StructSchema = StructSchema {
     members: &[MemberSchema::new("AvailabilityZones", &AVAILABILITY_ZONE_LIST_SHAPE)
         .wire("AvailabilityZoneInfo", "availabilityZoneInfo")],
 };
+static DESCRIBE_DHCP_OPTIONS_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DescribeDhcpOptionsMaxResults",
+    sensitive: false,
+    kind: Kind::Integer(Integer { min: Some(5), max: Some(1000) }),
+};
+
+pub static DESCRIBE_DHCP_OPTIONS_REQUEST: StructSchema = StructSchema {
+    name: "DescribeDhcpOptionsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DhcpOptionsIds", &DHCP_OPTIONS_ID_STRING_LIST_SHAPE)
+            .wire("DhcpOptionsId", "DhcpOptionsId"),
+        MemberSchema::new("NextToken", &STRING_SHAPE),
+        MemberSchema::new("MaxResults", &DESCRIBE_DHCP_OPTIONS_MAX_RESULTS_SHAPE),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("Filters", &FILTER_LIST_SHAPE).wire("Filter", "Filter"),
+    ],
+};
+pub static DESCRIBE_DHCP_OPTIONS_RESULT: StructSchema = StructSchema {
+    name: "DescribeDhcpOptionsResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
+        MemberSchema::new("DhcpOptions", &DHCP_OPTIONS_LIST_SHAPE)
+            .wire("DhcpOptionsSet", "dhcpOptionsSet"),
+    ],
+};
 static DESCRIBE_EGRESS_ONLY_INTERNET_GATEWAYS_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
     name: "DescribeEgressOnlyInternetGatewaysMaxResults",
     sensitive: false,
@@ -2674,6 +3045,27 @@ pub static DESCRIBE_EGRESS_ONLY_INTERNET_GATEWAYS_RESULT: StructSchema = StructS
     members: &[
         MemberSchema::new("EgressOnlyInternetGateways", &EGRESS_ONLY_INTERNET_GATEWAY_LIST_SHAPE)
             .wire("EgressOnlyInternetGatewaySet", "egressOnlyInternetGatewaySet"),
+        MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
+    ],
+};
+pub static DESCRIBE_FLOW_LOGS_REQUEST: StructSchema = StructSchema {
+    name: "DescribeFlowLogsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("Filter", &FILTER_LIST_SHAPE),
+        MemberSchema::new("FlowLogIds", &FLOW_LOG_ID_LIST_SHAPE).wire("FlowLogId", "FlowLogId"),
+        MemberSchema::new("MaxResults", &INTEGER_SHAPE),
+        MemberSchema::new("NextToken", &STRING_SHAPE),
+    ],
+};
+pub static DESCRIBE_FLOW_LOGS_RESULT: StructSchema = StructSchema {
+    name: "DescribeFlowLogsResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("FlowLogs", &FLOW_LOG_SET_SHAPE).wire("FlowLogSet", "flowLogSet"),
         MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
     ],
 };
@@ -3071,6 +3463,51 @@ pub static DESCRIBE_VPCS_RESULT: StructSchema = StructSchema {
         MemberSchema::new("Vpcs", &VPC_LIST_SHAPE).wire("VpcSet", "vpcSet"),
     ],
 };
+static DESTINATION_FILE_FORMAT_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DestinationFileFormat",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["plain-text", "parquet"],
+    }),
+};
+
+pub static DESTINATION_OPTIONS_REQUEST: StructSchema = StructSchema {
+    name: "DestinationOptionsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("FileFormat", &DESTINATION_FILE_FORMAT_SHAPE),
+        MemberSchema::new("HiveCompatiblePartitions", &BOOLEAN_SHAPE),
+        MemberSchema::new("PerHourPartition", &BOOLEAN_SHAPE),
+    ],
+};
+static DESTINATION_OPTIONS_REQUEST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DestinationOptionsRequest",
+    sensitive: false,
+    kind: Kind::Struct(&DESTINATION_OPTIONS_REQUEST),
+};
+
+pub static DESTINATION_OPTIONS_RESPONSE: StructSchema = StructSchema {
+    name: "DestinationOptionsResponse",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("FileFormat", &DESTINATION_FILE_FORMAT_SHAPE)
+            .wire("FileFormat", "fileFormat"),
+        MemberSchema::new("HiveCompatiblePartitions", &BOOLEAN_SHAPE)
+            .wire("HiveCompatiblePartitions", "hiveCompatiblePartitions"),
+        MemberSchema::new("PerHourPartition", &BOOLEAN_SHAPE)
+            .wire("PerHourPartition", "perHourPartition"),
+    ],
+};
+static DESTINATION_OPTIONS_RESPONSE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DestinationOptionsResponse",
+    sensitive: false,
+    kind: Kind::Struct(&DESTINATION_OPTIONS_RESPONSE),
+};
+
 pub static DETACH_INTERNET_GATEWAY_REQUEST: StructSchema = StructSchema {
     name: "DetachInternetGatewayRequest",
     sensitive: false,
@@ -3083,6 +3520,87 @@ pub static DETACH_INTERNET_GATEWAY_REQUEST: StructSchema = StructSchema {
         MemberSchema::new("VpcId", &VPC_ID_SHAPE).wire("VpcId", "vpcId").required(),
     ],
 };
+pub static DHCP_CONFIGURATION: StructSchema = StructSchema {
+    name: "DhcpConfiguration",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Key", &STRING_SHAPE).wire("Key", "key"),
+        MemberSchema::new("Values", &DHCP_CONFIGURATION_VALUE_LIST_SHAPE)
+            .wire("ValueSet", "valueSet"),
+    ],
+};
+static DHCP_CONFIGURATION_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DhcpConfiguration",
+    sensitive: false,
+    kind: Kind::Struct(&DHCP_CONFIGURATION),
+};
+
+static DHCP_CONFIGURATION_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DhcpConfigurationList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &DHCP_CONFIGURATION_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static DHCP_CONFIGURATION_VALUE_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DhcpConfigurationValueList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &ATTRIBUTE_VALUE_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+pub static DHCP_OPTIONS: StructSchema = StructSchema {
+    name: "DhcpOptions",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("OwnerId", &STRING_SHAPE).wire("OwnerId", "ownerId"),
+        MemberSchema::new("Tags", &TAG_LIST_SHAPE).wire("TagSet", "tagSet"),
+        MemberSchema::new("DhcpOptionsId", &STRING_SHAPE).wire("DhcpOptionsId", "dhcpOptionsId"),
+        MemberSchema::new("DhcpConfigurations", &DHCP_CONFIGURATION_LIST_SHAPE)
+            .wire("DhcpConfigurationSet", "dhcpConfigurationSet"),
+    ],
+};
+static DHCP_OPTIONS_SHAPE: ShapeSchema =
+    ShapeSchema { name: "DhcpOptions", sensitive: false, kind: Kind::Struct(&DHCP_OPTIONS) };
+
+static DHCP_OPTIONS_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DhcpOptionsId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static DHCP_OPTIONS_ID_STRING_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DhcpOptionsIdStringList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &DHCP_OPTIONS_ID_SHAPE,
+        item_name: "DhcpOptionsId",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static DHCP_OPTIONS_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DhcpOptionsList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &DHCP_OPTIONS_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 pub static DISASSOCIATE_ADDRESS_REQUEST: StructSchema = StructSchema {
     name: "DisassociateAddressRequest",
     sensitive: false,
@@ -3102,6 +3620,44 @@ pub static DISASSOCIATE_ROUTE_TABLE_REQUEST: StructSchema = StructSchema {
         MemberSchema::new("AssociationId", &ROUTE_TABLE_ASSOCIATION_ID_SHAPE)
             .wire("AssociationId", "associationId")
             .required(),
+    ],
+};
+pub static DISASSOCIATE_SUBNET_CIDR_BLOCK_REQUEST: StructSchema = StructSchema {
+    name: "DisassociateSubnetCidrBlockRequest",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("AssociationId", &SUBNET_CIDR_ASSOCIATION_ID_SHAPE)
+        .wire("AssociationId", "associationId")
+        .required()],
+};
+pub static DISASSOCIATE_SUBNET_CIDR_BLOCK_RESULT: StructSchema = StructSchema {
+    name: "DisassociateSubnetCidrBlockResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Ipv6CidrBlockAssociation", &SUBNET_IPV6_CIDR_BLOCK_ASSOCIATION_SHAPE)
+            .wire("Ipv6CidrBlockAssociation", "ipv6CidrBlockAssociation"),
+        MemberSchema::new("SubnetId", &STRING_SHAPE).wire("SubnetId", "subnetId"),
+    ],
+};
+pub static DISASSOCIATE_VPC_CIDR_BLOCK_REQUEST: StructSchema = StructSchema {
+    name: "DisassociateVpcCidrBlockRequest",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("AssociationId", &VPC_CIDR_ASSOCIATION_ID_SHAPE)
+        .wire("AssociationId", "associationId")
+        .required()],
+};
+pub static DISASSOCIATE_VPC_CIDR_BLOCK_RESULT: StructSchema = StructSchema {
+    name: "DisassociateVpcCidrBlockResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Ipv6CidrBlockAssociation", &VPC_IPV6_CIDR_BLOCK_ASSOCIATION_SHAPE)
+            .wire("Ipv6CidrBlockAssociation", "ipv6CidrBlockAssociation"),
+        MemberSchema::new("CidrBlockAssociation", &VPC_CIDR_BLOCK_ASSOCIATION_SHAPE)
+            .wire("CidrBlockAssociation", "cidrBlockAssociation"),
+        MemberSchema::new("VpcId", &STRING_SHAPE).wire("VpcId", "vpcId"),
     ],
 };
 pub static DNS_ENTRY: StructSchema = StructSchema {
@@ -3300,6 +3856,101 @@ static FILTER_LIST_SHAPE: ShapeSchema = ShapeSchema {
         item_name: "Filter",
         flattened: false,
         size: Size { min: None, max: None },
+    }),
+};
+
+pub static FLOW_LOG: StructSchema = StructSchema {
+    name: "FlowLog",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("CreationTime", &MILLISECOND_DATE_TIME_SHAPE)
+            .wire("CreationTime", "creationTime"),
+        MemberSchema::new("DeliverLogsErrorMessage", &STRING_SHAPE)
+            .wire("DeliverLogsErrorMessage", "deliverLogsErrorMessage"),
+        MemberSchema::new("DeliverLogsPermissionArn", &STRING_SHAPE)
+            .wire("DeliverLogsPermissionArn", "deliverLogsPermissionArn"),
+        MemberSchema::new("DeliverCrossAccountRole", &STRING_SHAPE)
+            .wire("DeliverCrossAccountRole", "deliverCrossAccountRole"),
+        MemberSchema::new("DeliverLogsStatus", &STRING_SHAPE)
+            .wire("DeliverLogsStatus", "deliverLogsStatus"),
+        MemberSchema::new("FlowLogId", &STRING_SHAPE).wire("FlowLogId", "flowLogId"),
+        MemberSchema::new("FlowLogStatus", &STRING_SHAPE).wire("FlowLogStatus", "flowLogStatus"),
+        MemberSchema::new("LogGroupName", &STRING_SHAPE).wire("LogGroupName", "logGroupName"),
+        MemberSchema::new("ResourceId", &STRING_SHAPE).wire("ResourceId", "resourceId"),
+        MemberSchema::new("TrafficType", &TRAFFIC_TYPE_SHAPE).wire("TrafficType", "trafficType"),
+        MemberSchema::new("LogDestinationType", &LOG_DESTINATION_TYPE_SHAPE)
+            .wire("LogDestinationType", "logDestinationType"),
+        MemberSchema::new("LogDestination", &STRING_SHAPE).wire("LogDestination", "logDestination"),
+        MemberSchema::new("LogFormat", &STRING_SHAPE).wire("LogFormat", "logFormat"),
+        MemberSchema::new("Tags", &TAG_LIST_SHAPE).wire("TagSet", "tagSet"),
+        MemberSchema::new("MaxAggregationInterval", &INTEGER_SHAPE)
+            .wire("MaxAggregationInterval", "maxAggregationInterval"),
+        MemberSchema::new("DestinationOptions", &DESTINATION_OPTIONS_RESPONSE_SHAPE)
+            .wire("DestinationOptions", "destinationOptions"),
+        MemberSchema::new("TagFieldSpecifications", &TAG_FIELD_SPECIFICATION_LIST_RESPONSE_SHAPE)
+            .wire("TagFieldSpecificationSet", "tagFieldSpecificationSet"),
+    ],
+};
+static FLOW_LOG_SHAPE: ShapeSchema =
+    ShapeSchema { name: "FlowLog", sensitive: false, kind: Kind::Struct(&FLOW_LOG) };
+
+static FLOW_LOG_ID_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "FlowLogIdList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &VPC_FLOW_LOG_ID_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static FLOW_LOG_RESOURCE_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "FlowLogResourceId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static FLOW_LOG_RESOURCE_IDS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "FlowLogResourceIds",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &FLOW_LOG_RESOURCE_ID_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static FLOW_LOG_SET_SHAPE: ShapeSchema = ShapeSchema {
+    name: "FlowLogSet",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &FLOW_LOG_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static FLOW_LOGS_RESOURCE_TYPE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "FlowLogsResourceType",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &[
+            "VPC",
+            "Subnet",
+            "NetworkInterface",
+            "TransitGateway",
+            "TransitGatewayAttachment",
+            "RegionalNatGateway",
+            "CoreNetwork",
+            "CoreNetworkEdge",
+            "CoreNetworkAttachment",
+        ],
     }),
 };
 
@@ -3546,6 +4197,17 @@ static IP_PERMISSION_LIST_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+static IP_PREFIX_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "IpPrefixList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &STRING_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 pub static IP_RANGE: StructSchema = StructSchema {
     name: "IpRange",
     sensitive: false,
@@ -3647,6 +4309,17 @@ static IPV6_ADDRESS_ATTRIBUTE_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+static IPV6_ADDRESS_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "Ipv6AddressList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &STRING_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 static IPV6_POOL_EC2_ID_SHAPE: ShapeSchema = ShapeSchema {
     name: "Ipv6PoolEc2Id",
     sensitive: false,
@@ -3738,6 +4411,16 @@ static LOCAL_GATEWAY_ID_SHAPE: ShapeSchema = ShapeSchema {
     name: "LocalGatewayId",
     sensitive: false,
     kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static LOG_DESTINATION_TYPE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "LogDestinationType",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["cloud-watch-logs", "s3", "kinesis-data-firehose"],
+    }),
 };
 
 static MILLISECOND_DATE_TIME_SHAPE: ShapeSchema = ShapeSchema {
@@ -4427,6 +5110,32 @@ static NETWORK_INTERFACE_TYPE_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+pub static NEW_DHCP_CONFIGURATION: StructSchema = StructSchema {
+    name: "NewDhcpConfiguration",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Key", &STRING_SHAPE),
+        MemberSchema::new("Values", &VALUE_STRING_LIST_SHAPE).wire("Value", "Value"),
+    ],
+};
+static NEW_DHCP_CONFIGURATION_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NewDhcpConfiguration",
+    sensitive: false,
+    kind: Kind::Struct(&NEW_DHCP_CONFIGURATION),
+};
+
+static NEW_DHCP_CONFIGURATION_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NewDhcpConfigurationList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &NEW_DHCP_CONFIGURATION_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 static NEXT_TOKEN_SHAPE: ShapeSchema = ShapeSchema {
     name: "NextToken",
     sensitive: false,
@@ -4688,6 +5397,17 @@ static PRIVATE_IP_ADDRESS_SPECIFICATION_LIST_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::List(ListSchema {
         item: &PRIVATE_IP_ADDRESS_SPECIFICATION_SHAPE,
         item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static PRIVATE_IP_ADDRESS_STRING_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PrivateIpAddressStringList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &STRING_SHAPE,
+        item_name: "PrivateIpAddress",
         flattened: false,
         size: Size { min: None, max: None },
     }),
@@ -5958,6 +6678,80 @@ static TAG_DESCRIPTION_LIST_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+static TAG_FIELD_SPECIFICATION_LIST_REQUEST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "TagFieldSpecificationListRequest",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &TAG_FIELD_SPECIFICATION_REQUEST_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: Some(1), max: Some(3) },
+    }),
+};
+
+static TAG_FIELD_SPECIFICATION_LIST_RESPONSE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "TagFieldSpecificationListResponse",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &TAG_FIELD_SPECIFICATION_RESPONSE_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: Some(1), max: Some(3) },
+    }),
+};
+
+pub static TAG_FIELD_SPECIFICATION_REQUEST: StructSchema = StructSchema {
+    name: "TagFieldSpecificationRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("ResourceType", &TAGGABLE_RESOURCE_TYPE_SHAPE),
+        MemberSchema::new("TagKeys", &TAG_KEY_LIST_SHAPE).wire("TagKey", "TagKey"),
+    ],
+};
+static TAG_FIELD_SPECIFICATION_REQUEST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "TagFieldSpecificationRequest",
+    sensitive: false,
+    kind: Kind::Struct(&TAG_FIELD_SPECIFICATION_REQUEST),
+};
+
+pub static TAG_FIELD_SPECIFICATION_RESPONSE: StructSchema = StructSchema {
+    name: "TagFieldSpecificationResponse",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("ResourceType", &TAGGABLE_RESOURCE_TYPE_SHAPE)
+            .wire("ResourceType", "resourceType"),
+        MemberSchema::new("TagKeys", &TAG_KEY_LIST_SHAPE).wire("TagKeySet", "tagKeySet"),
+    ],
+};
+static TAG_FIELD_SPECIFICATION_RESPONSE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "TagFieldSpecificationResponse",
+    sensitive: false,
+    kind: Kind::Struct(&TAG_FIELD_SPECIFICATION_RESPONSE),
+};
+
+static TAG_KEY_SHAPE: ShapeSchema = ShapeSchema {
+    name: "TagKey",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: Some(1), max: Some(128) },
+        pattern: None,
+        values: &[],
+    }),
+};
+
+static TAG_KEY_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "TagKeyList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &TAG_KEY_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: Some(1), max: Some(2) },
+    }),
+};
+
 static TAG_LIST_SHAPE: ShapeSchema = ShapeSchema {
     name: "TagList",
     sensitive: false,
@@ -6002,6 +6796,16 @@ static TAGGABLE_RESOURCE_ID_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
 };
 
+static TAGGABLE_RESOURCE_TYPE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "TaggableResourceType",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["network-interface", "instance", "auto-scaling-group"],
+    }),
+};
+
 static TENANCY_SHAPE: ShapeSchema = ShapeSchema {
     name: "Tenancy",
     sensitive: false,
@@ -6012,12 +6816,61 @@ static TENANCY_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+static TRAFFIC_TYPE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "TrafficType",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["ACCEPT", "REJECT", "ALL"],
+    }),
+};
+
 static TRANSIT_GATEWAY_ID_SHAPE: ShapeSchema = ShapeSchema {
     name: "TransitGatewayId",
     sensitive: false,
     kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
 };
 
+pub static UNASSIGN_IPV6_ADDRESSES_REQUEST: StructSchema = StructSchema {
+    name: "UnassignIpv6AddressesRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Ipv6Prefixes", &IP_PREFIX_LIST_SHAPE).wire("Ipv6Prefix", "Ipv6Prefix"),
+        MemberSchema::new("NetworkInterfaceId", &NETWORK_INTERFACE_ID_SHAPE)
+            .wire("NetworkInterfaceId", "networkInterfaceId")
+            .required(),
+        MemberSchema::new("Ipv6Addresses", &IPV6_ADDRESS_LIST_SHAPE)
+            .wire("Ipv6Addresses", "ipv6Addresses"),
+    ],
+};
+pub static UNASSIGN_IPV6_ADDRESSES_RESULT: StructSchema = StructSchema {
+    name: "UnassignIpv6AddressesResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NetworkInterfaceId", &STRING_SHAPE)
+            .wire("NetworkInterfaceId", "networkInterfaceId"),
+        MemberSchema::new("UnassignedIpv6Addresses", &IPV6_ADDRESS_LIST_SHAPE)
+            .wire("UnassignedIpv6Addresses", "unassignedIpv6Addresses"),
+        MemberSchema::new("UnassignedIpv6Prefixes", &IP_PREFIX_LIST_SHAPE)
+            .wire("UnassignedIpv6PrefixSet", "unassignedIpv6PrefixSet"),
+    ],
+};
+pub static UNASSIGN_PRIVATE_IP_ADDRESSES_REQUEST: StructSchema = StructSchema {
+    name: "UnassignPrivateIpAddressesRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Ipv4Prefixes", &IP_PREFIX_LIST_SHAPE).wire("Ipv4Prefix", "Ipv4Prefix"),
+        MemberSchema::new("NetworkInterfaceId", &NETWORK_INTERFACE_ID_SHAPE)
+            .wire("NetworkInterfaceId", "networkInterfaceId")
+            .required(),
+        MemberSchema::new("PrivateIpAddresses", &PRIVATE_IP_ADDRESS_STRING_LIST_SHAPE)
+            .wire("PrivateIpAddress", "privateIpAddress"),
+    ],
+};
 pub static UNSUCCESSFUL_ITEM: StructSchema = StructSchema {
     name: "UnsuccessfulItem",
     sensitive: false,
@@ -6140,6 +6993,12 @@ static VPC_ATTRIBUTE_NAME_SHAPE: ShapeSchema = ShapeSchema {
         pattern: None,
         values: &["enableDnsSupport", "enableDnsHostnames", "enableNetworkAddressUsageMetrics"],
     }),
+};
+
+static VPC_CIDR_ASSOCIATION_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "VpcCidrAssociationId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
 };
 
 pub static VPC_CIDR_BLOCK_ASSOCIATION: StructSchema = StructSchema {
@@ -6504,6 +7363,12 @@ static VPC_ENDPOINT_TYPE_SHAPE: ShapeSchema = ShapeSchema {
             "Tunnel",
         ],
     }),
+};
+
+static VPC_FLOW_LOG_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "VpcFlowLogId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
 };
 
 static VPC_ID_SHAPE: ShapeSchema = ShapeSchema {

@@ -52,6 +52,7 @@ pub fn bootstrap(tx: &mut Tx, scope: &Scope) -> Result<(), Fault> {
         dns_support: true,
         dns_hostnames: true,
         usage_metrics: false,
+        added: Vec::new(),
     };
     records::put(tx, scope, &vpc)?;
     for (zone, block) in zones::zones(&scope.region).into_iter().zip(DEFAULT_SUBNETS) {
@@ -65,6 +66,9 @@ pub fn bootstrap(tx: &mut Tx, scope: &Scope) -> Result<(), Fault> {
             hostname_type: "ip-name".to_owned(),
             resource_name_a_record: false,
             client_address: None,
+            ipv6: None,
+            assign_ipv6: false,
+            resource_name_aaaa_record: false,
         };
         records::put(tx, scope, &subnet)?;
     }

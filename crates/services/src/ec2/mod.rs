@@ -31,6 +31,7 @@ pub(crate) mod security_group;
 pub(crate) mod security_group_rules;
 mod select;
 pub(crate) mod subnet;
+mod subnet_cidr;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ mod token;
 mod topology;
 pub(crate) mod vpc;
 mod vpc_attribute;
+mod vpc_cidr;
 mod zones;
 
 use sagegate_gate::registry::Registry;
@@ -115,6 +117,8 @@ pub(crate) fn register(registry: &mut Registry) {
         .add::<subnet::DeleteSubnet>()
         .add::<subnet::DescribeSubnets>()
         .add::<subnet::ModifySubnetAttribute>()
+        .add::<subnet_cidr::AssociateSubnetCidrBlock>()
+        .add::<subnet_cidr::DisassociateSubnetCidrBlock>()
         .add::<tags::CreateTags>()
         .add::<tags::DeleteTags>()
         .add::<tags::DescribeTags>()
@@ -123,6 +127,8 @@ pub(crate) fn register(registry: &mut Registry) {
         .add::<vpc::DescribeVpcs>()
         .add::<vpc_attribute::DescribeVpcAttribute>()
         .add::<vpc_attribute::ModifyVpcAttribute>()
+        .add::<vpc_cidr::AssociateVpcCidrBlock>()
+        .add::<vpc_cidr::DisassociateVpcCidrBlock>()
         .add::<zones::DescribeAvailabilityZones>()
         .add::<zones::DescribeRegions>();
 }

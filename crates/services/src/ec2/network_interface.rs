@@ -67,6 +67,8 @@ pub(crate) fn make(
         description: plan.description,
         groups: plan.groups,
         source_dest_check: true,
+        secondary: Vec::new(),
+        ipv6: Vec::new(),
         attachment: plan.attachment,
     };
     records::put(tx, scope, &interface)?;

@@ -1,8 +1,8 @@
 //! What is stored of each resource, and how it is reached.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use sagegate_gate::env::Time;
 use sagegate_gate::{Fault, Scope};
 use sagegate_network::security_group::{Protocol, Rule};
@@ -36,6 +36,8 @@ pub(crate) const NETWORK_ACLS: Table<Key, NetworkAcl> = Table::new("ec2.network-
 /// Account, region, subnet and address, to who holds it: an interface's id, or [`CLIENT`].
 pub(crate) const ADDRESSES: Table<(String, String, String, [u8; 4]), String> =
     Table::new("ec2.address");
+/// The IPv6 blocks that are given out, by their first seven bytes, to the VPC that has each.
+pub(crate) const IPV6_BLOCKS: Table<[u8; 7], String> = Table::new("ec2.ipv6-block");
 /// The loopback addresses that stand for an endpoint in a subnet.
 pub(crate) const LOOPBACKS: Table<[u8; 4], Loopback> = Table::new("ec2.loopback");
 /// The loopback address that was given out last, under the one key `last`.
@@ -63,6 +65,40 @@ pub(crate) struct Vpc {
     pub(crate) dns_support: bool,
     pub(crate) dns_hostnames: bool,
     pub(crate) usage_metrics: bool,
+    /// The blocks that were added, of IPv4 and IPv6, in the order in which they were.
+    #[serde(default)]
+    pub(crate) added: Vec<AddedBlock>,
+}
+
+/// A block that was added to a VPC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AddedBlock {
+    /// `vpc-cidr-assoc-…`.
+    pub(crate) id: String,
+    pub(crate) block: IpNet,
+}
+
+impl Vpc {
+    /// Its IPv4 blocks with the ids of their associations, the primary one first.
+    pub(crate) fn v4_blocks(&self) -> impl Iterator<Item = (&str, Ipv4Net)> {
+        let added = self.added.iter().filter_map(|it| match it.block {
+            IpNet::V4(block) => Some((it.id.as_str(), block)),
+            IpNet::V6(_) => None,
+        });
+        std::iter::once((self.association_id.as_str(), self.cidr)).chain(added)
+    }
+
+    /// Its IPv6 blocks with the ids of their associations.
+    pub(crate) fn v6_blocks(&self) -> impl Iterator<Item = (&str, Ipv6Net)> {
+        self.added.iter().filter_map(|it| match it.block {
+            IpNet::V4(_) => None,
+            IpNet::V6(block) => Some((it.id.as_str(), block)),
+        })
+    }
+
+    pub(crate) fn has_ipv6(&self) -> bool {
+        self.v6_blocks().next().is_some()
+    }
 }
 
 /// A subnet.
@@ -82,6 +118,29 @@ pub(crate) struct Subnet {
     /// first endpoint is placed here and kept as long as the subnet lives, so that
     /// `aws:VpcSourceIp` does not change under anybody's policy.
     pub(crate) client_address: Option<Ipv4Addr>,
+    #[serde(default)]
+    pub(crate) ipv6: Option<SubnetBlock>,
+    /// Whether new interfaces get an IPv6 address.
+    #[serde(default)]
+    pub(crate) assign_ipv6: bool,
+    #[serde(default)]
+    pub(crate) resource_name_aaaa_record: bool,
+}
+
+/// The IPv6 block of a subnet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SubnetBlock {
+    /// `subnet-cidr-assoc-…`.
+    pub(crate) id: String,
+    pub(crate) block: Ipv6Net,
+}
+
+impl Subnet {
+    /// Its blocks: one of IPv4, and of IPv6 if it has one.
+    pub(crate) fn blocks(&self) -> Vec<IpNet> {
+        let v6 = self.ipv6.as_ref().map(|own| IpNet::V6(own.block));
+        std::iter::once(IpNet::V4(self.cidr)).chain(v6).collect()
+    }
 }
 
 /// A security group.
@@ -116,6 +175,11 @@ pub(crate) struct Interface {
     pub(crate) description: String,
     pub(crate) groups: Vec<String>,
     pub(crate) source_dest_check: bool,
+    /// Its private addresses besides the primary one.
+    #[serde(default)]
+    pub(crate) secondary: Vec<Ipv4Addr>,
+    #[serde(default)]
+    pub(crate) ipv6: Vec<Ipv6Addr>,
     /// What holds it, if AWS made it: then only its holder changes or removes it.
     #[serde(default, alias = "endpoint")]
     pub(crate) attachment: Option<Attachment>,

@@ -9,7 +9,7 @@ use sagegate_api::ec2::{
     DeleteSecurityGroupResult, DescribeSecurityGroupsRequest, DescribeSecurityGroupsResult,
     SecurityGroup as GroupShape,
 };
-use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation, Scope};
+use sagegate_gate::{Access, Authorized, Call, Env, Fault, Needs, Operation, Scope};
 use sagegate_network::security_group::{Peer, Protocol, Rule};
 use sagegate_store::{Read, StoreError, Tx};
 
@@ -34,8 +34,39 @@ fn everywhere() -> Peer {
     Peer::V4(ipnet::Ipv4Net::default())
 }
 
+fn everywhere_v6() -> Peer {
+    Peer::V6(ipnet::Ipv6Net::default())
+}
+
 fn everything(peer: Peer) -> Rule {
     Rule { protocol: Protocol::All, from: -1, to: -1, peer }
+}
+
+/// A rule that lets everything out to somewhere.
+fn out_to(peer: Peer, id: String) -> GroupRule {
+    GroupRule { id, egress: true, rule: everything(peer), description: None }
+}
+
+/// Lets IPv6 out of the groups of a VPC that got a block of it, where nobody has changed what may
+/// leave (Amazon VPC User Guide, "Security group rules").
+pub(crate) fn welcome_ipv6(
+    tx: &mut Tx,
+    scope: &Scope,
+    env: &Env,
+    vpc: &str,
+) -> Result<(), StoreError> {
+    for mut group in records::all::<SecurityGroup>(tx, scope)? {
+        let mut egress = group.rules.iter().filter(|rule| rule.egress);
+        let made = |rule: &GroupRule| {
+            rule.description.is_none() && rule.rule == everything(everywhere())
+        };
+        let unchanged = egress.next().is_some_and(made) && egress.next().is_none();
+        if group.vpc == vpc && unchanged {
+            group.rules.push(out_to(everywhere_v6(), Kind::SecurityGroupRule.new_id(env)));
+            records::put(tx, scope, &group)?;
+        }
+    }
+    Ok(())
 }
 
 /// The group that every VPC has: in from itself, out to everywhere. `id` gives ids for what is
@@ -209,13 +240,11 @@ impl Operation for CreateSecurityGroup {
             id: Kind::SecurityGroup.new_id(call.env),
             name: input.group_name.clone(),
             description: input.description.clone(),
+            rules: std::iter::once(everywhere())
+                .chain(vpc.has_ipv6().then(everywhere_v6))
+                .map(|peer| out_to(peer, Kind::SecurityGroupRule.new_id(call.env)))
+                .collect(),
             vpc: vpc.id,
-            rules: vec![GroupRule {
-                id: Kind::SecurityGroupRule.new_id(call.env),
-                egress: true,
-                rule: everything(everywhere()),
-                description: None,
-            }],
         };
         records::put(tx, scope, &group)?;
         tags::put(tx, scope, &group.id, &tags)?;

@@ -8,7 +8,7 @@ use sagegate_api::Unit;
 use sagegate_api::ec2::{
     CreateSubnetRequest, CreateSubnetResult, DeleteSubnetRequest, DescribeSubnetsRequest,
     DescribeSubnetsResult, HostnameType, ModifySubnetAttributeRequest,
-    PrivateDnsNameOptionsOnLaunch, Subnet as SubnetShape, SubnetState,
+    PrivateDnsNameOptionsOnLaunch, Subnet as SubnetShape, SubnetCidrBlockStateCode, SubnetState,
 };
 use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation, Scope};
 use sagegate_network::allot::{self, End};
@@ -21,7 +21,7 @@ use super::records::{self, ADDRESSES, CLIENT, Interface, Subnet, Vpc};
 use super::select::{self, Filters, flag};
 use super::tags::{self, Tags};
 use super::vpc::block_fault;
-use super::{needs, network_acl, route_table, zones};
+use super::{needs, network_acl, route_table, subnet_cidr, zones};
 
 /// Subnets of a VPC (Amazon VPC User Guide, "Amazon VPC quotas").
 const MAX_SUBNETS: usize = 200;
@@ -165,8 +165,14 @@ fn shape(scope: &Scope, subnet: &Subnet, used: usize, tags: &Tags) -> SubnetShap
         availability_zone_id: Some(zones::zone_id(&scope.region, &subnet.zone)),
         map_customer_owned_ip_on_launch: Some(false),
         owner_id: Some(scope.account.to_string()),
-        assign_ipv6_address_on_creation: Some(false),
-        ipv6_cidr_block_association_set: Some(Vec::new()),
+        assign_ipv6_address_on_creation: Some(subnet.assign_ipv6),
+        ipv6_cidr_block_association_set: Some(
+            subnet
+                .ipv6
+                .iter()
+                .map(|own| subnet_cidr::shape(own, SubnetCidrBlockStateCode::Associated))
+                .collect(),
+        ),
         tags: tags::shape_if_any(tags),
         subnet_arn: Some(Kind::Subnet.arn(scope, &subnet.id)),
         enable_dns64: Some(false),
@@ -174,7 +180,7 @@ fn shape(scope: &Scope, subnet: &Subnet, used: usize, tags: &Tags) -> SubnetShap
         private_dns_name_options_on_launch: Some(PrivateDnsNameOptionsOnLaunch {
             hostname_type: subnet.hostname_type.parse().ok(),
             enable_resource_name_dns_a_record: Some(subnet.resource_name_a_record),
-            enable_resource_name_dns_aaaa_record: Some(false),
+            enable_resource_name_dns_aaaa_record: Some(subnet.resource_name_aaaa_record),
         }),
         subnet_id: Some(subnet.id.clone()),
         state: Some(SubnetState::Available),
@@ -209,7 +215,6 @@ impl Operation for CreateSubnet {
         let (input, scope) = (call.input, call.scope);
         dry_run(input.dry_run)?;
         refuse(&[
-            ("Ipv6CidrBlock", input.ipv6_cidr_block.is_some()),
             ("OutpostArn", input.outpost_arn.is_some()),
             ("Ipv6Native", input.ipv6_native == Some(true)),
             ("Ipv4IpamPoolId", input.ipv4_ipam_pool_id.is_some()),
@@ -222,8 +227,11 @@ impl Operation for CreateSubnet {
         let mut siblings = records::all::<Subnet>(tx, scope)?;
         siblings.retain(|subnet| subnet.vpc == vpc.id);
         let text = input.cidr_block.as_deref().ok_or_else(|| missing("cidrBlock"))?;
-        let cidr = cidr::subnet_block(text, &vpc.cidr, siblings.iter().map(|subnet| subnet.cidr))
+        let own = vpc.v4_blocks().map(|(_, block)| block);
+        let cidr = cidr::subnet_block(text, own, siblings.iter().map(|subnet| subnet.cidr))
             .map_err(|error| block_fault(error, text, "InvalidSubnet.Range"))?;
+        let v6 = input.ipv6_cidr_block.as_deref();
+        let v6 = v6.map(|text| subnet_cidr::block(call.env, text, &vpc, &siblings)).transpose()?;
         let zone = zones::find(
             &scope.region,
             input.availability_zone.as_deref(),
@@ -244,6 +252,9 @@ impl Operation for CreateSubnet {
             hostname_type: HostnameType::IpName.as_str().to_owned(),
             resource_name_a_record: false,
             client_address: None,
+            ipv6: v6,
+            assign_ipv6: false,
+            resource_name_aaaa_record: false,
         };
         records::put(tx, scope, &subnet)?;
         network_acl::welcome_subnet(tx, scope, &subnet.vpc, &subnet.id, |prefix| {
@@ -358,7 +369,20 @@ impl Operation for ModifySubnetAttribute {
             ("EnableResourceNameDnsARecordOnLaunch", value) => {
                 subnet.resource_name_a_record = value == "true";
             }
-            // The rest is about IPv6, Outposts and local network interfaces: all off.
+            ("AssignIpv6AddressOnCreation", value) => {
+                if value == "true" && subnet.ipv6.is_none() {
+                    let text = format!(
+                        "Invalid value 'true' for assign-ipv6-address-on-creation. Cannot set assign-ipv6-address-on-creation to true unless the subnet ({}) has an IPv6 CIDR block associated with it.",
+                        subnet.id
+                    );
+                    return Err(invalid_value(text));
+                }
+                subnet.assign_ipv6 = value == "true";
+            }
+            ("EnableResourceNameDnsAAAARecordOnLaunch", value) => {
+                subnet.resource_name_aaaa_record = value == "true";
+            }
+            // The rest is about DNS64, Outposts and local network interfaces: all off.
             (name, "false") if name != "CustomerOwnedIpv4Pool" => {}
             (name, _) => return refuse(&[(name, true)]).map(|()| Unit),
         }
@@ -435,11 +459,18 @@ impl Operation for DescribeSubnets {
                 }
                 "cidr" | "cidr-block" | "cidrBlock" => vec![subnet.cidr.to_string()],
                 "default-for-az" | "defaultForAz" => flag(subnet.default_for_az),
-                "enable-dns64"
-                | "ipv6-native"
-                | "map-customer-owned-ip-on-launch"
-                | "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record" => {
-                    flag(false)
+                "enable-dns64" | "ipv6-native" | "map-customer-owned-ip-on-launch" => flag(false),
+                "ipv6-cidr-block-association.association-id" => {
+                    subnet.ipv6.iter().map(|own| own.id.clone()).collect()
+                }
+                "ipv6-cidr-block-association.ipv6-cidr-block" => {
+                    subnet.ipv6.iter().map(|own| own.block.to_string()).collect()
+                }
+                "ipv6-cidr-block-association.state" => {
+                    subnet.ipv6.iter().map(|_| "associated".to_owned()).collect()
+                }
+                "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record" => {
+                    flag(subnet.resource_name_aaaa_record)
                 }
                 "private-dns-name-options-on-launch.enable-resource-name-dns-a-record" => {
                     flag(subnet.resource_name_a_record)

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use ipnet::IpNet;
 use sagegate_gate::Scope;
 use sagegate_network::topology::{
     AclEntry, Address, Destination, Endpoint, EndpointKind, GroupRule, Interface, NatGateway,
@@ -117,7 +116,7 @@ fn subnets(
         let shape = Subnet {
             route_table: named(table),
             network_acl: named(filters.get(&*subnet.id)),
-            blocks: vec![IpNet::V4(subnet.cidr)],
+            blocks: subnet.blocks(),
             vpc: subnet.vpc,
             zone: subnet.zone,
         };

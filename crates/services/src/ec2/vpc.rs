@@ -3,8 +3,7 @@
 use sagegate_api::Unit;
 use sagegate_api::ec2::{
     CreateVpcRequest, CreateVpcResult, DeleteVpcRequest, DescribeVpcsRequest, DescribeVpcsResult,
-    Tenancy, Vpc as VpcShape, VpcCidrBlockAssociation, VpcCidrBlockState, VpcCidrBlockStateCode,
-    VpcState,
+    Tenancy, Vpc as VpcShape, VpcCidrBlockStateCode, VpcState,
 };
 use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation, Scope};
 use sagegate_network::cidr::{self, BlockError};
@@ -18,7 +17,7 @@ use super::records::{
 };
 use super::select::{self, Filters, flag};
 use super::tags::{self, Tags};
-use super::{needs, network_acl, route_table, security_group};
+use super::{needs, network_acl, route_table, security_group, vpc_cidr};
 
 /// VPCs in a region (Amazon VPC User Guide, "Amazon VPC quotas").
 pub(crate) const MAX_VPCS: usize = 5;
@@ -29,7 +28,9 @@ pub(crate) fn block_fault(error: BlockError, text: &str, range_code: &'static st
         BlockError::Malformed => invalid_value(format!(
             "Value ({text}) for parameter cidrBlock is invalid. This is not a valid CIDR block."
         )),
-        BlockError::Range => bad(range_code, format!("The CIDR '{text}' is invalid.")),
+        BlockError::Range | BlockError::Restricted => {
+            bad(range_code, format!("The CIDR '{text}' is invalid."))
+        }
         BlockError::Conflict => {
             let text = format!("The CIDR '{text}' conflicts with another subnet");
             bad("InvalidSubnet.Conflict", text)
@@ -38,23 +39,20 @@ pub(crate) fn block_fault(error: BlockError, text: &str, range_code: &'static st
 }
 
 fn shape(scope: &Scope, vpc: &Vpc, tags: &Tags) -> VpcShape {
-    let cidr = vpc.cidr.to_string();
+    let associated = VpcCidrBlockStateCode::Associated;
+    let v4 = vpc.v4_blocks().map(|(id, block)| vpc_cidr::v4_shape(id, block, associated));
+    let v6 = vpc.v6_blocks().map(|(id, block)| vpc_cidr::v6_shape(scope, id, block, associated));
     VpcShape {
         owner_id: Some(scope.account.to_string()),
         instance_tenancy: Some(vpc.tenancy.parse().unwrap_or(Tenancy::Default)),
-        cidr_block_association_set: Some(vec![VpcCidrBlockAssociation {
-            association_id: Some(vpc.association_id.clone()),
-            cidr_block: Some(cidr.clone()),
-            cidr_block_state: Some(VpcCidrBlockState {
-                state: Some(VpcCidrBlockStateCode::Associated),
-                status_message: None,
-            }),
-        }]),
+        cidr_block_association_set: Some(v4.collect()),
+        // AWS leaves it out where there is none.
+        ipv6_cidr_block_association_set: vpc.has_ipv6().then(|| v6.collect()),
         is_default: Some(vpc.is_default),
         tags: tags::shape_if_any(tags),
         vpc_id: Some(vpc.id.clone()),
         state: Some(VpcState::Available),
-        cidr_block: Some(cidr),
+        cidr_block: Some(vpc.cidr.to_string()),
         // The VPC has no DHCP options of its own.
         dhcp_options_id: Some("default".to_owned()),
         ..VpcShape::default()
@@ -87,14 +85,12 @@ impl Operation for CreateVpc {
             ("Ipv4NetmaskLength", input.ipv4_netmask_length.is_some()),
             ("Ipv6IpamPoolId", input.ipv6_ipam_pool_id.is_some()),
             ("Ipv6NetmaskLength", input.ipv6_netmask_length.is_some()),
-            (
-                "Ipv6CidrBlockNetworkBorderGroup",
-                input.ipv6_cidr_block_network_border_group.is_some(),
-            ),
             ("VpcEncryptionControl", input.vpc_encryption_control.is_some()),
-            ("AmazonProvidedIpv6CidrBlock", input.amazon_provided_ipv6_cidr_block == Some(true)),
             ("InstanceTenancy", input.instance_tenancy == Some(Tenancy::Host)),
         ])?;
+        let provided = input.amazon_provided_ipv6_cidr_block == Some(true);
+        let border = input.ipv6_cidr_block_network_border_group.as_ref();
+        vpc_cidr::check_border_group(call.scope, border, provided)?;
         let tags = tags::requested(input.tag_specifications.as_ref(), Kind::Vpc)?;
         let text = input.cidr_block.as_deref().ok_or_else(|| missing("cidrBlock"))?;
         let cidr =
@@ -104,7 +100,7 @@ impl Operation for CreateVpc {
         }
         let id = Kind::Vpc.new_id(call.env);
         let group = security_group::default_group(&id, |kind, _| kind.new_id(call.env));
-        let vpc = Vpc {
+        let mut vpc = Vpc {
             id,
             cidr,
             association_id: format!("vpc-cidr-assoc-0{}", call.env.hex(16)),
@@ -114,12 +110,16 @@ impl Operation for CreateVpc {
             dns_support: true,
             dns_hostnames: false,
             usage_metrics: false,
+            added: Vec::new(),
         };
         records::put(tx, call.scope, &vpc)?;
         records::put(tx, call.scope, &group)?;
         let id = |prefix: &str| format!("{prefix}0{}", call.env.hex(16));
         records::put(tx, call.scope, &route_table::main_table(&vpc.id, id))?;
         records::put(tx, call.scope, &network_acl::default_acl(&vpc.id, id))?;
+        if provided {
+            vpc_cidr::provide_v6(tx, call.scope, call.env, &mut vpc)?;
+        }
         tags::put(tx, call.scope, &vpc.id, &tags)?;
         Ok(CreateVpcResult { vpc: Some(shape(call.scope, &vpc, &tags)) })
     }
@@ -178,6 +178,7 @@ impl Operation for DeleteVpc {
         for acl in acls {
             records::delete::<NetworkAcl>(tx, scope, &acl.id)?;
         }
+        vpc_cidr::release(tx, &vpc);
         records::delete::<Vpc>(tx, scope, &vpc.id)?;
         Ok(Unit)
     }
@@ -226,10 +227,26 @@ impl Operation for DescribeVpcs {
         for vpc in super::named_or_all::<Vpc>(tx, call.scope, call.input.vpc_ids.as_ref())? {
             let tags = tags::of(tx, call.scope, &vpc.id)?;
             let pass = filters.pass(&tags, |name| match name {
-                "cidr" | "cidr-block" | "cidrBlock" | "cidr-block-association.cidr-block" => {
-                    vec![vpc.cidr.to_string()]
+                // The primary block alone (Amazon EC2 API Reference, "DescribeVpcs").
+                "cidr" | "cidr-block" | "cidrBlock" => vec![vpc.cidr.to_string()],
+                "cidr-block-association.cidr-block" => {
+                    vpc.v4_blocks().map(|(_, block)| block.to_string()).collect()
                 }
-                "cidr-block-association.association-id" => vec![vpc.association_id.clone()],
+                "cidr-block-association.association-id" => {
+                    vpc.v4_blocks().map(|(id, _)| id.to_owned()).collect()
+                }
+                "ipv6-cidr-block-association.association-id" => {
+                    vpc.v6_blocks().map(|(id, _)| id.to_owned()).collect()
+                }
+                "ipv6-cidr-block-association.ipv6-cidr-block" => {
+                    vpc.v6_blocks().map(|(_, block)| block.to_string()).collect()
+                }
+                "ipv6-cidr-block-association.ipv6-pool" => {
+                    vpc.v6_blocks().map(|_| vpc_cidr::POOL.to_owned()).collect()
+                }
+                "ipv6-cidr-block-association.state" => {
+                    vpc.v6_blocks().map(|_| "associated".to_owned()).collect()
+                }
                 "cidr-block-association.state" => vec!["associated".to_owned()],
                 "dhcp-options-id" => vec!["default".to_owned()],
                 "instance-tenancy" => vec![vpc.tenancy.clone()],

@@ -1,6 +1,6 @@
 //! CreateNetworkAcl, DeleteNetworkAcl, DescribeNetworkAcls.
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use sagegate_api::Unit;
 use sagegate_api::ec2::{
     CreateNetworkAclRequest, CreateNetworkAclResult, DeleteNetworkAclRequest,
@@ -23,8 +23,10 @@ use super::of_vpc;
 /// Network ACLs of a VPC (Amazon VPC User Guide, "Amazon VPC quotas").
 const MAX_ACLS: usize = 200;
 
-/// The number of the entry that denies what no other matches.
+/// The numbers of the entries that deny what no other matches: of IPv4, and of IPv6, which is shown
+/// where the VPC has a block of it.
 const LAST_ENTRY: u16 = 32_767;
+const LAST_V6_ENTRY: u16 = 32_768;
 
 /// The number of a protocol, as entries have it.
 fn protocol_number(protocol: Protocol) -> String {
@@ -55,30 +57,38 @@ fn entry_shape(entry: &AclEntry) -> NetworkAclEntry {
     shape
 }
 
-/// The last entry of one direction.
-fn last_entry(egress: bool) -> AclEntry {
-    AclEntry {
+/// The last entries of one direction.
+fn last_entries(egress: bool, ipv6: bool) -> impl Iterator<Item = AclEntry> {
+    let last = move |number, block| AclEntry {
         egress,
-        number: LAST_ENTRY,
+        number,
         protocol: Protocol::All,
         from: -1,
         to: -1,
-        block: IpNet::V4(Ipv4Net::default()),
+        block,
         allow: false,
-    }
+    };
+    let v6 = ipv6.then(|| last(LAST_V6_ENTRY, IpNet::V6(Ipv6Net::default())));
+    std::iter::once(last(LAST_ENTRY, IpNet::V4(Ipv4Net::default()))).chain(v6)
 }
 
-fn shape(scope: &Scope, acl: &NetworkAcl, tags: &Tags) -> NetworkAclShape {
+fn shape(
+    state: &dyn Read,
+    scope: &Scope,
+    acl: &NetworkAcl,
+    tags: &Tags,
+) -> Result<NetworkAclShape, StoreError> {
+    let ipv6 = records::get::<Vpc>(state, scope, &acl.vpc)?.is_some_and(|vpc| vpc.has_ipv6());
     let side = |egress| {
         let own = acl.entries.iter().filter(move |entry| entry.egress == egress).map(entry_shape);
-        own.chain([entry_shape(&last_entry(egress))])
+        own.chain(last_entries(egress, ipv6).map(|entry| entry_shape(&entry)))
     };
     let associations = acl.associations.iter().map(|association| NetworkAclAssociation {
         network_acl_association_id: Some(association.id.clone()),
         network_acl_id: Some(acl.id.clone()),
         subnet_id: Some(association.subnet.clone()),
     });
-    NetworkAclShape {
+    Ok(NetworkAclShape {
         associations: Some(associations.collect()),
         entries: Some(side(true).chain(side(false)).collect()),
         is_default: Some(acl.is_default),
@@ -86,7 +96,7 @@ fn shape(scope: &Scope, acl: &NetworkAcl, tags: &Tags) -> NetworkAclShape {
         tags: Some(tags::shape(tags)),
         vpc_id: Some(acl.vpc.clone()),
         owner_id: Some(scope.account.to_string()),
-    }
+    })
 }
 
 /// CreateNetworkAcl. It denies everything until it has entries.
@@ -144,7 +154,8 @@ fn answer(
     client_token: Option<String>,
 ) -> Result<CreateNetworkAclResult, StoreError> {
     let tags = tags::of(state, scope, &acl.id)?;
-    Ok(CreateNetworkAclResult { network_acl: Some(shape(scope, acl, &tags)), client_token })
+    let shape = shape(state, scope, acl, &tags)?;
+    Ok(CreateNetworkAclResult { network_acl: Some(shape), client_token })
 }
 
 /// DeleteNetworkAcl. The default ACL stays, and one that counts for a subnet.
@@ -239,7 +250,7 @@ impl Operation for DescribeNetworkAcls {
         let mut found = Vec::new();
         for acl in named_or_all::<NetworkAcl>(tx, scope, ids)? {
             let tags = tags::of(tx, scope, &acl.id)?;
-            let shape = shape(scope, &acl, &tags);
+            let shape = shape(tx, scope, &acl, &tags)?;
             let associations = || acl.associations.iter();
             let pass = filters.pass(&tags, |name| match name {
                 "association.association-id" => associations().map(|it| it.id.clone()).collect(),

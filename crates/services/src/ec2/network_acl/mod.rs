@@ -9,7 +9,7 @@ pub(crate) mod acls;
 pub(crate) mod associations;
 pub(crate) mod entries;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use sagegate_gate::{Fault, Scope};
 use sagegate_network::security_group::Protocol;
 use sagegate_store::{Read, StoreError, Tx};
@@ -20,21 +20,15 @@ use super::records::{self, AclAssociation, AclEntry, NetworkAcl};
 /// What the ids of associations begin with.
 const ASSOCIATION: &str = "aclassoc-";
 
-/// The number of the first entry that default ACLs begin with.
+/// The numbers of the entries that default ACLs begin with: for IPv4, and for IPv6 as soon as their
+/// VPC has a block of it.
 const FIRST_ENTRY: u16 = 100;
+const FIRST_V6_ENTRY: u16 = 101;
 
 /// The ACL that a VPC has from the beginning: it lets everything through. `id` gives an id with the
 /// prefix that it is given.
 pub(crate) fn default_acl(vpc: &str, id: impl Fn(&str) -> String) -> NetworkAcl {
-    let everything = |egress| AclEntry {
-        egress,
-        number: FIRST_ENTRY,
-        protocol: Protocol::All,
-        from: -1,
-        to: -1,
-        block: IpNet::V4(Ipv4Net::default()),
-        allow: true,
-    };
+    let everything = |egress| everything(egress, FIRST_ENTRY, IpNet::V4(Ipv4Net::default()));
     NetworkAcl {
         id: id(Kind::NetworkAcl.prefix()),
         vpc: vpc.to_owned(),
@@ -43,6 +37,27 @@ pub(crate) fn default_acl(vpc: &str, id: impl Fn(&str) -> String) -> NetworkAcl 
         associations: Vec::new(),
         token: None,
     }
+}
+
+fn everything(egress: bool, number: u16, block: IpNet) -> AclEntry {
+    AclEntry { egress, number, protocol: Protocol::All, from: -1, to: -1, block, allow: true }
+}
+
+/// Lets IPv6 through the default ACL of a VPC that got a block of it, in each direction whose entries
+/// nobody has changed (Amazon VPC User Guide, "Default network ACL").
+pub(crate) fn welcome_ipv6(tx: &mut Tx, scope: &Scope, vpc: &str) -> Result<(), StoreError> {
+    let Some(mut acl) = default_of(tx, scope, vpc)? else { return Ok(()) };
+    for egress in [false, true] {
+        let made = everything(egress, FIRST_ENTRY, IpNet::V4(Ipv4Net::default()));
+        let mut own = acl.entries.iter().filter(|entry| entry.egress == egress);
+        if own.next() == Some(&made) && own.next().is_none() {
+            let all = IpNet::V6(Ipv6Net::default());
+            acl.entries.push(everything(egress, FIRST_V6_ENTRY, all));
+        }
+    }
+    // Those for what enters first, each in the order of their numbers.
+    acl.entries.sort_by_key(|entry| (entry.egress, entry.number));
+    records::put(tx, scope, &acl)
 }
 
 /// The ACLs of a VPC.

@@ -144,7 +144,8 @@ pub(crate) fn in_force(
 
 /// The blocks of a VPC, for each of which its tables have a route.
 pub(crate) fn vpc_blocks(vpc: &Vpc) -> Vec<IpNet> {
-    vec![IpNet::V4(vpc.cidr)]
+    let v4 = vpc.v4_blocks().map(|(_, block)| IpNet::V4(block));
+    v4.chain(vpc.v6_blocks().map(|(_, block)| IpNet::V6(block))).collect()
 }
 
 /// What routes can lead to, as it is now.

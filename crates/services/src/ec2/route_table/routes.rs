@@ -240,7 +240,7 @@ fn check_pair(
     let of_subnet = own == block
         || records::all::<Subnet>(state, scope)?
             .iter()
-            .any(|subnet| subnet.vpc == vpc.id && IpNet::V4(subnet.cidr) == *block);
+            .any(|subnet| subnet.vpc == vpc.id && subnet.blocks().contains(block));
     if of_subnet {
         return Ok(());
     }

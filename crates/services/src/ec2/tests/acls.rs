@@ -67,7 +67,7 @@ pub(super) fn association_of(house: &House, subnet: &str) -> (String, String) {
 }
 
 /// The entries that an ACL shows, a line each.
-fn entries(house: &House, acl: &str) -> String {
+pub(super) fn entries(house: &House, acl: &str) -> String {
     let acl = found(house, "network-acl-id", acl);
     let lines = acl.entries.unwrap().into_iter().map(|it| {
         let side = if it.egress.unwrap() { "out" } else { "in" };

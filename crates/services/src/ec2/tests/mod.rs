@@ -1,6 +1,7 @@
 //! Calls through a whole gate.
 
 mod acls;
+mod blocks;
 mod endpoint_policies;
 mod endpoints;
 mod gateway_endpoints;
@@ -8,6 +9,7 @@ mod groups;
 mod laws;
 mod matrix;
 mod matrix_acls;
+mod matrix_blocks;
 mod matrix_routes;
 mod nat;
 mod permissions;

@@ -90,10 +90,10 @@ fn blocks_are_checked() {
     expect!["VpcLimitExceeded (400): The maximum number of VPCs has been reached."]
         .assert_eq(&house.fails::<CreateVpc>(create("10.4.0.0/16")));
     let unsupported = api::CreateVpcRequest {
-        amazon_provided_ipv6_cidr_block: Some(true),
+        ipv6_cidr_block: Some("2001:db8::/56".into()),
         ..create("10.5.0.0/16")
     };
-    expect!["UnsupportedOperation (400): The parameter AmazonProvidedIpv6CidrBlock is not supported by Sagegate with this value."]
+    expect!["UnsupportedOperation (400): The parameter Ipv6CidrBlock is not supported by Sagegate with this value."]
         .assert_eq(&house.fails::<CreateVpc>(unsupported));
 }
 
