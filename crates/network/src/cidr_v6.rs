@@ -60,11 +60,7 @@ pub fn is_reserved(subnet: &Ipv6Net, address: Ipv6Addr) -> bool {
 
 /// A free address of the subnet, beginning at a random one: EC2 gives them out in no order.
 #[must_use]
-pub fn allot(
-    subnet: &Ipv6Net,
-    taken: &BTreeSet<Ipv6Addr>,
-    random: [u8; 16],
-) -> Option<Ipv6Addr> {
+pub fn allot(subnet: &Ipv6Net, taken: &BTreeSet<Ipv6Addr>, random: [u8; 16]) -> Option<Ipv6Addr> {
     let (base, mask) = (u128::from(subnet.network()), u128::from(subnet.hostmask()));
     let start = u128::from_be_bytes(random);
     // So many steps lead past everything that is taken or reserved.

@@ -57,9 +57,8 @@ pub(crate) fn welcome_ipv6(
 ) -> Result<(), StoreError> {
     for mut group in records::all::<SecurityGroup>(tx, scope)? {
         let mut egress = group.rules.iter().filter(|rule| rule.egress);
-        let made = |rule: &GroupRule| {
-            rule.description.is_none() && rule.rule == everything(everywhere())
-        };
+        let made =
+            |rule: &GroupRule| rule.description.is_none() && rule.rule == everything(everywhere());
         let unchanged = egress.next().is_some_and(made) && egress.next().is_none();
         if group.vpc == vpc && unchanged {
             group.rules.push(out_to(everywhere_v6(), Kind::SecurityGroupRule.new_id(env)));

@@ -17,10 +17,10 @@ use sagegate_store::{Read, StoreError, Tx};
 
 use super::fault::{bad, invalid_value, missing, refuse};
 use super::kind::Kind;
+use super::needs;
 use super::records::{self, Interface, Subnet, SubnetBlock, Vpc};
 use super::tags::Tags;
 use super::vpc_cidr::check_association;
-use super::needs;
 
 /// IPv6 blocks of a subnet (Amazon EC2 API Reference, "AssociateSubnetCidrBlock").
 const MAX_BLOCKS: usize = 1;
@@ -57,19 +57,18 @@ pub(crate) fn block(
 ) -> Result<SubnetBlock, Fault> {
     let own = vpc.v6_blocks().map(|(_, block)| block);
     let others = siblings.iter().filter_map(|other| Some(other.ipv6.as_ref()?.block));
-    let block: Ipv6Net =
-        cidr_v6::subnet_block(text, own, others).map_err(|error| match error {
-            BlockError::Malformed => {
-                invalid_value(format!("invalid value for parameter ipv6-cidr-block: {text}"))
-            }
-            BlockError::Range | BlockError::Restricted => {
-                bad("InvalidSubnet.Range", format!("The IPv6 CIDR '{text}' is invalid."))
-            }
-            BlockError::Conflict => bad(
-                "InvalidSubnet.Conflict",
-                format!("The IPv6 CIDR '{text}' conflicts with another subnet"),
-            ),
-        })?;
+    let block: Ipv6Net = cidr_v6::subnet_block(text, own, others).map_err(|error| match error {
+        BlockError::Malformed => {
+            invalid_value(format!("invalid value for parameter ipv6-cidr-block: {text}"))
+        }
+        BlockError::Range | BlockError::Restricted => {
+            bad("InvalidSubnet.Range", format!("The IPv6 CIDR '{text}' is invalid."))
+        }
+        BlockError::Conflict => bad(
+            "InvalidSubnet.Conflict",
+            format!("The IPv6 CIDR '{text}' conflicts with another subnet"),
+        ),
+    })?;
     Ok(SubnetBlock { id: format!("{ASSOCIATION}0{}", env.hex(16)), block })
 }
 

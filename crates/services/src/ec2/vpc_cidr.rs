@@ -16,9 +16,7 @@ use sagegate_store::{Read, StoreError, Tx};
 
 use super::fault::{bad, invalid_value, refuse};
 use super::kind::Kind;
-use super::records::{
-    self, AddedBlock, IPV6_BLOCKS, RouteDestination, RouteTable, Subnet, Vpc,
-};
+use super::records::{self, AddedBlock, IPV6_BLOCKS, RouteDestination, RouteTable, Subnet, Vpc};
 use super::tags::Tags;
 use super::{needs, network_acl, route_table, security_group};
 
@@ -73,11 +71,7 @@ pub(crate) fn v6_shape(
 ///
 /// # Errors
 /// `code`, in the wording of all malformed ids.
-pub(crate) fn check_association(
-    id: &str,
-    prefix: &str,
-    code: &'static str,
-) -> Result<(), Fault> {
+pub(crate) fn check_association(id: &str, prefix: &str, code: &'static str) -> Result<(), Fault> {
     let digits = id.strip_prefix(prefix);
     let well_formed = digits.is_some_and(|digits| {
         (1..=17).contains(&digits.len())
@@ -153,7 +147,8 @@ pub(crate) fn check_border_group(
 ) -> Result<(), Fault> {
     let Some(group) = wanted else { return Ok(()) };
     if !provided {
-        let text = "The parameter ipv6CidrBlockNetworkBorderGroup needs amazonProvidedIpv6CidrBlock";
+        let text =
+            "The parameter ipv6CidrBlockNetworkBorderGroup needs amazonProvidedIpv6CidrBlock";
         return Err(bad("InvalidParameterCombination", text));
     }
     let elsewhere = group != scope.region.as_str();
@@ -327,8 +322,10 @@ impl Operation for DisassociateVpcCidrBlock {
             subnet.vpc == vpc.id && subnet.blocks().iter().any(|own| gone.block.contains(own))
         });
         if used {
-            let text =
-                format!("The vpc {} currently has a subnet within CIDR block {}", vpc.id, gone.block);
+            let text = format!(
+                "The vpc {} currently has a subnet within CIDR block {}",
+                vpc.id, gone.block
+            );
             return Err(bad("InvalidCidrBlock.InUse", text));
         }
         forget_routes(tx, scope, &vpc, gone.block)?;

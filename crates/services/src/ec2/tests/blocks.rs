@@ -60,16 +60,13 @@ pub(super) fn disassociate(id: &str) -> api::DisassociateVpcCidrBlockRequest {
 }
 
 pub(super) fn described(house: &House, vpc: &str) -> api::Vpc {
-    let input =
-        api::DescribeVpcsRequest { vpc_ids: Some(vec![vpc.into()]), ..Default::default() };
+    let input = api::DescribeVpcsRequest { vpc_ids: Some(vec![vpc.into()]), ..Default::default() };
     house.ok::<DescribeVpcs>(input).vpcs.unwrap().remove(0)
 }
 
 fn subnet_with_v6(house: &House, vpc: &str, v4: &str, v6: &str) -> api::Subnet {
-    let input = api::CreateSubnetRequest {
-        ipv6_cidr_block: Some(v6.into()),
-        ..subnet_input(vpc, v4, "a")
-    };
+    let input =
+        api::CreateSubnetRequest { ipv6_cidr_block: Some(v6.into()), ..subnet_input(vpc, v4, "a") };
     house.ok::<CreateSubnet>(input).subnet.unwrap()
 }
 
@@ -138,7 +135,10 @@ fn added_blocks_are_checked() {
     expect!["InvalidParameterValue (400): Value (10.6) for parameter cidrBlock is invalid. This is not a valid CIDR block."].assert_eq(&refused("10.6"));
     expect!["InvalidVpc.Range (400): The CIDR '10.6.0.0/15' is invalid."]
         .assert_eq(&refused("10.6.0.0/15"));
-    expect!["CidrConflict (400): The CIDR '10.5.1.0/24' conflicts with another CIDR block of the VPC"].assert_eq(&refused("10.5.1.0/24"));
+    expect![
+        "CidrConflict (400): The CIDR '10.5.1.0/24' conflicts with another CIDR block of the VPC"
+    ]
+    .assert_eq(&refused("10.5.1.0/24"));
     let text = refused("172.16.0.0/16");
     assert!(text.starts_with("InvalidVpc.Range (400): The CIDR '172.16.0.0/16' is restricted."));
 
@@ -205,8 +205,7 @@ fn a_vpc_gets_an_ipv6_block() {
     assert_ne!(add_v6(&house, &other).1, base, "no two VPCs have the same");
 
     // Subnets in it.
-    let made =
-        subnet_with_v6(&house, &vpc_id, "10.0.0.0/24", &format!("{base}01::/64"));
+    let made = subnet_with_v6(&house, &vpc_id, "10.0.0.0/24", &format!("{base}01::/64"));
     let subnet_id = made.subnet_id.unwrap();
     let shown = made.ipv6_cidr_block_association_set.unwrap().remove(0);
     let block: ipnet::Ipv6Net = shown.ipv6_cidr_block.unwrap().parse().unwrap();
@@ -222,8 +221,10 @@ fn a_vpc_gets_an_ipv6_block() {
     assert!(text.starts_with("InvalidSubnet.Conflict (400): The IPv6 CIDR '"), "{text}");
     expect!["InvalidSubnet.Range (400): The IPv6 CIDR '2001:db9::/64' is invalid."]
         .assert_eq(&refused("2001:db9::/64".into()));
-    expect!["InvalidParameterValue (400): invalid value for parameter ipv6-cidr-block: 2001:db8::/65"]
-        .assert_eq(&refused("2001:db8::/65".into()));
+    expect![
+        "InvalidParameterValue (400): invalid value for parameter ipv6-cidr-block: 2001:db8::/65"
+    ]
+    .assert_eq(&refused("2001:db8::/65".into()));
 
     let seen = topology(&house.state(), &house.scope()).unwrap();
     assert_eq!(seen.vpcs[&vpc_id].blocks.len(), 2);
