@@ -61,7 +61,11 @@ for operation, member, more in [
     ("AuthorizeSecurityGroupEgress", "GroupId", {"IpPermissions": PERMISSION}),
     ("RevokeSecurityGroupIngress", "GroupId", {"IpPermissions": PERMISSION}),
     ("RevokeSecurityGroupEgress", "GroupId", {"IpPermissions": PERMISSION}),
+    ("UpdateSecurityGroupRuleDescriptionsIngress", "GroupId", {"IpPermissions": PERMISSION}),
+    ("UpdateSecurityGroupRuleDescriptionsEgress", "GroupId", {"IpPermissions": PERMISSION}),
     ("DeleteNetworkInterface", "NetworkInterfaceId", {}),
+    ("DescribeNetworkInterfaceAttribute", "NetworkInterfaceId", {"Attribute": "groupSet"}),
+    ("ResetNetworkInterfaceAttribute", "NetworkInterfaceId", {"SourceDestCheck": "true"}),
     ("ModifyNetworkInterfaceAttribute", "NetworkInterfaceId", {"Description": {"Value": "x"}}),
     ("ModifyVpcEndpoint", "VpcEndpointId", {"ResetPolicy": True}),
 ]:
@@ -309,6 +313,18 @@ ec2(
     Description="x",
 )
 
+
+@fails(
+    "ModifySecurityGroupRules",
+    "InvalidSecurityGroupRuleId.NotFound",
+    "The security group rule ID 'sgr-0123456789abcdef0' does not exist",
+)
+def no_rule_to_change(world):
+    to = {"IpProtocol": "-1", "CidrIpv4": "10.0.0.0/8"}
+    update = {"SecurityGroupRuleId": "sgr-0123456789abcdef0", "SecurityGroupRule": to}
+    return {"GroupId": world.security_group(), "SecurityGroupRules": [update]}
+
+
 for way in ("Ingress", "Egress"):
     authorize, revoke = f"AuthorizeSecurityGroup{way}", f"RevokeSecurityGroup{way}"
     text = 'the specified rule "peer: 10.0.0.0/8, TCP, from port: 443, to port: 443, ALLOW" already exists'
@@ -320,10 +336,18 @@ for way in ("Ingress", "Egress"):
         return given
 
     text = "The specified rule does not exist in this security group."
+    describe = f"UpdateSecurityGroupRuleDescriptions{way}"
 
     @fails(revoke, "InvalidPermission.NotFound", text)
+    @fails(describe, "InvalidPermission.NotFound", text)
     def no_such_rule(world):
         return {"GroupId": world.security_group(), "IpPermissions": PERMISSION}
+
+    text = "Either IpPermissions or SecurityGroupRuleDescriptions must be given."
+
+    @fails(describe, "MissingParameter", text)
+    def nothing_to_describe(world):
+        return {"GroupId": world.security_group()}
 
     @fails(
         authorize,

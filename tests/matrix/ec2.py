@@ -132,6 +132,33 @@ def revoke_security_group_egress(world):
     return given
 
 
+def rule_of(world):
+    """A group, and a rule of it."""
+    given = authorize_security_group_ingress(world)
+    made = world.ec2.authorize_security_group_ingress(**given)
+    return given["GroupId"], made["SecurityGroupRules"][0]["SecurityGroupRuleId"]
+
+
+@entry("ec2", "ModifySecurityGroupRules")
+def modify_security_group_rules(world):
+    group, rule = rule_of(world)
+    to = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIpv4": "10.0.0.0/8"}
+    update = {"SecurityGroupRuleId": rule, "SecurityGroupRule": to}
+    return {"GroupId": group, "SecurityGroupRules": [update]}
+
+
+@entry("ec2", "UpdateSecurityGroupRuleDescriptionsIngress")
+def update_security_group_rule_descriptions_ingress(world):
+    group, rule = rule_of(world)
+    described = {"SecurityGroupRuleId": rule, "Description": "clients"}
+    return {"GroupId": group, "SecurityGroupRuleDescriptions": [described]}
+
+
+@entry("ec2", "UpdateSecurityGroupRuleDescriptionsEgress")
+def update_security_group_rule_descriptions_egress(world):
+    return revoke_security_group_egress(world)
+
+
 # Endpoints
 
 
@@ -193,6 +220,16 @@ def delete_network_interface(world):
 @entry("ec2", "ModifyNetworkInterfaceAttribute")
 def modify_network_interface_attribute(world):
     return {"NetworkInterfaceId": interface(world), "Description": {"Value": "changed"}}
+
+
+@entry("ec2", "DescribeNetworkInterfaceAttribute")
+def describe_network_interface_attribute(world):
+    return {"NetworkInterfaceId": interface(world), "Attribute": "groupSet"}
+
+
+@entry("ec2", "ResetNetworkInterfaceAttribute")
+def reset_network_interface_attribute(world):
+    return {"NetworkInterfaceId": interface(world), "SourceDestCheck": "true"}
 
 
 # Tags

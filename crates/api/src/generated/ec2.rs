@@ -5013,6 +5013,103 @@ impl Member for DescribeNetworkAclsResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeNetworkInterfaceAttributeRequest {
+    pub dry_run: Option<bool>,
+    pub network_interface_id: String,
+    pub attribute: Option<NetworkInterfaceAttribute>,
+}
+
+impl Shape for DescribeNetworkInterfaceAttributeRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_NETWORK_INTERFACE_ATTRIBUTE_REQUEST;
+}
+
+impl Struct for DescribeNetworkInterfaceAttributeRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.network_interface_id,
+            2 => &self.attribute,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.network_interface_id,
+            2 => &mut self.attribute,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeNetworkInterfaceAttributeRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeNetworkInterfaceAttributeResult {
+    pub attachment: Option<NetworkInterfaceAttachment>,
+    pub description: Option<AttributeValue>,
+    pub groups: Option<Vec<GroupIdentifier>>,
+    pub network_interface_id: Option<String>,
+    pub source_dest_check: Option<AttributeBooleanValue>,
+    pub associate_public_ip_address: Option<bool>,
+}
+
+impl Shape for DescribeNetworkInterfaceAttributeResult {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_NETWORK_INTERFACE_ATTRIBUTE_RESULT;
+}
+
+impl Struct for DescribeNetworkInterfaceAttributeResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.attachment,
+            1 => &self.description,
+            2 => &self.groups,
+            3 => &self.network_interface_id,
+            4 => &self.source_dest_check,
+            5 => &self.associate_public_ip_address,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.attachment,
+            1 => &mut self.description,
+            2 => &mut self.groups,
+            3 => &mut self.network_interface_id,
+            4 => &mut self.source_dest_check,
+            5 => &mut self.associate_public_ip_address,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeNetworkInterfaceAttributeResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeNetworkInterfacesRequest {
     pub next_token: Option<String>,
     pub max_results: Option<i32>,
@@ -7632,6 +7729,88 @@ impl Member for ModifyNetworkInterfaceAttributeRequest {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModifySecurityGroupRulesRequest {
+    pub group_id: String,
+    pub security_group_rules: Vec<SecurityGroupRuleUpdate>,
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for ModifySecurityGroupRulesRequest {
+    const SCHEMA: &'static StructSchema = &tables::MODIFY_SECURITY_GROUP_RULES_REQUEST;
+}
+
+impl Struct for ModifySecurityGroupRulesRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.group_id,
+            1 => &self.security_group_rules,
+            2 => &self.dry_run,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.group_id,
+            1 => &mut self.security_group_rules,
+            2 => &mut self.dry_run,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ModifySecurityGroupRulesRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModifySecurityGroupRulesResult {
+    pub r#return: Option<bool>,
+}
+
+impl Shape for ModifySecurityGroupRulesResult {
+    const SCHEMA: &'static StructSchema = &tables::MODIFY_SECURITY_GROUP_RULES_RESULT;
+}
+
+impl Struct for ModifySecurityGroupRulesResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.r#return,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.r#return,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ModifySecurityGroupRulesResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ModifySubnetAttributeRequest {
     pub assign_ipv6_address_on_creation: Option<AttributeBooleanValue>,
     pub map_public_ip_on_launch: Option<AttributeBooleanValue>,
@@ -8561,6 +8740,14 @@ impl Member for NetworkInterfaceAttachmentChanges {
         sagegate_model::Slot::Struct(self)
     }
 }
+
+text_enum!(NetworkInterfaceAttribute {
+    Description = "description",
+    GroupSet = "groupSet",
+    SourceDestCheck = "sourceDestCheck",
+    Attachment = "attachment",
+    AssociatePublicIpAddress = "associatePublicIpAddress",
+});
 
 text_enum!(NetworkInterfaceCreationType {
     Efa = "efa",
@@ -9800,6 +9987,50 @@ impl Member for ReplaceRouteTableAssociationResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResetNetworkInterfaceAttributeRequest {
+    pub dry_run: Option<bool>,
+    pub network_interface_id: String,
+    pub source_dest_check: Option<String>,
+}
+
+impl Shape for ResetNetworkInterfaceAttributeRequest {
+    const SCHEMA: &'static StructSchema = &tables::RESET_NETWORK_INTERFACE_ATTRIBUTE_REQUEST;
+}
+
+impl Struct for ResetNetworkInterfaceAttributeRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.network_interface_id,
+            2 => &self.source_dest_check,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.network_interface_id,
+            2 => &mut self.source_dest_check,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ResetNetworkInterfaceAttributeRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RevokeSecurityGroupEgressRequest {
     pub security_group_rule_ids: Option<Vec<String>>,
     pub dry_run: Option<bool>,
@@ -10528,6 +10759,147 @@ impl Struct for SecurityGroupRule {
 }
 
 impl Member for SecurityGroupRule {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SecurityGroupRuleDescription {
+    pub security_group_rule_id: Option<String>,
+    pub description: Option<String>,
+}
+
+impl Shape for SecurityGroupRuleDescription {
+    const SCHEMA: &'static StructSchema = &tables::SECURITY_GROUP_RULE_DESCRIPTION;
+}
+
+impl Struct for SecurityGroupRuleDescription {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.security_group_rule_id,
+            1 => &self.description,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.security_group_rule_id,
+            1 => &mut self.description,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for SecurityGroupRuleDescription {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SecurityGroupRuleRequest {
+    pub ip_protocol: Option<String>,
+    pub from_port: Option<i32>,
+    pub to_port: Option<i32>,
+    pub cidr_ipv4: Option<String>,
+    pub cidr_ipv6: Option<String>,
+    pub prefix_list_id: Option<String>,
+    pub referenced_group_id: Option<String>,
+    pub description: Option<String>,
+}
+
+impl Shape for SecurityGroupRuleRequest {
+    const SCHEMA: &'static StructSchema = &tables::SECURITY_GROUP_RULE_REQUEST;
+}
+
+impl Struct for SecurityGroupRuleRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.ip_protocol,
+            1 => &self.from_port,
+            2 => &self.to_port,
+            3 => &self.cidr_ipv4,
+            4 => &self.cidr_ipv6,
+            5 => &self.prefix_list_id,
+            6 => &self.referenced_group_id,
+            7 => &self.description,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.ip_protocol,
+            1 => &mut self.from_port,
+            2 => &mut self.to_port,
+            3 => &mut self.cidr_ipv4,
+            4 => &mut self.cidr_ipv6,
+            5 => &mut self.prefix_list_id,
+            6 => &mut self.referenced_group_id,
+            7 => &mut self.description,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for SecurityGroupRuleRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SecurityGroupRuleUpdate {
+    pub security_group_rule_id: String,
+    pub security_group_rule: Option<SecurityGroupRuleRequest>,
+}
+
+impl Shape for SecurityGroupRuleUpdate {
+    const SCHEMA: &'static StructSchema = &tables::SECURITY_GROUP_RULE_UPDATE;
+}
+
+impl Struct for SecurityGroupRuleUpdate {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.security_group_rule_id,
+            1 => &self.security_group_rule,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.security_group_rule_id,
+            1 => &mut self.security_group_rule,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for SecurityGroupRuleUpdate {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -11431,6 +11803,186 @@ impl Member for UnsuccessfulItemError {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateSecurityGroupRuleDescriptionsEgressRequest {
+    pub dry_run: Option<bool>,
+    pub group_id: Option<String>,
+    pub group_name: Option<String>,
+    pub ip_permissions: Option<Vec<IpPermission>>,
+    pub security_group_rule_descriptions: Option<Vec<SecurityGroupRuleDescription>>,
+}
+
+impl Shape for UpdateSecurityGroupRuleDescriptionsEgressRequest {
+    const SCHEMA: &'static StructSchema =
+        &tables::UPDATE_SECURITY_GROUP_RULE_DESCRIPTIONS_EGRESS_REQUEST;
+}
+
+impl Struct for UpdateSecurityGroupRuleDescriptionsEgressRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.group_id,
+            2 => &self.group_name,
+            3 => &self.ip_permissions,
+            4 => &self.security_group_rule_descriptions,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.group_id,
+            2 => &mut self.group_name,
+            3 => &mut self.ip_permissions,
+            4 => &mut self.security_group_rule_descriptions,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for UpdateSecurityGroupRuleDescriptionsEgressRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateSecurityGroupRuleDescriptionsEgressResult {
+    pub r#return: Option<bool>,
+}
+
+impl Shape for UpdateSecurityGroupRuleDescriptionsEgressResult {
+    const SCHEMA: &'static StructSchema =
+        &tables::UPDATE_SECURITY_GROUP_RULE_DESCRIPTIONS_EGRESS_RESULT;
+}
+
+impl Struct for UpdateSecurityGroupRuleDescriptionsEgressResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.r#return,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.r#return,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for UpdateSecurityGroupRuleDescriptionsEgressResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateSecurityGroupRuleDescriptionsIngressRequest {
+    pub dry_run: Option<bool>,
+    pub group_id: Option<String>,
+    pub group_name: Option<String>,
+    pub ip_permissions: Option<Vec<IpPermission>>,
+    pub security_group_rule_descriptions: Option<Vec<SecurityGroupRuleDescription>>,
+}
+
+impl Shape for UpdateSecurityGroupRuleDescriptionsIngressRequest {
+    const SCHEMA: &'static StructSchema =
+        &tables::UPDATE_SECURITY_GROUP_RULE_DESCRIPTIONS_INGRESS_REQUEST;
+}
+
+impl Struct for UpdateSecurityGroupRuleDescriptionsIngressRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.group_id,
+            2 => &self.group_name,
+            3 => &self.ip_permissions,
+            4 => &self.security_group_rule_descriptions,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.group_id,
+            2 => &mut self.group_name,
+            3 => &mut self.ip_permissions,
+            4 => &mut self.security_group_rule_descriptions,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for UpdateSecurityGroupRuleDescriptionsIngressRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateSecurityGroupRuleDescriptionsIngressResult {
+    pub r#return: Option<bool>,
+}
+
+impl Shape for UpdateSecurityGroupRuleDescriptionsIngressResult {
+    const SCHEMA: &'static StructSchema =
+        &tables::UPDATE_SECURITY_GROUP_RULE_DESCRIPTIONS_INGRESS_RESULT;
+}
+
+impl Struct for UpdateSecurityGroupRuleDescriptionsIngressResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.r#return,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.r#return,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for UpdateSecurityGroupRuleDescriptionsIngressResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct UserIdGroupPair {
     pub description: Option<String>,
     pub user_id: Option<String>,
@@ -12160,6 +12712,9 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "DescribeInternetGateways" => Box::<DescribeInternetGatewaysRequest>::default(),
         "DescribeNatGateways" => Box::<DescribeNatGatewaysRequest>::default(),
         "DescribeNetworkAcls" => Box::<DescribeNetworkAclsRequest>::default(),
+        "DescribeNetworkInterfaceAttribute" => {
+            Box::<DescribeNetworkInterfaceAttributeRequest>::default()
+        }
         "DescribeNetworkInterfaces" => Box::<DescribeNetworkInterfacesRequest>::default(),
         "DescribePrefixLists" => Box::<DescribePrefixListsRequest>::default(),
         "DescribeRegions" => Box::<DescribeRegionsRequest>::default(),
@@ -12180,6 +12735,7 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "ModifyNetworkInterfaceAttribute" => {
             Box::<ModifyNetworkInterfaceAttributeRequest>::default()
         }
+        "ModifySecurityGroupRules" => Box::<ModifySecurityGroupRulesRequest>::default(),
         "ModifySubnetAttribute" => Box::<ModifySubnetAttributeRequest>::default(),
         "ModifyVpcAttribute" => Box::<ModifyVpcAttributeRequest>::default(),
         "ModifyVpcEndpoint" => Box::<ModifyVpcEndpointRequest>::default(),
@@ -12188,10 +12744,17 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "ReplaceNetworkAclEntry" => Box::<ReplaceNetworkAclEntryRequest>::default(),
         "ReplaceRoute" => Box::<ReplaceRouteRequest>::default(),
         "ReplaceRouteTableAssociation" => Box::<ReplaceRouteTableAssociationRequest>::default(),
+        "ResetNetworkInterfaceAttribute" => Box::<ResetNetworkInterfaceAttributeRequest>::default(),
         "RevokeSecurityGroupEgress" => Box::<RevokeSecurityGroupEgressRequest>::default(),
         "RevokeSecurityGroupIngress" => Box::<RevokeSecurityGroupIngressRequest>::default(),
         "UnassignIpv6Addresses" => Box::<UnassignIpv6AddressesRequest>::default(),
         "UnassignPrivateIpAddresses" => Box::<UnassignPrivateIpAddressesRequest>::default(),
+        "UpdateSecurityGroupRuleDescriptionsEgress" => {
+            Box::<UpdateSecurityGroupRuleDescriptionsEgressRequest>::default()
+        }
+        "UpdateSecurityGroupRuleDescriptionsIngress" => {
+            Box::<UpdateSecurityGroupRuleDescriptionsIngressRequest>::default()
+        }
         _ => return None,
     })
 }
@@ -12256,6 +12819,9 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "DescribeInternetGateways" => Box::<DescribeInternetGatewaysResult>::default(),
         "DescribeNatGateways" => Box::<DescribeNatGatewaysResult>::default(),
         "DescribeNetworkAcls" => Box::<DescribeNetworkAclsResult>::default(),
+        "DescribeNetworkInterfaceAttribute" => {
+            Box::<DescribeNetworkInterfaceAttributeResult>::default()
+        }
         "DescribeNetworkInterfaces" => Box::<DescribeNetworkInterfacesResult>::default(),
         "DescribePrefixLists" => Box::<DescribePrefixListsResult>::default(),
         "DescribeRegions" => Box::<DescribeRegionsResult>::default(),
@@ -12274,6 +12840,7 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "DisassociateSubnetCidrBlock" => Box::<DisassociateSubnetCidrBlockResult>::default(),
         "DisassociateVpcCidrBlock" => Box::<DisassociateVpcCidrBlockResult>::default(),
         "ModifyNetworkInterfaceAttribute" => Box::<sagegate_model::Unit>::default(),
+        "ModifySecurityGroupRules" => Box::<ModifySecurityGroupRulesResult>::default(),
         "ModifySubnetAttribute" => Box::<sagegate_model::Unit>::default(),
         "ModifyVpcAttribute" => Box::<sagegate_model::Unit>::default(),
         "ModifyVpcEndpoint" => Box::<ModifyVpcEndpointResult>::default(),
@@ -12282,10 +12849,17 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "ReplaceNetworkAclEntry" => Box::<sagegate_model::Unit>::default(),
         "ReplaceRoute" => Box::<sagegate_model::Unit>::default(),
         "ReplaceRouteTableAssociation" => Box::<ReplaceRouteTableAssociationResult>::default(),
+        "ResetNetworkInterfaceAttribute" => Box::<sagegate_model::Unit>::default(),
         "RevokeSecurityGroupEgress" => Box::<RevokeSecurityGroupEgressResult>::default(),
         "RevokeSecurityGroupIngress" => Box::<RevokeSecurityGroupIngressResult>::default(),
         "UnassignIpv6Addresses" => Box::<UnassignIpv6AddressesResult>::default(),
         "UnassignPrivateIpAddresses" => Box::<sagegate_model::Unit>::default(),
+        "UpdateSecurityGroupRuleDescriptionsEgress" => {
+            Box::<UpdateSecurityGroupRuleDescriptionsEgressResult>::default()
+        }
+        "UpdateSecurityGroupRuleDescriptionsIngress" => {
+            Box::<UpdateSecurityGroupRuleDescriptionsIngressResult>::default()
+        }
         _ => return None,
     })
 }

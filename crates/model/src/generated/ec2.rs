@@ -787,7 +787,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("DescribeNetworkInsightsAccessScopes"),
     missing("DescribeNetworkInsightsAnalyses"),
     missing("DescribeNetworkInsightsPaths"),
-    missing("DescribeNetworkInterfaceAttribute"),
+    OperationSchema {
+        name: "DescribeNetworkInterfaceAttribute",
+        implemented: true,
+        input: Some(&DESCRIBE_NETWORK_INTERFACE_ATTRIBUTE_REQUEST),
+        output: Some(&DESCRIBE_NETWORK_INTERFACE_ATTRIBUTE_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DescribeNetworkInterfacePermissions"),
     OperationSchema {
         name: "DescribeNetworkInterfaces",
@@ -1221,7 +1228,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("ModifyPublicIpDnsNameOptions"),
     missing("ModifyReservedInstances"),
     missing("ModifyRouteServer"),
-    missing("ModifySecurityGroupRules"),
+    OperationSchema {
+        name: "ModifySecurityGroupRules",
+        implemented: true,
+        input: Some(&MODIFY_SECURITY_GROUP_RULES_REQUEST),
+        output: Some(&MODIFY_SECURITY_GROUP_RULES_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("ModifySnapshotAttribute"),
     missing("ModifySnapshotTier"),
     missing("ModifySpotFleetRequest"),
@@ -1363,7 +1377,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("ResetFpgaImageAttribute"),
     missing("ResetImageAttribute"),
     missing("ResetInstanceAttribute"),
-    missing("ResetNetworkInterfaceAttribute"),
+    OperationSchema {
+        name: "ResetNetworkInterfaceAttribute",
+        implemented: true,
+        input: Some(&RESET_NETWORK_INTERFACE_ATTRIBUTE_REQUEST),
+        output: None,
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("ResetSnapshotAttribute"),
     missing("RestoreAddressToClassic"),
     missing("RestoreImageFromRecycleBin"),
@@ -1424,8 +1445,22 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("UpdateCapacityManagerMonitoredTagKeys"),
     missing("UpdateCapacityManagerOrganizationsAccess"),
     missing("UpdateInterruptibleCapacityReservationAllocation"),
-    missing("UpdateSecurityGroupRuleDescriptionsEgress"),
-    missing("UpdateSecurityGroupRuleDescriptionsIngress"),
+    OperationSchema {
+        name: "UpdateSecurityGroupRuleDescriptionsEgress",
+        implemented: true,
+        input: Some(&UPDATE_SECURITY_GROUP_RULE_DESCRIPTIONS_EGRESS_REQUEST),
+        output: Some(&UPDATE_SECURITY_GROUP_RULE_DESCRIPTIONS_EGRESS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
+    OperationSchema {
+        name: "UpdateSecurityGroupRuleDescriptionsIngress",
+        implemented: true,
+        input: Some(&UPDATE_SECURITY_GROUP_RULE_DESCRIPTIONS_INGRESS_REQUEST),
+        output: Some(&UPDATE_SECURITY_GROUP_RULE_DESCRIPTIONS_INGRESS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("ValidateSecurityGroupQuotasForInterface"),
     missing("WithdrawByoipCidr"),
 ];
@@ -3156,6 +3191,36 @@ pub static DESCRIBE_NETWORK_ACLS_RESULT: StructSchema = StructSchema {
         MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
     ],
 };
+pub static DESCRIBE_NETWORK_INTERFACE_ATTRIBUTE_REQUEST: StructSchema = StructSchema {
+    name: "DescribeNetworkInterfaceAttributeRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("NetworkInterfaceId", &NETWORK_INTERFACE_ID_SHAPE)
+            .wire("NetworkInterfaceId", "networkInterfaceId")
+            .required(),
+        MemberSchema::new("Attribute", &NETWORK_INTERFACE_ATTRIBUTE_SHAPE)
+            .wire("Attribute", "attribute"),
+    ],
+};
+pub static DESCRIBE_NETWORK_INTERFACE_ATTRIBUTE_RESULT: StructSchema = StructSchema {
+    name: "DescribeNetworkInterfaceAttributeResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Attachment", &NETWORK_INTERFACE_ATTACHMENT_SHAPE)
+            .wire("Attachment", "attachment"),
+        MemberSchema::new("Description", &ATTRIBUTE_VALUE_SHAPE).wire("Description", "description"),
+        MemberSchema::new("Groups", &GROUP_IDENTIFIER_LIST_SHAPE).wire("GroupSet", "groupSet"),
+        MemberSchema::new("NetworkInterfaceId", &STRING_SHAPE)
+            .wire("NetworkInterfaceId", "networkInterfaceId"),
+        MemberSchema::new("SourceDestCheck", &ATTRIBUTE_BOOLEAN_VALUE_SHAPE)
+            .wire("SourceDestCheck", "sourceDestCheck"),
+        MemberSchema::new("AssociatePublicIpAddress", &BOOLEAN_SHAPE)
+            .wire("AssociatePublicIpAddress", "associatePublicIpAddress"),
+    ],
+};
 static DESCRIBE_NETWORK_INTERFACES_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
     name: "DescribeNetworkInterfacesMaxResults",
     sensitive: false,
@@ -4456,6 +4521,24 @@ pub static MODIFY_NETWORK_INTERFACE_ATTRIBUTE_REQUEST: StructSchema = StructSche
             .wire("Attachment", "attachment"),
     ],
 };
+pub static MODIFY_SECURITY_GROUP_RULES_REQUEST: StructSchema = StructSchema {
+    name: "ModifySecurityGroupRulesRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("GroupId", &SECURITY_GROUP_ID_SHAPE).required(),
+        MemberSchema::new("SecurityGroupRules", &SECURITY_GROUP_RULE_UPDATE_LIST_SHAPE)
+            .wire("SecurityGroupRule", "SecurityGroupRule")
+            .required(),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+    ],
+};
+pub static MODIFY_SECURITY_GROUP_RULES_RESULT: StructSchema = StructSchema {
+    name: "ModifySecurityGroupRulesResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("Return", &BOOLEAN_SHAPE).wire("Return", "return")],
+};
 pub static MODIFY_SUBNET_ATTRIBUTE_REQUEST: StructSchema = StructSchema {
     name: "ModifySubnetAttributeRequest",
     sensitive: false,
@@ -4973,6 +5056,22 @@ static NETWORK_INTERFACE_ATTACHMENT_ID_SHAPE: ShapeSchema = ShapeSchema {
     name: "NetworkInterfaceAttachmentId",
     sensitive: false,
     kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static NETWORK_INTERFACE_ATTRIBUTE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NetworkInterfaceAttribute",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &[
+            "description",
+            "groupSet",
+            "sourceDestCheck",
+            "attachment",
+            "associatePublicIpAddress",
+        ],
+    }),
 };
 
 static NETWORK_INTERFACE_CREATION_TYPE_SHAPE: ShapeSchema = ShapeSchema {
@@ -5695,6 +5794,19 @@ pub static REPLACE_ROUTE_TABLE_ASSOCIATION_RESULT: StructSchema = StructSchema {
             .wire("AssociationState", "associationState"),
     ],
 };
+pub static RESET_NETWORK_INTERFACE_ATTRIBUTE_REQUEST: StructSchema = StructSchema {
+    name: "ResetNetworkInterfaceAttributeRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("NetworkInterfaceId", &NETWORK_INTERFACE_ID_SHAPE)
+            .wire("NetworkInterfaceId", "networkInterfaceId")
+            .required(),
+        MemberSchema::new("SourceDestCheck", &STRING_SHAPE)
+            .wire("SourceDestCheck", "sourceDestCheck"),
+    ],
+};
 static RESOURCE_CONFIGURATION_ARN_SHAPE: ShapeSchema = ShapeSchema {
     name: "ResourceConfigurationArn",
     sensitive: false,
@@ -6242,6 +6354,32 @@ static SECURITY_GROUP_RULE_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Struct(&SECURITY_GROUP_RULE),
 };
 
+pub static SECURITY_GROUP_RULE_DESCRIPTION: StructSchema = StructSchema {
+    name: "SecurityGroupRuleDescription",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("SecurityGroupRuleId", &STRING_SHAPE),
+        MemberSchema::new("Description", &STRING_SHAPE),
+    ],
+};
+static SECURITY_GROUP_RULE_DESCRIPTION_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SecurityGroupRuleDescription",
+    sensitive: false,
+    kind: Kind::Struct(&SECURITY_GROUP_RULE_DESCRIPTION),
+};
+
+static SECURITY_GROUP_RULE_DESCRIPTION_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SecurityGroupRuleDescriptionList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &SECURITY_GROUP_RULE_DESCRIPTION_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 static SECURITY_GROUP_RULE_ID_SHAPE: ShapeSchema = ShapeSchema {
     name: "SecurityGroupRuleId",
     sensitive: false,
@@ -6264,6 +6402,53 @@ static SECURITY_GROUP_RULE_LIST_SHAPE: ShapeSchema = ShapeSchema {
     sensitive: false,
     kind: Kind::List(ListSchema {
         item: &SECURITY_GROUP_RULE_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+pub static SECURITY_GROUP_RULE_REQUEST: StructSchema = StructSchema {
+    name: "SecurityGroupRuleRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("IpProtocol", &STRING_SHAPE),
+        MemberSchema::new("FromPort", &INTEGER_SHAPE),
+        MemberSchema::new("ToPort", &INTEGER_SHAPE),
+        MemberSchema::new("CidrIpv4", &STRING_SHAPE),
+        MemberSchema::new("CidrIpv6", &STRING_SHAPE),
+        MemberSchema::new("PrefixListId", &PREFIX_LIST_RESOURCE_ID_SHAPE),
+        MemberSchema::new("ReferencedGroupId", &SECURITY_GROUP_ID_SHAPE),
+        MemberSchema::new("Description", &STRING_SHAPE),
+    ],
+};
+static SECURITY_GROUP_RULE_REQUEST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SecurityGroupRuleRequest",
+    sensitive: false,
+    kind: Kind::Struct(&SECURITY_GROUP_RULE_REQUEST),
+};
+
+pub static SECURITY_GROUP_RULE_UPDATE: StructSchema = StructSchema {
+    name: "SecurityGroupRuleUpdate",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("SecurityGroupRuleId", &SECURITY_GROUP_RULE_ID_SHAPE).required(),
+        MemberSchema::new("SecurityGroupRule", &SECURITY_GROUP_RULE_REQUEST_SHAPE),
+    ],
+};
+static SECURITY_GROUP_RULE_UPDATE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SecurityGroupRuleUpdate",
+    sensitive: false,
+    kind: Kind::Struct(&SECURITY_GROUP_RULE_UPDATE),
+};
+
+static SECURITY_GROUP_RULE_UPDATE_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SecurityGroupRuleUpdateList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &SECURITY_GROUP_RULE_UPDATE_SHAPE,
         item_name: "item",
         flattened: false,
         size: Size { min: None, max: None },
@@ -6912,6 +7097,50 @@ static UNSUCCESSFUL_ITEM_SET_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+pub static UPDATE_SECURITY_GROUP_RULE_DESCRIPTIONS_EGRESS_REQUEST: StructSchema = StructSchema {
+    name: "UpdateSecurityGroupRuleDescriptionsEgressRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("GroupId", &SECURITY_GROUP_ID_SHAPE),
+        MemberSchema::new("GroupName", &SECURITY_GROUP_NAME_SHAPE),
+        MemberSchema::new("IpPermissions", &IP_PERMISSION_LIST_SHAPE),
+        MemberSchema::new(
+            "SecurityGroupRuleDescriptions",
+            &SECURITY_GROUP_RULE_DESCRIPTION_LIST_SHAPE,
+        )
+        .wire("SecurityGroupRuleDescription", "SecurityGroupRuleDescription"),
+    ],
+};
+pub static UPDATE_SECURITY_GROUP_RULE_DESCRIPTIONS_EGRESS_RESULT: StructSchema = StructSchema {
+    name: "UpdateSecurityGroupRuleDescriptionsEgressResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("Return", &BOOLEAN_SHAPE).wire("Return", "return")],
+};
+pub static UPDATE_SECURITY_GROUP_RULE_DESCRIPTIONS_INGRESS_REQUEST: StructSchema = StructSchema {
+    name: "UpdateSecurityGroupRuleDescriptionsIngressRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("GroupId", &SECURITY_GROUP_ID_SHAPE),
+        MemberSchema::new("GroupName", &SECURITY_GROUP_NAME_SHAPE),
+        MemberSchema::new("IpPermissions", &IP_PERMISSION_LIST_SHAPE),
+        MemberSchema::new(
+            "SecurityGroupRuleDescriptions",
+            &SECURITY_GROUP_RULE_DESCRIPTION_LIST_SHAPE,
+        )
+        .wire("SecurityGroupRuleDescription", "SecurityGroupRuleDescription"),
+    ],
+};
+pub static UPDATE_SECURITY_GROUP_RULE_DESCRIPTIONS_INGRESS_RESULT: StructSchema = StructSchema {
+    name: "UpdateSecurityGroupRuleDescriptionsIngressResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("Return", &BOOLEAN_SHAPE).wire("Return", "return")],
+};
 pub static USER_ID_GROUP_PAIR: StructSchema = StructSchema {
     name: "UserIdGroupPair",
     sensitive: false,

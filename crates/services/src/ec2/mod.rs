@@ -23,11 +23,13 @@ mod nat_gateway;
 mod needs;
 pub(crate) mod network_acl;
 pub(crate) mod network_interface;
+mod network_interface_attribute;
 mod permission;
 mod prefix_lists;
 pub(crate) mod records;
 mod route_table;
 pub(crate) mod security_group;
+mod security_group_rule_changes;
 pub(crate) mod security_group_rules;
 mod select;
 pub(crate) mod subnet;
@@ -95,6 +97,8 @@ pub(crate) fn register(registry: &mut Registry) {
         .add::<network_interface::DeleteNetworkInterface>()
         .add::<network_interface::DescribeNetworkInterfaces>()
         .add::<network_interface::ModifyNetworkInterfaceAttribute>()
+        .add::<network_interface_attribute::DescribeNetworkInterfaceAttribute>()
+        .add::<network_interface_attribute::ResetNetworkInterfaceAttribute>()
         .add::<prefix_lists::DescribePrefixLists>()
         .add::<route_table::associations::AssociateRouteTable>()
         .add::<route_table::associations::DisassociateRouteTable>()
@@ -108,6 +112,9 @@ pub(crate) fn register(registry: &mut Registry) {
         .add::<security_group::CreateSecurityGroup>()
         .add::<security_group::DeleteSecurityGroup>()
         .add::<security_group::DescribeSecurityGroups>()
+        .add::<security_group_rule_changes::ModifySecurityGroupRules>()
+        .add::<security_group_rule_changes::UpdateSecurityGroupRuleDescriptionsEgress>()
+        .add::<security_group_rule_changes::UpdateSecurityGroupRuleDescriptionsIngress>()
         .add::<security_group_rules::AuthorizeSecurityGroupEgress>()
         .add::<security_group_rules::AuthorizeSecurityGroupIngress>()
         .add::<security_group_rules::DescribeSecurityGroupRules>()

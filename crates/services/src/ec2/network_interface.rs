@@ -191,6 +191,15 @@ impl Around {
     }
 }
 
+/// An interface as answers show it, without its tags.
+pub(super) fn described(
+    state: &dyn Read,
+    scope: &Scope,
+    interface: &Interface,
+) -> Result<InterfaceShape, StoreError> {
+    Ok(Around::of(state, scope)?.shape(scope, interface, &Tags::new()))
+}
+
 fn status(interface: &Interface) -> NetworkInterfaceStatus {
     match interface.attachment {
         Some(_) => NetworkInterfaceStatus::InUse,
@@ -346,6 +355,17 @@ impl Operation for DeleteNetworkInterface {
     }
 }
 
+/// Interfaces of services are theirs to change.
+///
+/// # Errors
+/// `AuthFailure`.
+pub(super) fn check_own(interface: &Interface) -> Result<(), Fault> {
+    if interface.attachment.is_none() {
+        return Ok(());
+    }
+    Err(bad("AuthFailure", "You do not have permission to access the specified resource."))
+}
+
 /// The one attribute that a request sets, with its value as the condition keys have it.
 fn change(input: &ModifyNetworkInterfaceAttributeRequest) -> Result<(&'static str, String), Fault> {
     let given = [
@@ -410,10 +430,7 @@ impl Operation for ModifyNetworkInterfaceAttribute {
         dry_run(input.dry_run)?;
         let (name, value) = change(input)?;
         let mut interface = records::find::<Interface>(tx, scope, &input.network_interface_id)?;
-        if interface.attachment.is_some() {
-            let text = "You do not have permission to access the specified resource.";
-            return Err(bad("AuthFailure", text));
-        }
+        check_own(&interface)?;
         match name {
             "Description" => {
                 check_description(&value)?;

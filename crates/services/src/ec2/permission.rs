@@ -125,7 +125,9 @@ fn malformed_block(text: &str) -> Fault {
     invalid_value(format!("CIDR block {text} is malformed"))
 }
 
-fn check_description(description: Option<&String>) -> Result<(), Fault> {
+/// # Errors
+/// `InvalidParameterValue` where a rule cannot have this description.
+pub(crate) fn check_description(description: Option<&String>) -> Result<(), Fault> {
     let legal = description.is_none_or(|text| {
         text.len() <= MAX_DESCRIPTION && text.chars().all(super::security_group::is_name_character)
     });

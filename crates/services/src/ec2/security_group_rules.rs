@@ -63,6 +63,16 @@ fn authorize(
         shapes.push(permission::rule_shape(scope, &group, &rule, &tags));
         group.rules.push(rule);
     }
+    within_quota(&group, egress)?;
+    records::put(tx, scope, &group)?;
+    Ok(shapes)
+}
+
+/// Whether a group has no more rules of a direction than it may.
+///
+/// # Errors
+/// `RulesPerSecurityGroupLimitExceeded`.
+pub(super) fn within_quota(group: &SecurityGroup, egress: bool) -> Result<(), Fault> {
     // A rule that names a group counts for both families.
     let count = |counted: fn(&Peer) -> bool| {
         group.rules.iter().filter(|rule| rule.egress == egress && counted(&rule.rule.peer)).count()
@@ -73,8 +83,13 @@ fn authorize(
         let text = "The maximum number of rules per security group has been reached.";
         return Err(bad("RulesPerSecurityGroupLimitExceeded", text));
     }
-    records::put(tx, scope, &group)?;
-    Ok(shapes)
+    Ok(())
+}
+
+/// A rule was named by what it lets through, and there is none that lets that through.
+pub(super) fn no_such_rule() -> Fault {
+    let text = "The specified rule does not exist in this security group.";
+    bad("InvalidPermission.NotFound", text)
 }
 
 type Revoked = (Vec<RevokedSecurityGroupRule>, Vec<IpPermission>);
@@ -120,10 +135,7 @@ fn revoke(
                 match take(&mut group, &|rule| rule.rule == wanted.0) {
                     Some(rule) => gone.push(rule),
                     None if lenient => unknown.push(wanted),
-                    None => {
-                        let text = "The specified rule does not exist in this security group.";
-                        return Err(bad("InvalidPermission.NotFound", text));
-                    }
+                    None => return Err(no_such_rule()),
                 }
             }
         }

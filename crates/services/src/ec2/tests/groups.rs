@@ -5,6 +5,10 @@ use super::{default_group, filter, group, house, https_from, let_in, named, rang
 use crate::ec2::security_group::{
     CreateSecurityGroup, DeleteSecurityGroup, DescribeSecurityGroups,
 };
+use crate::ec2::security_group_rule_changes::{
+    ModifySecurityGroupRules, UpdateSecurityGroupRuleDescriptionsEgress,
+    UpdateSecurityGroupRuleDescriptionsIngress,
+};
 use crate::ec2::security_group_rules::{
     AuthorizeSecurityGroupEgress, AuthorizeSecurityGroupIngress, DescribeSecurityGroupRules,
     RevokeSecurityGroupEgress, RevokeSecurityGroupIngress,
@@ -234,4 +238,134 @@ fn groups_that_others_need_stay() {
         ..Default::default()
     };
     assert_eq!(house.ok::<DescribeSecurityGroups>(input).security_groups.unwrap().len(), 1);
+}
+
+/// The group's rules of one direction: id, block and description.
+fn described(house: &House, group: &str, egress: bool) -> Vec<(String, String, Option<String>)> {
+    let input = api::DescribeSecurityGroupRulesRequest {
+        filters: filter("group-id", &[group]),
+        ..Default::default()
+    };
+    let rules = house.ok::<DescribeSecurityGroupRules>(input).security_group_rules.unwrap();
+    let own = rules.into_iter().filter(|rule| rule.is_egress == Some(egress));
+    own.map(|rule| {
+        let block = rule.cidr_ipv4.or(rule.cidr_ipv6).unwrap_or_default();
+        (rule.security_group_rule_id.unwrap(), block, rule.description)
+    })
+    .collect()
+}
+
+fn tcp(port: i32, block: &str) -> api::SecurityGroupRuleRequest {
+    api::SecurityGroupRuleRequest {
+        ip_protocol: Some("tcp".into()),
+        from_port: Some(port),
+        to_port: Some(port),
+        cidr_ipv4: Some(block.into()),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn a_rule_is_changed_and_keeps_its_id() {
+    let house = house();
+    let vpc = vpc(&house, "10.0.0.0/16");
+    let (id, other) = (group(&house, &vpc, "web"), group(&house, &vpc, "clients"));
+    let_in(&house, &id, range("tcp", 22, 22, "10.0.0.0/8"));
+    let_in(&house, &id, range("tcp", 80, 80, "10.0.0.0/8"));
+    let rule = described(&house, &id, false).swap_remove(0).0;
+    let change = |rule: &str, to: api::SecurityGroupRuleRequest| {
+        let security_group_rule_id = rule.to_owned();
+        let update =
+            api::SecurityGroupRuleUpdate { security_group_rule_id, security_group_rule: Some(to) };
+        api::ModifySecurityGroupRulesRequest {
+            group_id: id.clone(),
+            security_group_rules: vec![update],
+            ..Default::default()
+        }
+    };
+    let to = api::SecurityGroupRuleRequest {
+        description: Some("admins".into()),
+        ..tcp(2222, "192.0.2.7/24")
+    };
+    house.ok::<ModifySecurityGroupRules>(change(&rule, to));
+    let now = described(&house, &id, false);
+    assert!(now.contains(&(rule.clone(), "192.0.2.0/24".into(), Some("admins".into()))));
+    assert_eq!(now.len(), 2);
+    // To another kind of peer.
+    let to = api::SecurityGroupRuleRequest {
+        cidr_ipv4: None,
+        referenced_group_id: Some(other.clone()),
+        ..tcp(443, "")
+    };
+    house.ok::<ModifySecurityGroupRules>(change(&rule, to.clone()));
+    assert!(rules(&house, &id).contains(&format!("in tcp 443-443 {other}")));
+
+    let fails = |to| house.fails::<ModifySecurityGroupRules>(change(&rule, to));
+    let both = api::SecurityGroupRuleRequest { cidr_ipv4: Some("10.0.0.0/8".into()), ..to.clone() };
+    expect!["InvalidParameterCombination (400): A rule has one of CidrIpv4, CidrIpv6, PrefixListId and ReferencedGroupId."]
+        .assert_eq(&fails(both));
+    expect!["InvalidPermission.Malformed (400): A permission must name an IP range, a security group or a prefix list."]
+        .assert_eq(&fails(api::SecurityGroupRuleRequest { referenced_group_id: None, ..to }));
+    // To what another rule is; a rule may be changed to what it is itself.
+    let is_80 = described(&house, &id, false).into_iter().find(|it| it.0 != rule).unwrap().0;
+    house.ok::<ModifySecurityGroupRules>(change(&is_80, tcp(80, "10.0.0.0/8")));
+    assert!(fails(tcp(80, "10.0.0.0/8")).starts_with("InvalidPermission.Duplicate"));
+    let foreign = described(&house, &other, true).swap_remove(0).0;
+    assert_eq!(
+        house.fails::<ModifySecurityGroupRules>(change(&foreign, tcp(1, "10.0.0.0/8"))),
+        format!(
+            "InvalidSecurityGroupRuleId.NotFound (400): The security group rule ID '{foreign}' does not exist"
+        )
+    );
+}
+
+#[test]
+fn descriptions_are_set_and_taken_away() {
+    let house = house();
+    let vpc = vpc(&house, "10.0.0.0/16");
+    let id = group(&house, &vpc, "web");
+    let_in(&house, &id, range("tcp", 22, 22, "10.0.0.0/8"));
+    let describe = |description: Option<&str>| {
+        let mut permission = range("tcp", 22, 22, "10.0.0.0/8");
+        for range in permission.ip_ranges.iter_mut().flatten() {
+            range.description = description.map(str::to_owned);
+        }
+        api::UpdateSecurityGroupRuleDescriptionsIngressRequest {
+            group_id: Some(id.clone()),
+            ip_permissions: Some(vec![permission]),
+            ..Default::default()
+        }
+    };
+    let said = || described(&house, &id, false).swap_remove(0).2;
+    house.ok::<UpdateSecurityGroupRuleDescriptionsIngress>(describe(Some("admins")));
+    assert_eq!(said().as_deref(), Some("admins"));
+    house.ok::<UpdateSecurityGroupRuleDescriptionsIngress>(describe(None));
+    assert_eq!(said(), None);
+    let long = "x".repeat(256);
+    assert!(
+        house
+            .fails::<UpdateSecurityGroupRuleDescriptionsIngress>(describe(Some(&long)))
+            .starts_with("InvalidParameterValue (400): Invalid rule description.")
+    );
+
+    let (way_in, way_out) = (
+        described(&house, &id, false).swap_remove(0).0,
+        described(&house, &id, true).swap_remove(0).0,
+    );
+    let by_id = |rule: &str| api::UpdateSecurityGroupRuleDescriptionsEgressRequest {
+        group_id: Some(id.clone()),
+        security_group_rule_descriptions: Some(vec![api::SecurityGroupRuleDescription {
+            security_group_rule_id: Some(rule.into()),
+            description: Some("all".into()),
+        }]),
+        ..Default::default()
+    };
+    house.ok::<UpdateSecurityGroupRuleDescriptionsEgress>(by_id(&way_out));
+    assert_eq!(described(&house, &id, true).swap_remove(0).2.as_deref(), Some("all"));
+    assert!(
+        house
+            .fails::<UpdateSecurityGroupRuleDescriptionsEgress>(by_id(&way_in))
+            .starts_with("InvalidSecurityGroupRuleId.NotFound"),
+        "a rule of the other direction"
+    );
 }

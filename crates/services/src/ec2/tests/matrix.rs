@@ -358,6 +358,7 @@ fn every_operation_needs_what_the_reference_says() {
     cases.extend(super::matrix_routes::address_cases(&house, &vpc_id));
     cases.extend(super::matrix_acls::cases(&house, &vpc_id));
     cases.extend(super::matrix_blocks::cases(&house, &vpc_id));
+    cases.extend(super::matrix_groups::cases(&house, &vpc_id));
     let registry = crate::registry();
     for (_, name) in registry.operations().into_iter().filter(|(service, _)| *service == "ec2") {
         assert!(cases.iter().any(|case| case.name == name), "{name} has no entry");

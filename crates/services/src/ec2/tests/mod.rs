@@ -10,6 +10,7 @@ mod laws;
 mod matrix;
 mod matrix_acls;
 mod matrix_blocks;
+mod matrix_groups;
 mod matrix_routes;
 mod nat;
 mod permissions;
