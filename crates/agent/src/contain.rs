@@ -1,18 +1,15 @@
 //! The stage inside a container that an engine has made: takes over what the host hands it, gives up
 //! what is left to give up, and becomes init.
 
-use std::io::IoSliceMut;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
 use rustix::fs::{Access, Mode};
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 
 use crate::COMMAND;
+use crate::network;
 use crate::plan::{DOOR, EXECUTABLE, HOME};
 use crate::sandbox::{rights, syscalls};
 use crate::trouble::{Done, Trouble, While};
@@ -24,7 +21,10 @@ pub(crate) fn contain(path: &Path) -> Done {
     }
     rustix::process::umask(Mode::from_raw_mode(0o022));
     let door = UnixStream::connect(DOOR).doing("the host's door")?;
-    let listener = receive(&door)?;
+    let what = "the control socket";
+    let listener = network::receive(&door, what)?.into_iter().next();
+    let listener =
+        listener.ok_or_else(|| Trouble::new(format!("{what}: the host has not handed it over")))?;
     rustix::fs::access(HOME, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).map_err(
         |error| {
             let (uid, gid) = (rustix::process::getuid(), rustix::process::getgid());
@@ -45,26 +45,4 @@ pub(crate) fn contain(path: &Path) -> Done {
     // Comes back only with an error.
     let error = Command::new(EXECUTABLE).args([COMMAND, "init"]).arg(path).env_clear().exec();
     Err(Trouble::new(format!("{EXECUTABLE}: {error}")))
-}
-
-/// The listening control socket, which lies outside of the container.
-fn receive(door: &UnixStream) -> Done<OwnedFd> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let mut byte = [0_u8; 1];
-    let what = "the control socket";
-    rustix::net::recvmsg(
-        door.as_fd(),
-        &mut [IoSliceMut::new(&mut byte)],
-        &mut control,
-        RecvFlags::CMSG_CLOEXEC,
-    )
-    .doing(what)?;
-    control
-        .drain()
-        .find_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-            _ => None,
-        })
-        .ok_or_else(|| Trouble::new(format!("{what}: the host has not handed it over")))
 }

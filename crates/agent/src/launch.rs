@@ -10,14 +10,14 @@ use rustix::fs::{FlockOperation, Mode};
 use rustix::thread::UnshareFlags;
 
 use crate::COMMAND;
+use crate::network;
 use crate::plan::{EXECUTABLE, Launch, PLAN, Walls};
 use crate::process::Process;
 use crate::sandbox::{self, rights};
 use crate::trouble::{Done, Trouble, While};
 
-/// The namespaces of a space. All of them, or it is not started.
+/// The namespaces of a space, beside that of its network. All of them, or it is not started.
 const NAMESPACES: UnshareFlags = UnshareFlags::NEWNS
-    .union(UnshareFlags::NEWNET)
     .union(UnshareFlags::NEWIPC)
     .union(UnshareFlags::NEWUTS)
     .union(UnshareFlags::NEWPID)
@@ -45,14 +45,30 @@ pub(crate) fn launch(path: &Path) -> Done {
     for group in &launch.groups {
         std::fs::write(group, "0").doing(group.display())?;
     }
+    let namespaces = match launch.joins {
+        true => NAMESPACES,
+        false => NAMESPACES.union(UnshareFlags::NEWNET),
+    };
     match launch.walls {
+        Walls::None if launch.joins => {
+            return Err(Trouble::new("without walls a space has no network of its own"));
+        }
         Walls::None => {}
         Walls::OneUser { .. } => {
+            if launch.joins {
+                network::join()?;
+            }
+            // As they are in the user namespace of the network, if one was joined.
             let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
-            unshare(NAMESPACES.union(UnshareFlags::NEWUSER))?;
+            unshare(namespaces.union(UnshareFlags::NEWUSER))?;
             rights::map_user(0, uid.as_raw(), 0, gid.as_raw())?;
         }
-        Walls::Full { .. } => unshare(NAMESPACES)?,
+        Walls::Full { .. } => {
+            if launch.joins {
+                network::join()?;
+            }
+            unshare(namespaces)?;
+        }
     }
     // Nobody waits for it: it belongs to the host's first process as soon as this one is gone.
     let mut child = Command::new("/proc/self/exe")

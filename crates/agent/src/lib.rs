@@ -23,6 +23,7 @@ mod control;
 pub mod identity;
 mod init;
 mod launch;
+mod network;
 mod output;
 pub mod plan;
 pub mod process;

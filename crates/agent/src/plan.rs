@@ -59,6 +59,14 @@ pub struct Launch {
     pub processes: u64,
     /// Whether only to find out if such a space can be made, and to end then.
     pub probe: bool,
+    /// Whether it is behind walls in a network namespace that somebody else has made: it comes over the
+    /// socket that is standard output, and with it the user namespace that it belongs to if that is not
+    /// the host's. Otherwise it has an empty one of its own.
+    #[serde(default)]
+    pub joins: bool,
+    /// Files inside and what they say, those of `/etc` among them that are otherwise written anew.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
     /// What the agent is to do.
     pub plan: Plan,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -158,6 +158,16 @@ impl Fabric {
         Ok(Namespace { net, user: descriptors.next() })
     }
 
+    /// Has an interface that is plugged in next have a namespace in which somebody is already: what
+    /// another keeper has made, and those in it have kept. Its user namespace has to be this keeper's.
+    ///
+    /// # Errors
+    /// If the kernel does not let the keeper into it.
+    pub fn adopt(&self, interface: &str, namespace: OwnedFd) -> Result<(), FabricError> {
+        let order = Order::Adopt { port: interface.to_owned() };
+        self.keeper().order_with(&order, &[namespace.as_fd()]).map(drop)
+    }
+
     /// Makes all addresses of a block those of servers on the internet.
     ///
     /// # Errors
@@ -182,7 +192,15 @@ fn missing() -> FabricError {
 
 impl Keeper {
     fn order(&mut self, order: &Order) -> Result<Vec<OwnedFd>, FabricError> {
-        frame::write(&self.stream, order, &[])?;
+        self.order_with(order, &[])
+    }
+
+    fn order_with(
+        &mut self,
+        order: &Order,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<Vec<OwnedFd>, FabricError> {
+        frame::write(&self.stream, order, descriptors)?;
         self.answer()
     }
 

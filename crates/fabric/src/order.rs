@@ -42,6 +42,9 @@ pub(crate) enum Order {
     /// The answer brings the namespace, and the user namespace that it belongs to if that is not the
     /// machine's.
     Namespace { at: At },
+    /// The namespace that comes beside it, in which somebody is already, is that of this interface when
+    /// it is plugged in next.
+    Adopt { port: String },
     /// All addresses of a block are the internet's own: servers there can listen on them.
     Own { block: IpNet },
 }

@@ -148,7 +148,7 @@ async fn enter(
         ec2::make_for_command(tx, &node.scope, node.gate.env(), &ask.subnet, &ask.groups)
     });
     let interface = made.await.map_err(fault)?.id;
-    let placed = inside.plug(&node.gate, &interface).await;
+    let placed = inside.plug(&node.gate, &interface, None).await;
     let Place { namespace, resolvers } = match placed {
         Ok(place) => place,
         Err(error) => {

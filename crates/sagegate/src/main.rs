@@ -18,12 +18,16 @@ mod engines;
 #[cfg(target_os = "linux")]
 mod exec;
 mod map;
+#[cfg(target_os = "linux")]
+mod networks;
 mod node;
 mod operator;
 mod profile;
 mod reach;
 mod spaces;
 mod steps;
+#[cfg(target_os = "linux")]
+mod surroundings;
 
 use std::process::ExitCode;
 

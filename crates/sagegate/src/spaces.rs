@@ -8,8 +8,13 @@ use std::time::Duration;
 use anyhow::Context;
 use sagegate_gate::Reaction;
 use sagegate_network::SPACES;
+#[cfg(target_os = "linux")]
+use sagegate_server::Inside;
 use sagegate_workloads::apps::Catalog;
 use sagegate_workloads::keeper::{ApiDoor, Keeper, Pace, Parts};
+use sagegate_workloads::networks::Networks;
+#[cfg(not(target_os = "linux"))]
+use sagegate_workloads::networks::NoNetworks;
 use sagegate_workloads::nothing::Nothing;
 use sagegate_workloads::process::{Process, Settings};
 use sagegate_workloads::runtime::{Doing, Isolation, Runtime, Stream};
@@ -18,6 +23,8 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::engines;
+#[cfg(target_os = "linux")]
+use crate::networks::VpcNetworks;
 use crate::node::{Node, reachable};
 
 /// Where apps run.
@@ -52,6 +59,8 @@ pub(crate) struct Wanted {
 pub(crate) struct Spaces {
     keeper: Arc<Keeper>,
     task: Mutex<Option<JoinHandle<()>>>,
+    #[cfg(target_os = "linux")]
+    networks: Arc<VpcNetworks>,
 }
 
 impl Spaces {
@@ -89,8 +98,26 @@ impl Spaces {
         };
         let door = Arc::new(PublicDoor(reachable(public)));
         let gate = Arc::clone(&node.gate);
-        let keeper = Keeper::new(Parts { gate, runtime, catalog, door, pace: Pace::default() });
-        Ok(Self { keeper, task: Mutex::default() })
+        #[cfg(target_os = "linux")]
+        let vpcs = Arc::new(VpcNetworks::new(node));
+        #[cfg(target_os = "linux")]
+        let networks: Arc<dyn Networks> = Arc::<VpcNetworks>::clone(&vpcs);
+        #[cfg(not(target_os = "linux"))]
+        let networks: Arc<dyn Networks> = Arc::new(NoNetworks);
+        let pace = Pace::default();
+        let keeper = Keeper::new(Parts { gate, runtime, catalog, door, networks, pace });
+        Ok(Self {
+            keeper,
+            task: Mutex::default(),
+            #[cfg(target_os = "linux")]
+            networks: vpcs,
+        })
+    }
+
+    /// Gives apps the networks in the kernel.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn enter(&self, inside: Arc<Inside>) {
+        self.networks.open(inside);
     }
 
     /// What apps run in.

@@ -9,7 +9,7 @@ use sagegate_gate::directory::EndpointPolicies;
 use sagegate_gate::env::{ManualClock, Time};
 use sagegate_gate::{
     AccountId, Caller, Context, Env, Fault, Gate, HttpRequest, Operation, Parts, Principal,
-    Refusal, Region, Scope, Vault,
+    Refusal, Region, Scope, Vault, Within,
 };
 use sagegate_network::Arrival;
 use sagegate_policy::Policy;
@@ -98,6 +98,11 @@ impl House {
     /// A transaction of the test's own.
     pub(crate) fn transact<T>(&self, work: impl FnMut(&mut Tx) -> Result<T, Fault>) -> T {
         self.runtime.block_on(self.gate.transact(work)).unwrap()
+    }
+
+    /// A transaction of a service's, which calls others.
+    pub(crate) fn within<T>(&self, work: impl FnMut(&mut Tx, Within<'_>) -> Result<T, Fault>) -> T {
+        self.runtime.block_on(self.gate.transact_within(work)).unwrap()
     }
 
     /// What an asynchronous function answers.

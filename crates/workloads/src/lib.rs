@@ -13,6 +13,7 @@ mod homes;
 mod host_keys;
 pub mod images;
 pub mod keeper;
+pub mod networks;
 pub mod nothing;
 mod order;
 mod plan;

@@ -14,7 +14,14 @@ impl Runtime for Nothing {
     fn capability(&self) -> Capability {
         let missing = vec!["--runtime none: apps are recorded, and fail when started".to_owned()];
         let form = "records".to_owned();
-        Capability { runtime: "none", form, isolation: None, limits: Vec::new(), missing }
+        Capability {
+            runtime: "none",
+            form,
+            isolation: None,
+            networks: false,
+            limits: Vec::new(),
+            missing,
+        }
     }
 
     fn start<'a>(&'a self, _: &'a Spec) -> Doing<'a, Result<(), Failure>> {

@@ -8,6 +8,7 @@ use sagegate_services::sagemaker::workload::{Desired, DesiredNotebook};
 use serde_json::json;
 
 use crate::apps::Catalog;
+use crate::networks::Plugged;
 use crate::runtime::{Limits, Network, Spec};
 use crate::work::Work;
 
@@ -27,12 +28,18 @@ const PIDS: u32 = 4096;
 
 const GIB: u64 = 1 << 30;
 
-/// What to tell a runtime. `token` is the word that opens the credentials' endpoint.
+/// What to tell a runtime. `token` is the word that opens the credentials' endpoint, `plugged` the
+/// network that it is in, if it is in one.
 ///
 /// # Errors
 ///
 /// Why it cannot be run: its `FailureReason`.
-pub(crate) fn order(wanted: &Work, catalog: &Catalog, token: &Secret) -> Result<Spec, String> {
+pub(crate) fn order(
+    wanted: &Work,
+    catalog: &Catalog,
+    token: &Secret,
+    plugged: Option<&Plugged>,
+) -> Result<Spec, String> {
     let (mut app, scripts, hostname, home_too) = match wanted {
         Work::App(it) => {
             let scripts = [&it.built_in_lifecycle_script, &it.lifecycle_script];
@@ -46,6 +53,12 @@ pub(crate) fn order(wanted: &Work, catalog: &Catalog, token: &Secret) -> Result<
     };
     let scripts = scripts.into_iter().flatten().cloned().collect();
     app.env.extend(environment(wanted, token));
+    match plugged {
+        Some(plugged) => app.env.extend(plugged.env.clone()),
+        None => {
+            app.env.insert("AWS_ENDPOINT_URL".to_owned(), "http://127.0.0.1:{api}".to_owned());
+        }
+    }
     let metadata = match wanted {
         Work::App(it) => metadata(it),
         // "Get notebook instance metadata", in the same guide as below.
@@ -60,7 +73,11 @@ pub(crate) fn order(wanted: &Work, catalog: &Catalog, token: &Secret) -> Result<
         lifecycle_scripts: scripts,
         limits: limits(wanted.instance_type()),
         metadata,
-        network: Network::Isolated,
+        network: match plugged {
+            Some(plugged) => Network::Plugged { interface: plugged.interface.clone() },
+            None => Network::Isolated,
+        },
+        files: plugged.map(|it| it.files.clone()).unwrap_or_default(),
     })
 }
 
@@ -95,7 +112,6 @@ pub(crate) fn token(spec: &Spec) -> Option<Secret> {
 fn environment(wanted: &Work, token: &Secret) -> BTreeMap<String, String> {
     let region = wanted.scope().region.to_string();
     let mut env: BTreeMap<String, String> = [
-        ("AWS_ENDPOINT_URL", "http://127.0.0.1:{api}".to_owned()),
         (CREDENTIALS, format!("http://127.0.0.1:{{credentials}}{CREDENTIALS_PATH}")),
         (TOKEN, token.reveal().to_owned()),
         ("AWS_DEFAULT_REGION", region.clone()),

@@ -6,7 +6,7 @@ use std::path::Path;
 use sagegate_agent::plan::{HOME, Plan, USER};
 use sagegate_agent::protocol::Relay;
 
-use crate::runtime::Spec;
+use crate::runtime::{Network, Spec};
 
 /// The app's port in a network namespace of its own.
 pub(crate) const PORT: u16 = 8888;
@@ -55,7 +55,12 @@ pub(crate) fn plan(spec: &Spec, seen: Seen<'_>, alone: Option<u64>) -> Plan {
         probe: spec.app.probe.clone(),
         activity: spec.app.activity.clone(),
         lifecycle_scripts: spec.lifecycle_scripts.clone(),
-        relays: RELAYS.iter().map(|(it, port)| (*it, if open { 0 } else { *port })).collect(),
+        relays: RELAYS
+            .iter()
+            // In a network the API is reached by the network, or not at all.
+            .filter(|(it, _)| spec.network == Network::Isolated || *it != Relay::Api)
+            .map(|(it, port)| (*it, if open { 0 } else { *port }))
+            .collect(),
         alone,
         sweep: open,
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
@@ -36,6 +37,27 @@ pub trait Runtime: Send + Sync {
     ///
     /// Why it could not be started, for the person who wants it to run.
     fn start<'a>(&'a self, spec: &'a Spec) -> Doing<'a, Result<(), Failure>>;
+
+    /// As [`Runtime::start`], in a network namespace that was made for it. Where [`Capability::networks`]
+    /// is false none is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Runtime::start`], and where workloads of this runtime cannot be put into one.
+    fn start_in<'a>(&'a self, spec: &'a Spec, seat: Seat) -> Doing<'a, Result<(), Failure>> {
+        let _ = (spec, seat);
+        Box::pin(async { Err(Failure::new("This runtime puts no workload into a network.")) })
+    }
+
+    /// The network namespace of a workload that runs, for who has to plug it in again.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not run, or has none that could be told.
+    fn seat<'a>(&'a self, id: &'a str) -> Doing<'a, Result<OwnedFd, Failure>> {
+        let _ = id;
+        Box::pin(async { Err(Failure::new("This runtime puts no workload into a network.")) })
+    }
 
     /// The workloads that run, whoever started them. What is left of ended ones is cleaned up.
     ///
@@ -75,6 +97,15 @@ pub trait Runtime: Send + Sync {
     ///
     /// Where something of it is left.
     fn forget_home<'a>(&'a self, home: &'a str) -> Doing<'a, Result<(), Failure>>;
+}
+
+/// A network namespace that a workload is to be in.
+#[derive(Debug)]
+pub struct Seat {
+    /// The namespace.
+    pub net: OwnedFd,
+    /// The user namespace that it belongs to; nothing where that is the machine's.
+    pub user: Option<OwnedFd>,
 }
 
 /// How long an agent may take to answer.
@@ -160,6 +191,9 @@ pub struct Spec {
     pub metadata: String,
     /// What it may reach.
     pub network: Network,
+    /// Files inside and what they say, beside those that every workload has.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
 }
 
 /// Whether a name is fit for a directory: 1 to 64 of `[a-z0-9-]`.
@@ -235,11 +269,27 @@ pub struct Limits {
 }
 
 /// What a workload may reach beside its relays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Network {
     /// Nothing.
     Isolated,
+    /// What is reached from a network interface. Then the API is reached by no relay.
+    Plugged {
+        /// The interface's name.
+        interface: String,
+    },
+}
+
+impl Network {
+    /// The interface that it is plugged into.
+    #[must_use]
+    pub fn interface(&self) -> Option<&str> {
+        match self {
+            Self::Isolated => None,
+            Self::Plugged { interface } => Some(interface),
+        }
+    }
 }
 
 /// What a runtime can promise on this machine.
@@ -251,6 +301,8 @@ pub struct Capability {
     pub form: String,
     /// What keeps workloads apart from each other and from the host; nothing where none are started.
     pub isolation: Option<Isolation>,
+    /// Whether workloads can be started in a network namespace that was made for them.
+    pub networks: bool,
     /// Which limits hold, as words: `memory`, `cpu`, `pids`.
     pub limits: Vec<&'static str>,
     /// What is missing and why, one sentence each.

@@ -97,6 +97,15 @@ impl Work {
         }
     }
 
+    /// Its network interface in a subnet, where it has one.
+    #[must_use]
+    pub fn interface(&self) -> Option<&str> {
+        match self {
+            Self::App(it) => it.interface.as_deref(),
+            Self::Notebook(it) => it.interface.as_deref(),
+        }
+    }
+
     /// After how many minutes without activity it is to be shut down. Notebook instances are not.
     #[must_use]
     pub fn idle_minutes(&self) -> Option<u32> {

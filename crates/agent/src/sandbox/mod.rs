@@ -84,7 +84,13 @@ pub(crate) fn build(launch: &Launch, root: &Path, owner: Option<(u32, u32)>) -> 
         }
     }
     for (name, text) in identity::etc(&launch.hostname, UID, GID) {
-        inside.file(format!("/etc/{name}"), text.as_bytes())?;
+        let path = format!("/etc/{name}");
+        if !launch.files.contains_key(&path) {
+            inside.file(path, text.as_bytes())?;
+        }
+    }
+    for (path, text) in &launch.files {
+        inside.file(path, text.as_bytes())?;
     }
     // Before what may lie below it on the host.
     inside.temporary("/tmp", launch.scratch, owner)?;
@@ -107,7 +113,9 @@ pub(crate) fn build(launch: &Launch, root: &Path, owner: Option<(u32, u32)>) -> 
         inside.home(&launch.home, path)?;
     }
     rustix::system::sethostname(launch.hostname.as_bytes()).doing("the host name")?;
-    loopback::up()?;
+    if !launch.joins {
+        loopback::up()?;
+    }
     pivot(root)
 }
 

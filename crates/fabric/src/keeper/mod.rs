@@ -24,10 +24,8 @@ use crate::state::{Gateway, Hop, PeeringLink, Port, PortKind};
 
 use netlink::{End, LO, MAIN, Way};
 pub(crate) use space::unshare;
-use space::{Space, enter, nft, node_v4, node_v6, setting};
+use space::{ONLY, Space, enter, nft, node_v4, node_v6, setting};
 
-/// The link's index in a namespace that has one link.
-const ONLY: u32 = 2;
 /// Indexes of a router's links to the internet, and of its first other link.
 const INTERNET: u32 = 2;
 const EGRESS_ONLY: u32 = 3;
@@ -53,8 +51,8 @@ pub fn run() -> io::Result<()> {
         }
     };
     frame::write(&stream, &Answer::Done, &[])?;
-    while let Some((order, _)) = frame::read::<Order>(&stream)? {
-        let done = keeper.obey(order);
+    while let Some((order, beside)) = frame::read::<Order>(&stream)? {
+        let done = keeper.obey(order, beside);
         let (answer, descriptors) = match done {
             Ok(descriptors) => (Answer::Done, descriptors),
             Err(error) => (Answer::Refused(error.to_string()), Vec::new()),
@@ -186,6 +184,8 @@ struct Keeper {
     gateways: BTreeMap<String, Leaf>,
     peerings: BTreeMap<String, PeeringLink>,
     public: BTreeMap<IpNet, u32>,
+    /// The namespaces of ports that are to be plugged in, where somebody is in one already.
+    waiting: BTreeMap<String, Space>,
     /// The next index of a router's link: each has another, in all routers, so that it can be told
     /// beforehand.
     next: u32,
@@ -227,11 +227,12 @@ impl Keeper {
             gateways: BTreeMap::new(),
             peerings: BTreeMap::new(),
             public: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             next: FIRST,
         })
     }
 
-    fn obey(&mut self, order: Order) -> io::Result<Vec<OwnedFd>> {
+    fn obey(&mut self, order: Order, beside: Vec<OwnedFd>) -> io::Result<Vec<OwnedFd>> {
         match order {
             Order::Change(delta) => self.change(*delta).map(|()| Vec::new()),
             Order::Listen { at, protocol, address } => {
@@ -250,6 +251,12 @@ impl Keeper {
                 let net = self.place(&at)?.net.try_clone()?;
                 let user = self.user.as_ref().map(OwnedFd::try_clone).transpose()?;
                 Ok([Some(net), user].into_iter().flatten().collect())
+            }
+            Order::Adopt { port } => {
+                let net = beside.into_iter().next();
+                let net = net.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+                self.waiting.insert(port, Space::adopt(net)?);
+                Ok(Vec::new())
             }
             Order::Own { block } => {
                 let whole = block.prefix_len() == block.max_prefix_len();
@@ -286,6 +293,10 @@ impl Keeper {
         for id in delta.ports_gone {
             if let Some(leaf) = self.ports.remove(&id) {
                 context(&id, self.unplug(&leaf))?;
+                // Whoever is in it stays in it.
+                if delta.ports.contains_key(&id) {
+                    self.waiting.insert(id, leaf.space);
+                }
             }
         }
         for id in delta.gateways_gone {
@@ -323,7 +334,7 @@ impl Keeper {
             context(&vpc, router.space.inside(|| nft(&script)))?;
         }
         for (id, port) in delta.ports {
-            let leaf = context(&id, self.plug(&port))?;
+            let leaf = context(&id, self.plug(&id, &port))?;
             self.ports.insert(id, leaf);
         }
         for (vpc, ways) in delta.ways {
@@ -402,7 +413,7 @@ impl Keeper {
         Ok(number)
     }
 
-    fn plug(&mut self, port: &Port) -> io::Result<Leaf> {
+    fn plug(&mut self, id: &str, port: &Port) -> io::Result<Leaf> {
         let settings: &[(&str, &str)] = match port.kind {
             // Without a right to raw sockets, anybody in it may ping (icmp(7)).
             PortKind::Host if self.user.is_none() => &[("ipv4/ping_group_range", "0 2147483647")],
@@ -415,7 +426,10 @@ impl Keeper {
                 ("ipv4/conf/default/send_redirects", "0"),
             ],
         };
-        let mut space = Space::make(settings)?;
+        let mut space = match self.waiting.remove(id) {
+            Some(space) => space,
+            None => Space::make(settings)?,
+        };
         let number = self.link(&port.vpc, &port.link, Some(port.mac), &space)?;
         space.netlink.up(ONLY)?;
         for (address, block) in &port.addresses {

@@ -6,9 +6,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Command, Stdio};
 
+use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
 use super::netlink::{LO, Netlink};
+
+/// The link's index in a namespace that has one link.
+pub(crate) const ONLY: u32 = 2;
 
 /// A network namespace, with a netlink socket in it.
 pub(crate) struct Space {
@@ -51,6 +55,17 @@ impl Space {
             setting(name, value)?;
         }
         Ok(space)
+    }
+
+    /// One that somebody is in already; the thread stays in it. A link that it still has to a router
+    /// that is gone goes first: the kernel takes such away in its own time.
+    pub(crate) fn adopt(net: OwnedFd) -> io::Result<Self> {
+        enter(net.as_fd())?;
+        let mut space = Self { net, netlink: Netlink::here()? };
+        match space.netlink.remove(ONLY) {
+            Err(error) if error.raw_os_error() != Some(Errno::NODEV.raw_os_error()) => Err(error),
+            _ => Ok(space),
+        }
     }
 
     /// Does something in it; the thread stays in it.

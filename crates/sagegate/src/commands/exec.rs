@@ -68,6 +68,7 @@ mod linux {
 
     use super::Arguments;
     use crate::exec::{Answer, Ask, Entered, SOCKET};
+    use crate::surroundings;
 
     const RESOLVER: &str = "/etc/resolv.conf";
     const SWITCH: &str = "/etc/nsswitch.conf";
@@ -99,25 +100,14 @@ mod linux {
         namespace: &Namespace,
         directory: &Path,
     ) -> anyhow::Result<()> {
-        let mut instead = vec![(Path::new(RESOLVER), resolver(entered))];
+        let mut instead =
+            vec![(Path::new(RESOLVER), surroundings::resolver(&entered.region, entered.resolver))];
         if let Ok(text) = fs::read_to_string(SWITCH) {
             instead.push((Path::new(SWITCH), switch(&text)));
         }
         let empty = CACHES.iter().map(Path::new).collect();
         let files = Files { instead, empty, scratch: directory };
         Ok(sagegate_fabric::join::join(namespace, &files)?)
-    }
-
-    /// What the VPC's default DHCP options say (Amazon VPC User Guide, "DHCP option sets").
-    fn resolver(entered: &Entered) -> String {
-        let Some(address) = entered.resolver else {
-            return "# enableDnsSupport of this VPC is off\n".to_owned();
-        };
-        let domain = match entered.region.as_str() {
-            "us-east-1" => "ec2.internal".to_owned(),
-            region => format!("{region}.compute.internal"),
-        };
-        format!("nameserver {address}\nsearch {domain}\n")
     }
 
     /// Names are asked of files and DNS alone: other sources know the machine's network.
@@ -151,13 +141,7 @@ mod linux {
         command.env("AWS_ACCESS_KEY_ID", &entered.access_key_id);
         command.env("AWS_SECRET_ACCESS_KEY", &entered.secret_access_key);
         command.env("AWS_REGION", &entered.region).env("AWS_DEFAULT_REGION", &entered.region);
-        for name in [
-            "AWS_CA_BUNDLE",
-            "REQUESTS_CA_BUNDLE",
-            "SSL_CERT_FILE",
-            "CURL_CA_BUNDLE",
-            "NODE_EXTRA_CA_CERTS",
-        ] {
+        for name in surroundings::TRUST {
             command.env(name, &entered.authority);
         }
     }

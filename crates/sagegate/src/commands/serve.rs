@@ -205,7 +205,10 @@ impl Running {
             OperatorSocket::open(&node.directory, Arc::new(Commands(Arc::clone(&node))), &limits)
                 .await?;
         #[cfg(target_os = "linux")]
-        let exec = crate::exec::open(&node, inside).await?;
+        let exec = {
+            spaces.enter(Arc::clone(&inside));
+            crate::exec::open(&node, inside).await?
+        };
         let credentials = node.write_root_credentials()?;
         server.serve(listener).await;
         spaces.keep();

@@ -46,6 +46,9 @@ pub enum InsideError {
     /// The work was cut short.
     #[error("{0}")]
     Ended(#[from] tokio::task::JoinError),
+    /// The namespace in which somebody is already cannot be taken over.
+    #[error("the namespace cannot be plugged in again: {0}")]
+    Foreign(FabricError),
     /// The interface was removed meanwhile.
     #[error("the network interface {0} is gone")]
     Gone(String),
@@ -69,6 +72,8 @@ pub struct Inside {
     /// The program that is a keeper when it is called with this argument.
     keeper: (PathBuf, &'static str),
     standing: Mutex<Option<Standing>>,
+    /// Who is plugged in, for those who are to know that they are not any more.
+    there: watch::Sender<BTreeSet<String>>,
 }
 
 impl std::fmt::Debug for Inside {
@@ -113,7 +118,8 @@ impl Inside {
         directory: PathBuf,
         keeper: (PathBuf, &'static str),
     ) -> Self {
-        Self { server, scope, directory, keeper, standing: Mutex::default() }
+        let (standing, there) = (Mutex::default(), watch::Sender::default());
+        Self { server, scope, directory, keeper, standing, there }
     }
 
     /// The reaction to register with the gate: a change of the networks is in force in the kernel
@@ -133,21 +139,33 @@ impl Inside {
     }
 
     /// Puts somebody behind a network interface of the state. What was learned of the networks when
-    /// this returns is in force.
+    /// this returns is in force. Who is in a namespace already, that an earlier fabric has made, brings
+    /// it along as `own`.
     ///
     /// # Errors
     /// [`InsideError`]; then nobody is there.
-    pub async fn plug(&self, gate: &Gate, interface: &str) -> Result<Place, InsideError> {
+    pub async fn plug(
+        &self,
+        gate: &Gate,
+        interface: &str,
+        own: Option<OwnedFd>,
+    ) -> Result<Place, InsideError> {
         let mut guard = self.standing.lock().await;
         let standing = self.standing(&mut guard, gate).await?;
+        if let Some(own) = own {
+            let (fabric, interface) = (standing.fabric.clone(), interface.to_owned());
+            let adopted = spawn_blocking(move || fabric.adopt(&interface, own)).await?;
+            adopted.map_err(InsideError::Foreign)?;
+        }
         standing.plugged.insert(interface.to_owned());
         if let Err(error) = standing.bring(&self.server, &self.scope, gate).await {
-            *guard = None;
+            self.take_down(&mut guard);
             return Err(error);
         }
         let Some(standing) = guard.as_mut() else {
             return Err(InsideError::Gone(interface.to_owned()));
         };
+        self.there.send_replace(standing.plugged.clone());
         let topology = Arc::clone(&standing.view.borrow().topology);
         let gone = || InsideError::Gone(interface.to_owned());
         let vpc = &topology.interfaces.get(interface).ok_or_else(gone)?.vpc;
@@ -164,6 +182,18 @@ impl Inside {
         {
             self.follow(&mut guard, gate).await;
         }
+    }
+
+    /// Comes back when nobody is behind an interface any more.
+    pub async fn lost(&self, interface: &str) {
+        let mut there = self.there.subscribe();
+        let _ = there.wait_for(|there| !there.contains(interface)).await;
+    }
+
+    /// Takes all networks out of the kernel.
+    fn take_down(&self, guard: &mut Option<Standing>) {
+        *guard = None;
+        self.there.send_replace(BTreeSet::new());
     }
 
     async fn standing<'a>(
@@ -203,8 +233,10 @@ impl Inside {
         let Some(standing) = guard else { return };
         if let Err(error) = standing.bring(&self.server, &self.scope, gate).await {
             tracing::error!(%error, "the networks in the kernel are taken down: they are not as they should be");
-            *guard = None;
+            self.take_down(guard);
+            return;
         }
+        self.there.send_replace(standing.plugged.clone());
     }
 }
 

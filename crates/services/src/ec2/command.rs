@@ -20,6 +20,7 @@ pub const NETWORK_TABLES: &[&str] = &[
     records::VPCS.name(),
     records::SUBNETS.name(),
     records::GROUPS.name(),
+    records::NETWORK_ACLS.name(),
     records::INTERFACES.name(),
     records::ENDPOINTS.name(),
     records::ROUTE_TABLES.name(),

@@ -163,9 +163,10 @@ impl Around {
             interface_type: Some(match attachment.map(|attachment| attachment.kind) {
                 Some(Holder::VpcEndpoint) => NetworkInterfaceType::VpcEndpoint,
                 Some(Holder::NatGateway) => NetworkInterfaceType::NatGateway,
-                Some(Holder::MountTarget | Holder::NotebookInstance | Holder::Command) | None => {
-                    NetworkInterfaceType::Interface
-                }
+                Some(
+                    Holder::MountTarget | Holder::NotebookInstance | Holder::App | Holder::Command,
+                )
+                | None => NetworkInterfaceType::Interface,
             }),
             ipv6_addresses: Some(Vec::new()),
             mac_address: Some(interface.mac.clone()),

@@ -195,6 +195,8 @@ pub(crate) enum Holder {
     MountTarget,
     /// A notebook instance of SageMaker.
     NotebookInstance,
+    /// An app of SageMaker Studio.
+    App,
     /// A command that the operator runs in a subnet.
     Command,
     NatGateway,

@@ -133,7 +133,7 @@ fn interfaces(state: &dyn Read, scope: &Scope) -> Result<BTreeMap<String, Interf
             Some(attachment) => match attachment.kind {
                 Holder::VpcEndpoint => Role::Endpoint(attachment.holder),
                 Holder::NatGateway => Role::NatGateway(attachment.holder),
-                Holder::NotebookInstance | Holder::Command => Role::Host,
+                Holder::NotebookInstance | Holder::App | Holder::Command => Role::Host,
                 Holder::MountTarget => Role::Service,
             },
         };

@@ -6,8 +6,8 @@ use std::str::FromStr as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sagegate_api::sagemaker::{
-    AppStatus, AppType, CreateAppRequest, CreateAppResponse, ResourceSpec, SpaceStatus,
-    StudioLifecycleConfigAppType, TagPropagation, UserProfileStatus,
+    AppNetworkAccessType, AppStatus, AppType, CreateAppRequest, CreateAppResponse, ResourceSpec,
+    SpaceStatus, StudioLifecycleConfigAppType, TagPropagation, UserProfileStatus,
 };
 use sagegate_gate::env::Time;
 use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation, Scope};
@@ -15,6 +15,7 @@ use sagegate_store::{Read, Tx};
 
 use super::faults::{busy, in_use, over_limit, validation};
 use super::ids::{DomainId, profile_arn};
+use super::own_calls::OwnCalls;
 use super::read_app::{Named, Subject};
 use super::records::{self, DomainRecord, ProfileRecord};
 use super::settings::Given;
@@ -24,7 +25,7 @@ use super::space_records::{self, APPS, AppRecord, Owner, SpaceRecord};
 use super::space_rules::{ENTERED, check_named};
 use super::studio_lifecycle;
 use super::write_space::check_kind;
-use super::{instances, neighbours, read_profile, read_space, tagging};
+use super::{app_interfaces, instances, neighbours, read_profile, read_space, tagging};
 
 /// Apps of one kind that may run on one instance type at one time in an account and region. AWS has a
 /// quota for each kind and type, named as here, whose values differ (Service Quotas, Amazon SageMaker,
@@ -138,9 +139,14 @@ impl Operation for CreateApp {
             script_of(tx, scope, input.app_type, arn.filter(|_| !recovery_mode))
         };
         let (script, built_in_script) = (script(chosen)?, script(built_in)?);
-        let failure = cannot_run(input.app_type, space);
+        let id = format!("app-{}", call.env.uuid());
+        let (interface, failure) = match cannot_run(input.app_type, space) {
+            Some(failure) => (None, Some(failure)),
+            None => interface(call, tx, &domain, &arn, defaults.security_groups())?,
+        };
         let record = AppRecord {
-            id: format!("app-{}", call.env.uuid()),
+            id,
+            interface,
             domain: subject.domain.clone(),
             app_type: Word(input.app_type),
             // An earlier one of the name may have been spelled otherwise; tags and policies go by it.
@@ -179,6 +185,29 @@ impl Operation for CreateApp {
         let (domain, owner) = (&record.domain, &record.owner);
         space_records::forget_deleted(tx, scope, domain, owner, call.now, false)?;
         Ok(CreateAppResponse { app_arn: Some(arn) })
+    }
+}
+
+/// The network interface of the app, where the domain is VpcOnly; or why there can be none, which is
+/// the app's failure and not the call's: AWS looks for an address when the call is answered.
+fn interface(
+    call: &Authorized<'_, CreateApp>,
+    tx: &mut Tx,
+    domain: &DomainRecord,
+    app_arn: &str,
+    groups: &[String],
+) -> Result<(Option<String>, Option<String>), Fault> {
+    if domain.app_network_access_type.0 != AppNetworkAccessType::VpcOnly {
+        return Ok((None, None));
+    }
+    let mut own = OwnCalls::new(call.within, call.scope, &domain.id);
+    let made = own.or_undo(tx, |own, tx| {
+        app_interfaces::make(tx, own, (call.env, call.now), call.scope, domain, (app_arn, groups))
+    });
+    match made {
+        Ok(interface) => Ok((Some(interface), None)),
+        Err(fault) if fault.sender => Ok((None, Some(fault.message))),
+        Err(fault) => Err(fault),
     }
 }
 

@@ -8,6 +8,7 @@
 
 pub mod app_door;
 pub mod app_image_config;
+mod app_interfaces;
 mod bearer;
 pub mod create_app;
 pub mod create_domain;

@@ -296,7 +296,8 @@ fn prepare(
         };
         let plan = Plan {
             description: format!(
-                "[Do not delete] Network interface of SageMaker notebook instance {}",
+                "[Do not delete] Network Interface created to access resources in your VPC for \
+                 SageMaker Notebook Instance {}",
                 record.label
             ),
             groups,

@@ -41,6 +41,8 @@ pub struct DesiredNotebook {
     pub on_start: Option<Vec<u8>>,
     /// The size of its volume, in GB.
     pub volume_gb: i32,
+    /// Its network interface in a subnet, `eni-…`, if it was made with one.
+    pub interface: Option<String>,
     /// Whether it reaches the internet by itself (`DirectInternetAccess`).
     pub direct_internet: bool,
     /// Whether its users are root inside it (`RootAccess`).
@@ -87,6 +89,7 @@ pub fn notebooks(state: &dyn Read) -> Result<Vec<DesiredNotebook>, Fault> {
             opens_in_repository,
             accelerators: it.accelerators.iter().map(|it| it.0.to_string()).collect(),
             id: it.run.id,
+            interface: it.interface,
             scope,
             name: it.name,
             execution_role: it.role,

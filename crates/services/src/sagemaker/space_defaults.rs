@@ -85,6 +85,11 @@ impl Defaults {
         self.settings.execution_role.as_ref()
     }
 
+    /// The security groups of the network interfaces of apps.
+    pub(super) fn security_groups(&self) -> &[String] {
+        self.settings.security_groups.as_deref().unwrap_or_default()
+    }
+
     /// The file systems that spaces may mount.
     pub(super) fn file_systems(&self) -> &[CustomFileSystemConfig] {
         self.settings.custom_file_system_configs.as_deref().unwrap_or_default()

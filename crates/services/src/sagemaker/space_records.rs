@@ -232,6 +232,9 @@ pub struct AppRecord {
     /// Whether its space's `RemoteAccess` was ENABLED when it was started.
     #[serde(default)]
     pub remote_access: bool,
+    /// Its network interface in a subnet of its domain, where the domain is VpcOnly.
+    #[serde(default)]
+    pub interface: Option<String>,
 }
 
 impl Record for AppRecord {}

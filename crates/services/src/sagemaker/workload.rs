@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sagegate_api::sagemaker::{AppNetworkAccessType, AppStatus, AppType};
 use sagegate_gate::env::Time;
-use sagegate_gate::{AccountId, Fault, Region, Scope};
+use sagegate_gate::{AccountId, Fault, Region, Scope, Within};
 use sagegate_store::{Read, Tx};
 
 use super::ids::DomainId;
@@ -18,7 +18,7 @@ use super::records::{DOMAINS, KEPT_HOMES, PROFILES};
 use super::sessions;
 use super::shapes::Word;
 use super::space_records::{self, APPS, AppRecord, SPACES};
-use super::{image_version, records, space_records as spaces};
+use super::{app_interfaces, image_version, records, space_records as spaces};
 
 pub use super::image_version::ChosenImage;
 pub use super::notebook_workload::{DesiredNotebook, notebooks};
@@ -89,6 +89,8 @@ pub struct Desired {
     pub remote_access: bool,
     /// By which network it reaches the internet.
     pub network: AppNetworkAccessType,
+    /// Its network interface in a subnet, `eni-…`, where the domain is VpcOnly.
+    pub interface: Option<String>,
     /// Whether it is to run.
     pub state: Wanted,
 }
@@ -152,6 +154,7 @@ pub fn desired(state: &dyn Read) -> Result<Vec<Desired>, Fault> {
             idle_minutes: app.idle_minutes,
             remote_access: lets_in(state, &scope, app)?,
             network: domain.app_network_access_type.0,
+            interface: app.interface.clone(),
             state: wanted,
             scope,
         });
@@ -202,11 +205,13 @@ pub fn homes(state: &dyn Read) -> Result<Vec<String>, Fault> {
 }
 
 /// Takes down what was seen of an app, or of a run of a notebook instance. What is seen of one that is
-/// not known (any more), and what comes too late to matter, changes nothing.
+/// not known (any more), and what comes too late to matter, changes nothing. The network interface of
+/// an app goes with what runs.
 ///
 /// # Errors
-/// A [`Fault`] of the store.
-pub fn report(tx: &mut Tx, id: &str, what: &Observed, now: Time) -> Result<(), Fault> {
+/// A [`Fault`] of the store; that of EC2 where the interface cannot be removed.
+pub fn report(tx: &mut Tx, within: Within<'_>, id: &str, what: &Observed) -> Result<(), Fault> {
+    let now = within.now();
     let Some((scope, mut app)) = space_records::app_with_id(tx, id)? else {
         return notebook_workload::report(tx, id, what, now);
     };
@@ -221,14 +226,17 @@ pub fn report(tx: &mut Tx, id: &str, what: &Observed, now: Time) -> Result<(), F
             app.healthy = Some(now);
         }
         (Observed::Failed(reason), AppStatus::Pending | AppStatus::InService) => {
+            app_interfaces::remove(tx, within, &scope, &mut app)?;
             sessions::end_of_workload(tx, &scope, &app, now, "The app has failed.")?;
             app.status = Word(AppStatus::Failed);
             app.failure_reason = Some(reason.chars().take(REASON).collect());
         }
         (Observed::Stopped | Observed::Failed(_), AppStatus::Deleting) => {
+            app_interfaces::remove(tx, within, &scope, &mut app)?;
             return spaces::bury_app(tx, &scope, app, now);
         }
         (Observed::Stopped, AppStatus::Pending | AppStatus::InService) => {
+            app_interfaces::remove(tx, within, &scope, &mut app)?;
             sessions::end_of_workload(tx, &scope, &app, now, "The app has stopped.")?;
             app.status = Word(AppStatus::Failed);
             app.failure_reason = Some("The app has stopped. Delete it and create it anew.".into());

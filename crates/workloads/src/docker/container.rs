@@ -12,7 +12,7 @@ use rustix::process::{Resource, getrlimit};
 use sagegate_agent::COMMAND;
 use sagegate_agent::plan::{CONTAIN, EXECUTABLE, HOME, METADATA, PLAN, RUN};
 
-use crate::runtime::{Limits, Network, Spec};
+use crate::runtime::{Limits, Spec};
 
 /// Files of `/etc` that a container has from here; the others are its image's.
 pub(super) const ETC: [&str; 4] = ["passwd", "group", "hosts", "resolv.conf"];
@@ -62,12 +62,12 @@ pub(super) fn body(parts: &Parts<'_>) -> ContainerCreateBody {
         }),
         tty: Some(false),
         open_stdin: Some(false),
-        host_config: Some(host(&spec.limits, spec.network, mounts)),
+        host_config: Some(host(&spec.limits, mounts)),
         ..ContainerCreateBody::default()
     }
 }
 
-fn host(limits: &Limits, network: Network, mounts: Vec<Mount>) -> HostConfig {
+fn host(limits: &Limits, mounts: Vec<Mount>) -> HostConfig {
     let memory = i64::try_from(limits.memory).unwrap_or(i64::MAX);
     let scratch = limits.memory / 2;
     let tmp = format!("rw,nosuid,nodev,mode=1777,size={scratch}");
@@ -85,12 +85,7 @@ fn host(limits: &Limits, network: Network, mounts: Vec<Mount>) -> HostConfig {
             ulimit("nofile", Resource::Nofile, FILES),
             ulimit("nproc", Resource::Nproc, PROCESSES),
         ]),
-        network_mode: Some(
-            match network {
-                Network::Isolated => "none",
-            }
-            .to_owned(),
-        ),
+        network_mode: Some("none".to_owned()),
         ipc_mode: Some("private".to_owned()),
         privileged: Some(false),
         cap_drop: Some(vec!["ALL".to_owned()]),

@@ -149,6 +149,9 @@ impl Docker {
 
     async fn start_one(&self, spec: &Spec) -> Result<(), Failure> {
         spec.check()?;
+        if spec.network.interface().is_some() {
+            return Err(Failure::new("Containers are not put into networks of this machine."));
+        }
         let _one = self.busy.lock(&spec.id).await;
         if self.taken_up(&spec.id).await?.is_some() {
             return Ok(());
@@ -200,6 +203,7 @@ impl Runtime for Docker {
             runtime: "docker",
             form: format!("containers of {}, all as user {uid}:{gid}", self.engine.name()),
             isolation: Some(Isolation::OneUser),
+            networks: false,
             limits: self.engine.limits(),
             missing: self.engine.missing(),
         }

@@ -10,8 +10,9 @@ use tokio::sync::watch as channel;
 use super::watch::{self, Seen};
 use super::{GRACE, Keeper, Order};
 use crate::credentials::Endpoint;
+use crate::networks::Unplugged;
 use crate::order;
-use crate::runtime::Spec;
+use crate::runtime::{Network, Spec};
 use crate::work::Work;
 
 /// How long to wait before something that failed is tried again: twice as long each time.
@@ -47,6 +48,9 @@ pub(super) async fn mind(
         tracing::error!(id = wanted.id(), %failure, "a workload could not be ended");
         return;
     }
+    if let Some(interface) = wanted.interface() {
+        keeper.parts.networks.unplug(interface).await;
+    }
     let order = *orders.borrow();
     let observed = match (end, order) {
         (_, Order::Drop) => return,
@@ -73,27 +77,87 @@ pub(super) async fn end(keeper: Arc<Keeper>, id: String, tries: u32) {
 pub(super) struct End(pub(super) String);
 
 /// Has a workload run, until it does so no more.
-async fn run(keeper: &Keeper, wanted: &Work, found: Option<Spec>) -> End {
+async fn run(keeper: &Keeper, wanted: &Work, mut found: Option<Spec>) -> End {
     let parts = &keeper.parts;
-    let token = found
-        .as_ref()
-        .and_then(order::token)
-        .unwrap_or_else(|| Secret::new(parts.gate.env().hex(64)));
-    let endpoint = Arc::new(Endpoint::new(Arc::clone(&parts.gate), wanted.clone(), token.clone()));
-    if found.is_none() {
-        // A role that SageMaker may not assume is told at once, not when code asks in vain.
-        if let Err(fault) = endpoint.credentials().await {
-            return End(fault.message);
-        }
-        let spec = match order::order(wanted, &parts.catalog, &token) {
-            Ok(spec) => spec,
-            Err(reason) => return End(reason),
+    loop {
+        let known = found.as_ref().and_then(order::token);
+        let token = known.unwrap_or_else(|| Secret::new(parts.gate.env().hex(64)));
+        let endpoint = Endpoint::new(Arc::clone(&parts.gate), wanted.clone(), token.clone());
+        let endpoint = Arc::new(endpoint);
+        let (network, fresh) = match found {
+            Some(found) => (found.network, false),
+            None => match start(keeper, wanted, &endpoint, &token).await {
+                Ok(network) => (network, true),
+                Err(end) => return end,
+            },
         };
-        if let Err(failure) = parts.runtime.start(&spec).await {
+        tokio::select! {
+            end = watch::watch(keeper, wanted, &endpoint, &network) => return end,
+            _ = stay_plugged(keeper, wanted, &network, fresh) => {}
+        }
+        tracing::warn!(id = wanted.id(), "a workload that has lost its network is started anew");
+        if let Err(failure) = parts.runtime.stop(wanted.id(), GRACE).await {
             return End(failure.message);
         }
+        found = None;
     }
-    watch::watch(keeper, wanted, &endpoint).await
+}
+
+/// Starts a workload, in its network if it has one.
+async fn start(
+    keeper: &Keeper,
+    wanted: &Work,
+    endpoint: &Endpoint,
+    token: &Secret,
+) -> Result<Network, End> {
+    let parts = &keeper.parts;
+    // A role that SageMaker may not assume is told at once, not when code asks in vain.
+    endpoint.credentials().await.map_err(|fault| End(fault.message))?;
+    let plugged = match parts.runtime.capability().networks {
+        true => parts.networks.plug(wanted, None).await.map_err(|it| End(it.to_string()))?,
+        false => None,
+    };
+    let spec = order::order(wanted, &parts.catalog, token, plugged.as_ref()).map_err(End)?;
+    let started = match plugged {
+        Some(plugged) => parts.runtime.start_in(&spec, plugged.seat).await,
+        None => parts.runtime.start(&spec).await,
+    };
+    started.map_err(|failure| End(failure.message))?;
+    Ok(spec.network)
+}
+
+/// The network of a workload that runs cannot be given back to it.
+struct Foreign;
+
+/// Keeps a workload in its network: what was there before this process, and what the kernel has lost,
+/// is plugged in again, with the namespace that the workload has kept.
+async fn stay_plugged(keeper: &Keeper, wanted: &Work, network: &Network, fresh: bool) -> Foreign {
+    let Some(interface) = network.interface() else { return std::future::pending().await };
+    let parts = &keeper.parts;
+    if fresh {
+        parts.networks.lost(interface).await;
+    }
+    let mut tries = 0;
+    loop {
+        let Ok(own) = parts.runtime.seat(wanted.id()).await else { return Foreign };
+        match parts.networks.plug(wanted, Some(own)).await {
+            Ok(Some(_)) => {
+                tries = 0;
+                parts.networks.lost(interface).await;
+                continue;
+            }
+            Ok(None) => {}
+            Err(Unplugged::Foreign(failure)) => {
+                tracing::info!(id = wanted.id(), %failure, "a network cannot be given back");
+                return Foreign;
+            }
+            Err(Unplugged::Failed(failure)) => {
+                tracing::warn!(id = wanted.id(), %failure, "a workload is without its network");
+            }
+        }
+        tokio::time::sleep(wait(tries)).await;
+        tries += 1;
+    }
 }
 
 /// Has the state take in what was seen.
@@ -114,8 +178,8 @@ async fn write(keeper: &Keeper, wanted: &Work, what: Option<&Observed>) {
     let mut tries = 0;
     loop {
         let done = gate
-            .transact(|tx| match what {
-                Some(what) => workload::report(tx, wanted.id(), what, now),
+            .transact_within(|tx, within| match what {
+                Some(what) => workload::report(tx, within, wanted.id(), what),
                 None => workload::shut_down(tx, wanted.id(), now),
             })
             .await;

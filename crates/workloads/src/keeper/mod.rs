@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 
 use crate::apps::Catalog;
 use crate::host_keys;
+use crate::networks::Networks;
 use crate::runtime::{Doing, Failure, Runtime, Spec, Stream};
 use crate::work::Work;
 
@@ -45,8 +46,10 @@ pub struct Parts {
     pub runtime: Arc<dyn Runtime>,
     /// The programs of apps.
     pub catalog: Catalog,
-    /// Where their API calls go.
+    /// Where the API calls of those that are in no network go.
     pub door: Arc<dyn ApiDoor>,
+    /// The networks that they are put into.
+    pub networks: Arc<dyn Networks>,
     /// How often it looks.
     pub pace: Pace,
 }

@@ -19,7 +19,7 @@ use super::Keeper;
 use super::mind::{End, tell, wait, with_last_words};
 use crate::credentials::Endpoint;
 use crate::host_keys;
-use crate::runtime::{Failure, Stream, open};
+use crate::runtime::{Failure, Network, Stream, open};
 use crate::work::Work;
 
 /// Connections from a space to the host's side at a time.
@@ -45,13 +45,18 @@ struct State {
 }
 
 /// Watches, until the app does not run any more.
-pub(super) async fn watch(keeper: &Keeper, wanted: &Work, endpoint: &Arc<Endpoint>) -> End {
+pub(super) async fn watch(
+    keeper: &Keeper,
+    wanted: &Work,
+    endpoint: &Arc<Endpoint>,
+    network: &Network,
+) -> End {
     let runtime = &keeper.parts.runtime;
     let mut state = State { serving: None, reported: None };
     let watching = async {
         let mut tries = 0;
         loop {
-            match once(keeper, wanted, endpoint, &mut state).await {
+            match once(keeper, wanted, (endpoint, network), &mut state).await {
                 Ok(end) => return end,
                 Err(Lost { failure, heard }) => {
                     tries = if heard { 1 } else { tries + 1 };
@@ -83,7 +88,7 @@ struct Lost {
 async fn once(
     keeper: &Keeper,
     wanted: &Work,
-    endpoint: &Arc<Endpoint>,
+    (endpoint, network): (&Arc<Endpoint>, &Network),
     state: &mut State,
 ) -> Result<End, Lost> {
     let silent = |failure| Lost { failure, heard: false };
@@ -120,6 +125,8 @@ async fn once(
                             return Ok(end);
                         }
                     }
+                    // By its network it comes to the API as what it is there, and by no other way.
+                    FromAgent::Dial { relay: Relay::Api, .. } if *network != Network::Isolated => {}
                     // Too many at a time: the agent closes those that nobody fetches.
                     FromAgent::Dial { id, relay } => if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
                         let dial = fetch(keeper, wanted, endpoint, id, relay);

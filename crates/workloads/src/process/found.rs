@@ -31,6 +31,16 @@ impl Found {
         text.parse::<Process>().is_ok_and(|process| process.runs())
     }
 
+    /// The network namespace of its first process.
+    pub(super) fn network(&self) -> std::io::Result<OwnedFd> {
+        let network = File::open(format!("/proc/{}/ns/net", self.process.pid))?;
+        // What was opened is another's if the process has ended in between.
+        if !self.process.runs() {
+            return Err(std::io::ErrorKind::NotFound.into());
+        }
+        Ok(network.into())
+    }
+
     /// Ends it.
     pub(super) fn kill(&self) {
         if self.walled {

@@ -18,6 +18,7 @@ mod cgroups;
 mod found;
 mod start;
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -26,7 +27,7 @@ use crate::busy::Busy;
 use crate::held;
 use crate::homes::{self, Homes};
 use crate::runtime::{
-    self, Capability, Doing, Failure, Isolation, Runtime, Spec, Stream, is_name, read_spec,
+    self, Capability, Doing, Failure, Isolation, Runtime, Seat, Spec, Stream, is_name, read_spec,
 };
 use cgroups::Groups;
 use found::Found;
@@ -166,8 +167,11 @@ impl Process {
         }
     }
 
-    async fn start_one(&self, spec: &Spec) -> Result<(), Failure> {
+    async fn start_one(&self, spec: &Spec, seat: Option<Seat>) -> Result<(), Failure> {
         spec.check()?;
+        if seat.is_some() != spec.network.interface().is_some() {
+            return Err(Failure::new("a workload and its network do not belong together"));
+        }
         if let Some(image) = &spec.app.image {
             return Err(Failure::new(format!(
                 "The image {image} cannot be run: apps are processes of this machine here. Start \
@@ -184,7 +188,7 @@ impl Process {
             return Ok(());
         }
         self.clean(&spec.id);
-        let started = self.launch(spec, isolation, &directory).await;
+        let started = self.launch(spec, isolation, &directory, seat).await;
         if started.is_err() {
             self.end(&spec.id, Duration::ZERO).await?;
         }
@@ -223,11 +227,26 @@ impl Runtime for Process {
             Some(Isolation::None) | None => "processes of this user",
         };
         let (form, limits) = (form.to_owned(), self.groups.held());
-        Capability { runtime: "process", form, isolation, limits, missing }
+        let networks = isolation.is_some_and(|it| it > Isolation::None);
+        Capability { runtime: "process", form, isolation, networks, limits, missing }
     }
 
     fn start<'a>(&'a self, spec: &'a Spec) -> Doing<'a, Result<(), Failure>> {
-        Box::pin(self.start_one(spec))
+        Box::pin(self.start_one(spec, None))
+    }
+
+    fn start_in<'a>(&'a self, spec: &'a Spec, seat: Seat) -> Doing<'a, Result<(), Failure>> {
+        Box::pin(self.start_one(spec, Some(seat)))
+    }
+
+    fn seat<'a>(&'a self, id: &'a str) -> Doing<'a, Result<OwnedFd, Failure>> {
+        Box::pin(async move {
+            let _one = self.busy.lock(id).await;
+            let Some(found) = self.found(&self.run(id)).await else {
+                return Err(Failure::new(format!("the workload {id} does not run")));
+            };
+            found.network().map_err(|error| Failure::of("its network namespace", &error))
+        })
     }
 
     fn list(&self) -> Doing<'_, Result<Vec<Spec>, Failure>> {

@@ -1,12 +1,15 @@
 //! Starting a workload: what the launcher is told, and waiting until the agent is ready.
 
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use sagegate_agent::COMMAND;
 use sagegate_agent::plan::{HOME, Launch, Plan, READY, Walls};
 use tokio::io::AsyncReadExt;
@@ -16,7 +19,7 @@ use super::{Process, Standing};
 use crate::held::Held;
 use crate::homes::{Whose, private, write_private};
 use crate::plan::{PORT, Seen, plan};
-use crate::runtime::{Failure, Isolation, Spec};
+use crate::runtime::{Failure, Isolation, Seat, Spec};
 
 /// How long a sandbox may take to stand.
 const STANDS: Duration = Duration::from_secs(30);
@@ -28,6 +31,7 @@ impl Process {
         spec: &Spec,
         isolation: Isolation,
         directory: &Path,
+        seat: Option<Seat>,
     ) -> Result<(), Failure> {
         let wrong = |error: std::io::Error| Failure::of(&directory.display().to_string(), &error);
         private(&directory.join("root"))?;
@@ -64,6 +68,8 @@ impl Process {
             scratch: spec.limits.memory / 2,
             processes: u64::from(spec.limits.pids),
             probe: false,
+            joins: seat.is_some(),
+            files: spec.files.clone(),
             plan,
         };
         let json = |it: serde_json::Error| Failure::new(it.to_string());
@@ -75,20 +81,23 @@ impl Process {
         let held = Held::open(directory).map_err(wrong)?;
         let listener = UnixListener::bind(held.below("agent.sock")).map_err(wrong)?;
         let log = std::fs::File::create(directory.join("agent.log")).map_err(wrong)?;
+        let (ours, theirs) = UnixStream::pair().map_err(wrong)?;
+        if let Some(seat) = seat {
+            hand_over(&ours, &seat).map_err(wrong)?;
+        }
+        ours.set_nonblocking(true).map_err(wrong)?;
+        let mut said = tokio::net::UnixStream::from_std(ours).map_err(wrong)?;
         let mut launcher = tokio::process::Command::new(&self.executable)
             .args([COMMAND, "launch"])
             .arg(&path)
             .env_clear()
             .stdin(OwnedFd::from(listener))
-            .stdout(Stdio::piped())
+            .stdout(OwnedFd::from(theirs))
             .stderr(log)
             .spawn()
             .map_err(|error| Failure::of(&self.executable.display().to_string(), &error))?;
-        let Some(mut said) = launcher.stdout.take() else {
-            return Err(Failure::new("the launcher has no output"));
-        };
         let mut text = Vec::new();
-        // All stages have the pipe, and the agent lets go of it when it is ready: its end is the end
+        // All stages have the socket, and the agent lets go of it when it is ready: its end is the end
         // of the start, for better or worse.
         let ended = tokio::time::timeout(STANDS, said.read_to_end(&mut text)).await;
         let _ = tokio::time::timeout(STANDS, launcher.wait()).await;
@@ -103,6 +112,20 @@ impl Process {
         }
         Ok(())
     }
+}
+
+/// Has the launcher find a network namespace with the next byte of its standard output.
+fn hand_over(launcher: &UnixStream, seat: &Seat) -> std::io::Result<()> {
+    let descriptors: Vec<BorrowedFd<'_>> =
+        [Some(&seat.net), seat.user.as_ref()].into_iter().flatten().map(AsFd::as_fd).collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut beside = SendAncillaryBuffer::new(&mut space);
+    if !beside.push(SendAncillaryMessage::ScmRights(&descriptors)) {
+        return Err(std::io::Error::other("too many descriptors"));
+    }
+    let flags = SendFlags::NOSIGNAL;
+    sendmsg(launcher, &[IoSlice::new(&[0])], &mut beside, flags)?;
+    Ok(())
 }
 
 /// Finds out which walls stand on this machine, by building them.
@@ -149,6 +172,8 @@ fn try_one(directory: &Path, executable: &Path, walls: Walls) -> Result<(), Fail
         scratch: 1 << 20,
         processes: 16,
         probe: true,
+        joins: false,
+        files: BTreeMap::new(),
         plan: Plan {
             home: HOME.into(),
             tmp: "/tmp".into(),

@@ -161,6 +161,7 @@ pub(crate) fn spec(id: &str, home: &str) -> Spec {
         limits: Limits { cpu_milli: 1000, memory: 256 << 20, pids: 100 },
         metadata: r#"{"SpaceName":"my-space"}"#.to_owned(),
         network: Network::Isolated,
+        files: BTreeMap::new(),
     }
 }
 

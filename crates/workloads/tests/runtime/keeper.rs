@@ -25,6 +25,7 @@ use sagegate_services::sagemaker::workload;
 use sagegate_store::Store;
 use sagegate_workloads::apps::Catalog;
 use sagegate_workloads::keeper::{ApiDoor, Keeper, Pace, Parts};
+use sagegate_workloads::networks::NoNetworks;
 use sagegate_workloads::runtime::{Doing, Runtime, Stream};
 use sagegate_workloads::work::Work;
 use serde_json::json;
@@ -267,6 +268,7 @@ fn keep(
         runtime,
         catalog,
         door: Arc::new(Echo),
+        networks: Arc::new(NoNetworks),
         pace: Pace::default(),
     });
     let task = keeper.run();

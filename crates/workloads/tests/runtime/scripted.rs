@@ -11,6 +11,7 @@ use sagegate_gate::{Env, Gate};
 use sagegate_services::sagemaker::space_records::AppRecord;
 use sagegate_workloads::apps::Catalog;
 use sagegate_workloads::keeper::{Keeper, Pace, Parts};
+use sagegate_workloads::networks::NoNetworks;
 use sagegate_workloads::runtime::{Capability, Doing, Failure, Runtime, Spec, Stream};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -53,6 +54,7 @@ impl Runtime for Scripted {
             runtime: "scripted",
             form: "a script".to_owned(),
             isolation: None,
+            networks: false,
             limits: Vec::new(),
             missing: Vec::new(),
         }
@@ -163,6 +165,7 @@ impl Kept {
             runtime: Arc::clone(&runtime) as Arc<dyn Runtime>,
             catalog: Catalog::new(apps(directory.path()), "/none"),
             door: Arc::new(Echo),
+            networks: Arc::new(NoNetworks),
             pace: Pace { look: soon, judge: soon, silent },
         });
         Self { gate, clock, runtime, keeper: keeper.run(), _apps: directory }

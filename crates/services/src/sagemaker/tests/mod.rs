@@ -1,6 +1,7 @@
 //! Tests of the operations through a whole gate, a file for each family.
 
 mod app_doors;
+mod app_interfaces;
 mod apps;
 mod domains;
 mod images;
@@ -166,13 +167,12 @@ impl Estate {
     /// What a runtime does: everything that is wanted serves, everything that is not has stopped.
     fn run_apps(&self) {
         use super::workload::{self, Observed, Wanted};
-        let now = self.house.gate.env().now();
         for it in workload::desired(&self.house.state()).unwrap() {
             let seen = match it.state {
                 Wanted::Run => Observed::Serving,
                 Wanted::Stop => Observed::Stopped,
             };
-            self.house.transact(|tx| workload::report(tx, &it.id, &seen, now));
+            self.house.within(|tx, within| workload::report(tx, within, &it.id, &seen));
         }
     }
 
@@ -350,6 +350,7 @@ fn stored_app(estate: &Estate, space: &SpaceRecord, status: api::AppStatus) -> A
         volume_gb: Some(5),
         idle_minutes: Some(60),
         remote_access: true,
+        interface: None,
     };
     let scope = estate.house.scope();
     estate.house.transact(|tx| Ok(space_records::put_app(tx, &scope, &record)?));

@@ -60,8 +60,7 @@ fn desired(estate: &Estate) -> Vec<DesiredNotebook> {
 }
 
 fn report(estate: &Estate, id: &str, what: &Observed) {
-    let now = estate.house.gate.env().now();
-    estate.house.transact(|tx| workload::report(tx, id, what, now));
+    estate.house.within(|tx, within| workload::report(tx, within, id, what));
 }
 
 fn start(name: &str) -> api::StartNotebookInstanceInput {

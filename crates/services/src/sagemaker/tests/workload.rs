@@ -16,8 +16,7 @@ impl Estate {
     }
 
     pub(super) fn report(&self, id: &str, what: &Observed) {
-        let now = self.house.gate.env().now();
-        self.house.transact(|tx| workload::report(tx, id, what, now));
+        self.house.within(|tx, within| workload::report(tx, within, id, what));
     }
 
     pub(super) fn stored(&self, id: &str) -> Option<AppRecord> {

@@ -1,0 +1,452 @@
+"""Spaces of domains that are VpcOnly: in the subnet, with its names, endpoints, groups and addresses.
+
+Where the machine has no namespaces for whoever runs the tests, they are skipped and say so.
+"""
+
+import io
+import json
+import os
+import pathlib
+import shlex
+import sys
+import tarfile
+
+import pytest
+
+from conftest import ACCOUNT, REGION
+from remote import Client, Site, until
+from studio import close, profile
+
+HTTPS = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
+STUDIO = [{"Name": "description", "Values": ["[DO NOT DELETE] ENI managed by SageMaker*"]}]
+WHO = f"arn:aws:sts::{ACCOUNT}:assumed-role/studio/SageMaker"
+STS = f"sts.{REGION}.amazonaws.com"
+#: The clients that are put into spaces: pure Python, and of botocore's models those that are used.
+PACKAGES = ["awscli", "boto3", "botocore", "colorama", "dateutil", "docutils", "jmespath", "pyasn1",
+            "rsa", "s3transfer", "six.py", "urllib3", "yaml"]
+#: The aws CLI renames commands of some services, and wants to find them.
+MODELS = {"codedeploy", "config", "s3", "sagemaker", "sagemaker-runtime", "sdb", "sms-voice", "sts"}
+
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="network namespaces are Linux's"
+)
+
+#: One call of STS; what came of it, and how.
+CALL = """
+import json, sys
+sys.path.insert(0, "clients")
+import boto3, botocore.config, botocore.exceptions
+config = botocore.config.Config(
+    connect_timeout=int(sys.argv[1]), read_timeout=20, retries={"total_max_attempts": 1}
+)
+try:
+    answer = boto3.client("sts", config=config).get_caller_identity()
+    said = {"arn": answer["Arn"]}
+except botocore.exceptions.ClientError as refusal:
+    answer, said = refusal.response, {"refused": str(refusal)}
+except botocore.exceptions.BotoCoreError as error:
+    answer, said = {}, {"failed": type(error).__name__}
+said["id"] = answer.get("ResponseMetadata", {}).get("RequestId")
+print(json.dumps(said))
+"""
+
+#: A call that the role's policies decide about; what came of it.
+ROLES = """
+import sys
+sys.path.insert(0, "clients")
+import boto3, botocore.exceptions
+try:
+    boto3.client("sts").assume_role(RoleArn="arn:aws:iam::123456789012:role/x", RoleSessionName="x")
+except botocore.exceptions.ClientError as refusal:
+    print(refusal)
+"""
+
+#: The addresses of the interface, and of a name.
+LOOK = """
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+    one.connect(("198.18.0.1", 9))
+    print(one.getsockname()[0])
+for name in sys.argv[1:]:
+    try:
+        print(*sorted({it[4][0] for it in socket.getaddrinfo(name, 443, socket.AF_INET)}))
+    except OSError as error:
+        print(type(error).__name__)
+"""
+
+
+class Closed(Site):
+    """A domain that is VpcOnly, in a VPC with an endpoint of STS."""
+
+    def __init__(self, place):
+        super().__init__(place)
+        ec2 = self.ec2
+        self.vpc = ec2.create_vpc(CidrBlock="10.40.0.0/16")["Vpc"]["VpcId"]
+        ec2.modify_vpc_attribute(VpcId=self.vpc, EnableDnsHostnames={"Value": True})
+        make = lambda block: ec2.create_subnet(VpcId=self.vpc, CidrBlock=block)["Subnet"]["SubnetId"]
+        self.subnet, self.outer = make("10.40.1.0/24"), make("10.40.2.0/24")
+        self.apps, self.endpoints = self.group("apps"), self.group("endpoints")
+        self.let_in()
+        self.endpoint = ec2.create_vpc_endpoint(
+            VpcId=self.vpc,
+            ServiceName=f"com.amazonaws.{REGION}.sts",
+            VpcEndpointType="Interface",
+            SubnetIds=[self.outer],
+            SecurityGroupIds=[self.endpoints],
+            PrivateDnsEnabled=True,
+        )["VpcEndpoint"]["VpcEndpointId"]
+        self.domain = self.sagemaker.create_domain(
+            DomainName="closed",
+            AuthMode="IAM",
+            VpcId=self.vpc,
+            SubnetIds=[self.subnet],
+            AppNetworkAccessType="VpcOnly",
+            DefaultUserSettings={"ExecutionRole": self.role, "SecurityGroups": [self.apps]},
+        )["DomainArn"].rsplit("/", 1)[1]
+        for name in ("ann", "ben"):
+            profile(self.root, self.domain, name)
+
+    def group(self, name):
+        made = self.ec2.create_security_group(GroupName=name, Description="-", VpcId=self.vpc)
+        return made["GroupId"]
+
+    def let_in(self):
+        self.ec2.authorize_security_group_ingress(
+            GroupId=self.endpoints,
+            IpPermissions=[{**HTTPS, "UserIdGroupPairs": [{"GroupId": self.apps}]}],
+        )
+
+    def shut_out(self):
+        self.ec2.revoke_security_group_ingress(
+            GroupId=self.endpoints,
+            IpPermissions=[{**HTTPS, "UserIdGroupPairs": [{"GroupId": self.apps}]}],
+        )
+
+    def interfaces(self):
+        return self.ec2.describe_network_interfaces(Filters=STUDIO)["NetworkInterfaces"]
+
+    def policy(self, document):
+        self.ec2.modify_vpc_endpoint(
+            VpcEndpointId=self.endpoint,
+            **({"PolicyDocument": json.dumps(document)} if document else {"ResetPolicy": True}),
+        )
+
+
+def clients():
+    """The clients, as an archive."""
+    from importlib.util import find_spec
+
+    place = pathlib.Path(find_spec("botocore").origin).parent.parent
+    packed = io.BytesIO()
+
+    def wanted(entry):
+        words = pathlib.PurePath(entry.name).parts
+        model = entry.name.partition("botocore/data/")[2].partition("/")[0]
+        skipped = "__pycache__" in words or words[1:3] == ("awscli", "examples")
+        return None if skipped or (model and "." not in model and model not in MODELS) else entry
+
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name in PACKAGES:
+            archive.add(place / name, f"clients/{name}", filter=wanted)
+    return packed.getvalue()
+
+
+def call(client, space, patience=2):
+    """Calls STS by boto3 in a space."""
+    return json.loads(client.python(space, CALL, str(patience)))
+
+
+def skip_without_networks(site, client, space):
+    if "nameserver" not in client.said(space, "cat /etc/resolv.conf"):
+        close(site.server)
+        pytest.skip("this machine cannot carry the VPC")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    site = Closed(tmp_path_factory.mktemp("closed"))
+    site.make("hers")
+    site.make("his", owner="ben")
+    site.run("hers", "his")
+    yield site
+    close(site.server)
+
+
+@pytest.fixture(scope="module")
+def client(site):
+    client = Client(site, "both", site.root, ["hers", "his"])
+    skip_without_networks(site, client, "hers")
+    for space in ("hers", "his"):
+        client.said(space, "tar -xz", input=clients())
+    return client
+
+
+def address_of(site, client, space):
+    return client.python(space, LOOK).split()[0]
+
+
+def test_each_app_has_an_interface_in_the_subnet(site, client):
+    interfaces = {it["PrivateIpAddress"]: it for it in site.interfaces()}
+    assert len(interfaces) == 2
+    for space in ("hers", "his"):
+        interface = interfaces[address_of(site, client, space)]
+        assert interface["SubnetId"] == site.subnet and interface["RequesterManaged"]
+        assert interface["Status"] == "in-use"
+        assert f"Studio Domain({site.domain}) - " in interface["Description"]
+        assert site.apps in [it["GroupId"] for it in interface["Groups"]]
+
+
+def test_names_are_the_vpcs(site, client):
+    found = site.ec2.describe_vpc_endpoints(VpcEndpointIds=[site.endpoint])["VpcEndpoints"][0]
+    endpoint = site.ec2.describe_network_interfaces(
+        NetworkInterfaceIds=found["NetworkInterfaceIds"]
+    )["NetworkInterfaces"][0]["PrivateIpAddress"]
+    seen = client.python("hers", LOOK, STS, "example.com", "localhost").splitlines()[1:]
+    assert seen == [endpoint, "gaierror", "127.0.0.1"]
+    text = client.said("hers", "cat /etc/resolv.conf")
+    assert text == f"nameserver 10.40.0.2\nsearch {REGION}.compute.internal\n"
+
+
+def test_boto3_calls_through_the_endpoint_as_the_execution_role(site, client):
+    seen = call(client, "hers")
+    assert seen["arn"] == WHO, seen
+    record = site.server.explain(seen["id"])
+    assert record["sourceIPAddress"] == address_of(site, client, "hers")
+    assert record["vpcEndpointId"] == site.endpoint
+    variables = client.said("hers", "env")
+    assert "AWS_ENDPOINT_URL" not in variables
+    assert f"AWS_REGION={REGION}\n" in variables and f"AWS_DEFAULT_REGION={REGION}\n" in variables
+
+
+def test_the_aws_cli_does_too(site, client):
+    words = "PYTHONPATH=clients python3 -m awscli sts get-caller-identity"
+    assert json.loads(client.said("hers", words))["Arn"] == WHO
+
+
+def test_the_endpoint_policy_refuses_and_the_address_decides(site, client):
+    hers = address_of(site, client, "hers")
+    everything = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}
+    deny["Condition"] = {"IpAddress": {"aws:VpcSourceIp": f"{hers}/32"}}
+    site.policy({"Version": "2012-10-17", "Statement": [everything, deny]})
+    try:
+        refused = call(client, "hers")
+        assert "AccessDenied" in refused.get("refused", ""), refused
+        assert "VPC endpoint policy" in refused["refused"]
+        assert call(client, "his")["arn"] == WHO
+    finally:
+        site.policy(None)
+    assert call(client, "hers")["arn"] == WHO
+    # The role's own policies see the endpoint as well.
+    document = {**deny, "Condition": {"StringEquals": {"aws:SourceVpce": site.endpoint}}}
+    del document["Principal"]
+    site.iam.put_role_policy(
+        RoleName="studio",
+        PolicyName="not-by-the-endpoint",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": document}),
+    )
+    try:
+        # GetCallerIdentity asks nobody's permission but the endpoint's; another call does.
+        seen = client.python("hers", ROLES)
+        assert "explicit deny" in seen, seen
+    finally:
+        site.iam.delete_role_policy(RoleName="studio", PolicyName="not-by-the-endpoint")
+    assert "explicit deny" not in client.python("hers", ROLES)
+
+
+def test_changes_of_rules_hold_at_once_for_what_runs(site, client):
+    site.shut_out()
+    assert call(client, "hers")["failed"] == "ConnectTimeoutError"
+    site.let_in()
+    assert call(client, "hers")["arn"] == WHO
+    # A network ACL of the endpoint's subnet, for which connections are nothing.
+    acl = site.ec2.create_network_acl(VpcId=site.vpc)["NetworkAcl"]["NetworkAclId"]
+    found = site.ec2.describe_network_acls(
+        Filters=[{"Name": "association.subnet-id", "Values": [site.outer]}]
+    )["NetworkAcls"][0]
+    own = next(it for it in found["Associations"] if it["SubnetId"] == site.outer)
+    moved = site.ec2.replace_network_acl_association(
+        AssociationId=own["NetworkAclAssociationId"], NetworkAclId=acl
+    )["NewAssociationId"]
+    assert call(client, "hers")["failed"] == "ConnectTimeoutError"
+    for egress in (False, True):
+        site.ec2.create_network_acl_entry(
+            NetworkAclId=acl, RuleNumber=1, Protocol="-1", RuleAction="allow", Egress=egress,
+            CidrBlock="10.40.1.0/24",
+        )
+    assert call(client, "hers")["arn"] == WHO
+    site.ec2.replace_network_acl_association(
+        AssociationId=moved, NetworkAclId=found["NetworkAclId"]
+    )
+
+
+#: Tries to connect; what came of it.
+TRY = """
+import socket, sys
+for target in sys.argv[1:]:
+    host, port = target.rsplit(":", 1)
+    try:
+        socket.create_connection((host, int(port)), timeout=2).close()
+        print("reached")
+    except OSError as error:
+        print("not")
+"""
+
+
+def test_a_space_reaches_nothing_of_the_machine_and_no_other_vpc(site, client):
+    other = site.ec2.create_vpc(CidrBlock="10.41.0.0/16")["Vpc"]["VpcId"]
+    subnet = site.ec2.create_subnet(VpcId=other, CidrBlock="10.41.1.0/24")["Subnet"]["SubnetId"]
+    made = site.ec2.create_vpc_endpoint(
+        VpcId=other, ServiceName=f"com.amazonaws.{REGION}.sts", VpcEndpointType="Interface",
+        SubnetIds=[subnet], PrivateDnsEnabled=False,
+    )["VpcEndpoint"]
+    interface = site.ec2.describe_network_interfaces(
+        NetworkInterfaceIds=made["NetworkInterfaceIds"]
+    )["NetworkInterfaces"][0]["PrivateIpAddress"]
+    port = site.server.port
+    targets = [f"{interface}:443", f"127.0.0.1:{port}", f"10.40.1.1:{port}", "169.254.169.254:80",
+               "240.0.0.1:443", f"169.254.169.253:{port}", "127.0.0.1:9170", "203.0.113.1:443"]
+    assert client.python("hers", TRY, *targets).split() == ["not"] * len(targets)
+    refused = client.ssh("-W", f"127.0.0.1:{port}", "hers")
+    assert refused.returncode != 0
+
+
+def test_a_space_comes_to_another_only_by_its_groups(site, client):
+    listen = "import socket, sys; held = socket.create_server(('', 7118)); " \
+        "print('begun', flush=True); sys.stdin.read()"
+    his = address_of(site, client, "his")
+    ports = {"IpProtocol": "tcp", "FromPort": 7118, "ToPort": 7118,
+             "UserIdGroupPairs": [{"GroupId": site.apps}]}
+    with client.background("his", "python3 -c " + shlex.quote(listen)) as process:
+        assert process.stdout.readline() == b"begun\n"
+        # Its app and its agent are at loopback, and its network lets nobody in.
+        targets = [f"{his}:{port}" for port in (7118, 8888, 9169)]
+        assert client.python("hers", TRY, *targets).split() == ["not"] * 3
+        site.ec2.authorize_security_group_ingress(GroupId=site.apps, IpPermissions=[ports])
+        assert client.python("hers", TRY, *targets).split() == ["reached", "not", "not"]
+        site.ec2.revoke_security_group_ingress(GroupId=site.apps, IpPermissions=[ports])
+        assert client.python("hers", TRY, *targets).split() == ["not"] * 3
+
+
+#: Tries to take another address, and what else takes rights over the network.
+CHANGE = """
+import socket, struct, sys
+def attempt(what, act):
+    try:
+        act()
+        print(what, "done")
+    except OSError as error:
+        print(what, error.errno)
+attempt("raw", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW))
+attempt("packet", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
+def another():
+    one = socket.socket()
+    one.bind((sys.argv[1], 0))
+attempt("bind", another)
+def transparent():
+    one = socket.socket()
+    one.setsockopt(socket.SOL_IP, 19, 1)
+attempt("transparent", transparent)
+def address():
+    # RTM_NEWADDR of the address for the second link.
+    one = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+    value = socket.inet_aton(sys.argv[1])
+    body = struct.pack("BBBBI", socket.AF_INET, 24, 0, 0, 2)
+    for kind in (1, 2):
+        body += struct.pack("HH", 8, kind) + value
+    one.send(struct.pack("IHHII", 16 + len(body), 20, 1 | 4 | 0x400, 1, 0) + body)
+    code = struct.unpack("i", one.recv(4096)[16:20])[0]
+    if code:
+        raise OSError(-code, "")
+attempt("address", address)
+"""
+
+
+def test_a_space_cannot_be_somebody_else(site, client):
+    his = address_of(site, client, "his")
+    seen = dict(line.split() for line in client.python("hers", CHANGE, his).splitlines())
+    assert seen == {"raw": "1", "packet": "1", "bind": "99", "transparent": "1", "address": "1"}
+    assert client.ssh("hers", "unshare -Urn true").returncode != 0
+
+
+#: Asks for names as fast as it can, until its input ends.
+FLOOD = """
+import os, socket, sys, threading
+question = b"\\x12\\x34\\x01\\x00\\x00\\x01" + bytes(6) + b"\\x03sts\\x09us-west-2\\x09amazonaws\\x03com\\x00\\x00\\x01\\x00\\x01"
+def ask():
+    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    one.connect(("10.40.0.2", 53))
+    while True:
+        try:
+            one.send(question)
+        except OSError:
+            pass
+for _ in range(2):
+    threading.Thread(target=ask, daemon=True).start()
+print("begun", flush=True)
+sys.stdin.read()
+os._exit(0)
+"""
+
+
+def test_who_floods_the_resolver_takes_nothing_from_others(site, client):
+    with client.background("his", "python3 -c " + shlex.quote(FLOOD)) as process:
+        assert process.stdout.readline() == b"begun\n"
+        for _ in range(3):
+            seen = call(client, "hers", patience=20)
+            assert seen.get("arn") == WHO, seen
+
+
+def test_without_an_endpoint_there_is_no_answer(site, client):
+    """A domain of another VPC, without any endpoint or way out."""
+    vpc = site.ec2.create_vpc(CidrBlock="10.42.0.0/16")["Vpc"]["VpcId"]
+    subnet = site.ec2.create_subnet(VpcId=vpc, CidrBlock="10.42.1.0/24")["Subnet"]["SubnetId"]
+    group = site.ec2.create_security_group(GroupName="x", Description="-", VpcId=vpc)["GroupId"]
+    first = site.domain
+    site.domain = site.sagemaker.create_domain(
+        DomainName="lonely", AuthMode="IAM", VpcId=vpc, SubnetIds=[subnet],
+        AppNetworkAccessType="VpcOnly",
+        DefaultUserSettings={"ExecutionRole": site.role, "SecurityGroups": [group]},
+    )["DomainArn"].rsplit("/", 1)[1]
+    try:
+        profile(site.root, site.domain, "ann")
+        site.make("lone")
+        site.run("lone")
+        lone = Client(site, "lone", site.root, ["lone"])
+        lone.said("lone", "tar -xz", input=clients())
+        seen = call(lone, "lone")
+        assert seen["failed"] in ("ConnectTimeoutError", "EndpointConnectionError"), seen
+        # Its interface goes with its app, and a subnet without interfaces can be removed.
+        site.stop("lone")
+        assert [it for it in site.interfaces() if it["SubnetId"] == subnet] == []
+    finally:
+        site.domain = first
+
+
+def test_a_space_outlives_its_server_and_gets_its_network_back(site, client):
+    before = address_of(site, client, "hers")
+    started = client.said("hers", "stat -c %Y /proc/1; cat /proc/1/stat | cut -d' ' -f22").split()[1]
+    site.server.kill()
+    site.server.start()
+    until(lambda: site.app_status("hers") == "InService")
+    seen = until(lambda: (it := call(client, "hers")).get("arn") and it)
+    assert seen["arn"] == WHO
+    record = site.server.explain(seen["id"])
+    assert record["sourceIPAddress"] == before and record["vpcEndpointId"] == site.endpoint
+    assert address_of(site, client, "hers") == before
+    # It is the same space.
+    now = client.said("hers", "cat /proc/1/stat | cut -d' ' -f22").strip()
+    if os.geteuid() == 0:
+        assert now == started
+    site.shut_out()
+    assert call(client, "hers")["failed"] == "ConnectTimeoutError"
+    site.let_in()
+    assert call(client, "his")["arn"] == WHO
+
+
+def test_an_interface_goes_with_its_app(site, client):
+    count = len(site.interfaces())
+    site.stop("his")
+    assert len(site.interfaces()) == count - 1
+    site.run("his")
+    assert call(client, "his")["arn"] == WHO
