@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 
 import pytest
@@ -15,7 +16,10 @@ LIMIT = 10
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
+    # As under nohup: an ignored signal is inherited.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     site = Site(tmp_path_factory.mktemp("sessions"))
+    signal.signal(signal.SIGHUP, before)
     site.make("my-space")
     site.run("my-space")
     yield site
@@ -41,6 +45,13 @@ def test_connect_is_a_proxy_command(client):
         assert told.returncode == 0, told.stderr
         line = told.stdout.decode()
         assert line.startswith(client.site.arn("my-space")) and "round trip" in line
+
+
+def test_programs_in_a_space_ignore_no_signals(client):
+    status = client.said("my-space", "cat /proc/self/status")
+    ignored = int(re.search(r"^SigIgn:\t(\w+)$", status, re.M).group(1), 16)
+    # Those above are real-time signals, of which C libraries keep some to themselves.
+    assert ignored & 0x7FFF_FFFF == 0, status
 
 
 def test_connect_goes_on_where_its_connection_was_cut(site, client):

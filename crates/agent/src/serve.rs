@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::DumpableBehavior;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::control::{self, Shared};
@@ -45,6 +46,7 @@ pub(crate) fn agent(path: &Path) -> Done {
 }
 
 async fn run(mut plan: Plan, listener: UnixListener) -> Done {
+    heed_signals();
     let listener = tokio::net::UnixListener::from_std(listener).doing("the control socket")?;
     let mut relays = Vec::new();
     let mut ports = BTreeMap::new();
@@ -86,6 +88,19 @@ async fn run(mut plan: Plan, listener: UnixListener) -> Done {
         () = homeless(&plan.home) => {}
     }
     Ok(())
+}
+
+/// What started Sagegate may have had signals ignored, as nohup(1) has, and an ignored signal stays
+/// ignored in all programs below: ssh sessions would outlive their terminals. One that is caught is not:
+/// programs start with its default (signal(7)).
+fn heed_signals() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    for number in (1..=31).filter(|number| ignored >> (number - 1) & 1 == 1) {
+        // What cannot be caught cannot be ignored either.
+        let _ = signal(SignalKind::from_raw(number));
+    }
 }
 
 /// Comes back when the home directory has been removed on the host, as when somebody deletes the whole
