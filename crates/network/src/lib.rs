@@ -12,6 +12,7 @@ pub mod endpoint_name;
 pub mod loopback;
 pub mod public;
 pub mod reach;
+pub mod search;
 pub mod security_group;
 pub mod sketch;
 pub mod topology;

@@ -10,6 +10,7 @@ mod verdicts {
 
 use std::fmt::Write as _;
 
+use sagegate_network::search::{End, Wanted, search};
 use sagegate_network::sketch;
 use sagegate_network::walk::{Component, Direction, Receiver, Walk, Walker};
 use verdicts::cases::{Case, files};
@@ -67,4 +68,48 @@ fn the_model_says_what_the_documentation_says() {
     }
     assert!(found_files >= 8 && setups >= 60, "{setups} set-ups in {found_files} files");
     assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// What Reachability Analyzer is asked about a set-up has the same verdict, but for ways that it does
+/// not have: out by an internet gateway and in again.
+#[test]
+fn the_search_says_what_the_documentation_says() {
+    let (mut wrong, mut asked, mut reflected) = (String::new(), 0, 0);
+    for (file, cases) in files() {
+        for case in cases {
+            let walker = Walker::new(sketch::topology(&case.lines).unwrap());
+            for (text, expected) in &case.asked {
+                let question = sketch::question(walker.topology(), text).unwrap();
+                let topology = walker.topology();
+                let gateway = walker.public_holder(question.destination).and_then(|(id, _)| {
+                    topology.vpcs.get(&topology.interfaces.get(id)?.vpc)?.internet_gateway.clone()
+                });
+                let Some(wanted) = Wanted::packet(&question, gateway.as_deref().unwrap_or("-"))
+                else {
+                    continue;
+                };
+                let found = search(&walker, &wanted);
+                let code = found.explanation.as_ref().map_or("reached", |it| it.code.as_str());
+                asked += 1;
+                if code == "IGW_NAT_REFLECTION" {
+                    reflected += 1;
+                    assert!(expected.starts_with("reached "), "{text}");
+                    continue;
+                }
+                // What has no gateway to come in by, or no public address, is not walked at all.
+                let of_gateway = matches!(wanted.source, End::InternetGateway(_))
+                    && matches!(code, "UNASSOCIATED_COMPONENT" | "IGW_EXPECTS_PUBLIC_ADDRESS");
+                let said = expected.split(' ').find(|it| *it != "blocked").unwrap_or_default();
+                if said != code && !(of_gateway && said != "reached") {
+                    let place = format!("{file}: {}", case.name);
+                    let _ = writeln!(
+                        wrong,
+                        "{place}\n  {text}\n  documented: {expected}\n  found: {code}"
+                    );
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+    assert!(asked >= 80 && reflected >= 1, "{asked} questions, {reflected} reflected");
 }

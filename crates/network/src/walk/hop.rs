@@ -197,6 +197,30 @@ codes! {
     NoSourceOrDestination = "NO_SOURCE_OR_DESTINATION",
     /// The documentation describes no such way.
     UnsupportedComponent = "UNSUPPORTED_COMPONENT",
+    /// The way goes out by an internet gateway and in again: Reachability Analyzer has it end there.
+    IgwNatReflection = "IGW_NAT_REFLECTION",
+    /// What is at an internet gateway has public addresses.
+    IgwExpectsPublicAddress = "IGW_EXPECTS_PUBLIC_ADDRESS",
+    /// An endpoint opens no connections in its VPC.
+    VpceIntraVpcTraffic = "VPCE_INTRA_VPC_TRAFFIC",
+    /// The two VPCs are not connected.
+    DisconnectedVpcs = "DISCONNECTED_VPCS",
+    /// The component is in no VPC, or has no IPv4 address there.
+    UnassociatedComponent = "UNASSOCIATED_COMPONENT",
+    /// No path comes by the component that it must come by.
+    ComponentFilterRestriction = "COMPONENT_FILTER_RESTRICTION",
+    /// The path comes by a component that it must not come by.
+    ComponentFilterRestrictionRemovedComponent = "COMPONENT_FILTER_RESTRICTION_REMOVED_COMPONENT",
+    /// No path arrives with this source address.
+    FilterAtDestinationSourceAddress = "FILTER_AT_DESTINATION_SOURCE_ADDRESS",
+    /// No path arrives with one of these source ports.
+    FilterAtDestinationSourcePortRange = "FILTER_AT_DESTINATION_SOURCE_PORT_RANGE",
+    /// No path arrives with this destination address.
+    FilterAtDestinationDestinationAddress = "FILTER_AT_DESTINATION_DESTINATION_ADDRESS",
+    /// No path arrives with one of these destination ports.
+    FilterAtDestinationDestinationPortRange = "FILTER_AT_DESTINATION_DESTINATION_PORT_RANGE",
+    /// No path to the destination begins with this destination address.
+    FilterAtSourceDestinationAddress = "FILTER_AT_SOURCE_DESTINATION_ADDRESS",
 }
 
 impl fmt::Display for Code {
@@ -220,6 +244,20 @@ pub struct Explanation {
     pub related: Vec<Component>,
     /// The same in words, with what to change.
     pub text: String,
+    /// What is stopped.
+    #[serde(skip)]
+    pub stopped: Box<Stopped>,
+}
+
+/// What is stopped, and by which part of a component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// The header with which it came there.
+    pub header: Header,
+    /// Of filters, whether they were asked about what leaves.
+    pub egress: Option<bool>,
+    /// The entry of a network ACL that denies it.
+    pub entry: Option<u16>,
 }
 
 impl fmt::Display for Explanation {

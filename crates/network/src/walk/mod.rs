@@ -21,7 +21,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use header::{Header, Payload, Ports};
-pub use hop::{Code, Component, Direction, Explanation, Hop, Matched, Receiver, Walk};
+pub use hop::{Code, Component, Direction, Explanation, Hop, Matched, Receiver, Stopped, Walk};
 
 use crate::arrival::{Arrival, EndpointArrival};
 use crate::security_group::Packet;

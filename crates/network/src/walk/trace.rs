@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::explain;
 use super::filter::{self, Groups, Other};
 use super::header::Header;
-use super::hop::{Code, Component, Direction, Explanation, Hop, Matched, Receiver};
+use super::hop::{Code, Component, Direction, Explanation, Hop, Matched, Receiver, Stopped};
 use super::tables::Tables;
 use super::{Question, Source};
 use crate::security_group::{Packet, TCP, UDP};
@@ -442,7 +442,9 @@ impl<'a, 'w> Trace<'a, 'w> {
                 let (code, related, text) =
                     explain::groups(id, interface, egress, header, any_rule, &by_reference, hidden);
                 let component = Component::NetworkInterface(id.to_owned());
-                Err(self.explain(code, component, &related, text))
+                let mut explanation = self.explain(code, component, &related, text);
+                explanation.stopped.egress = Some(egress);
+                Err(explanation)
             }
         }
     }
@@ -464,7 +466,9 @@ impl<'a, 'w> Trace<'a, 'w> {
         }
         let text = explain::acl(id, subnet_id, egress, header, number);
         let related = [Component::Subnet(subnet_id.to_owned())];
-        Err(self.explain(Code::SubnetAclRestriction, component, &related, text))
+        let mut explanation = self.explain(Code::SubnetAclRestriction, component, &related, text);
+        *explanation.stopped = Stopped { header, egress: Some(egress), entry: Some(number) };
+        Err(explanation)
     }
 
     fn no_route(&self, subnet_id: &str, subnet: &Subnet) -> Explanation {
@@ -554,7 +558,8 @@ impl<'a, 'w> Trace<'a, 'w> {
             Direction::Forward => text,
             Direction::Return => format!("the answer is lost: {text}"),
         };
-        Explanation { code, direction, component, related: related.to_vec(), text }
+        let stopped = Box::new(Stopped { header: self.header, egress: None, entry: None });
+        Explanation { code, direction, component, related: related.to_vec(), text, stopped }
     }
 }
 

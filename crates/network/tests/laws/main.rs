@@ -4,6 +4,7 @@
 
 mod networks;
 mod oracle;
+mod search;
 
 use networks::{Dice, PEERS, PROTOCOLS, network, questions};
 use proptest::prelude::*;
