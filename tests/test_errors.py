@@ -12,7 +12,7 @@ import errors
 import matrix
 from test_matrix import operations
 
-SERVICES = ("ec2", "iam", "sagemaker", "sts")
+SERVICES = ("ec2", "iam", "route53", "sagemaker", "sts")
 for package in (matrix, errors):
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{module.name}")

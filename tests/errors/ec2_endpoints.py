@@ -33,6 +33,23 @@ def no_service(world):
 
 
 text = (
+    "private-dns-enabled cannot be set because there is already a conflicting DNS domain for "
+    "api.sagemaker.us-west-2.amazonaws.com in the VPC {VpcId}"
+)
+
+
+@fails("CreateVpcEndpoint", "InvalidParameter", text)
+def name_of_a_hosted_zone(world):
+    given = endpoint(world)
+    world.route53.create_hosted_zone(
+        Name="api.sagemaker.us-west-2.amazonaws.com",
+        CallerReference=world.name("reference"),
+        VPC={"VPCRegion": "us-west-2", "VPCId": given["VpcId"]},
+    )
+    return given
+
+
+text = (
     "Found another VPC endpoint subnet in the availability zone of {_first}. VPC endpoint subnets "
     "should be in different availability zones supported by the VPC endpoint service."
 )

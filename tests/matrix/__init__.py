@@ -59,7 +59,7 @@ class World:
         self.kept = {}
 
     def __getattr__(self, service):
-        if service not in ("iam", "sts", "ec2", "sagemaker"):
+        if service not in ("iam", "sts", "ec2", "route53", "sagemaker"):
             raise AttributeError(service)
         if service not in self.clients:
             self.clients[service] = self.root.client(service)

@@ -49,7 +49,13 @@ fn asked(topology: &Topology, from: &str, to: &str) -> Reach {
         packet: sagegate_network::security_group::Packet::HTTPS,
         source_port: 40_000,
     };
-    let names = Names { topology, region: "us-west-2", zones: &[], public: &|_: &str| None };
+    let names = Names {
+        topology,
+        region: "us-west-2",
+        zones: &[],
+        public: &|_: &str| None,
+        draw: &sagegate_network::dns::first,
+    };
     reach(&walker, &names, &ask, &|_| Default::default())
 }
 

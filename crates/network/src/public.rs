@@ -17,7 +17,7 @@ pub struct PublicService {
 }
 
 /// The services of a region that are served here (AWS General Reference, "Service endpoints and
-/// quotas"): SageMaker, EC2, STS, IAM, data channels, and the doors of Studio and notebooks.
+/// quotas"): SageMaker, EC2, STS, IAM, data channels, the doors of Studio and notebooks, and Route 53.
 #[must_use]
 pub fn services(region: &str) -> Vec<PublicService> {
     let china = region.starts_with("cn-");
@@ -27,6 +27,11 @@ pub fn services(region: &str) -> Vec<PublicService> {
         _ if china => "iam.cn-north-1.amazonaws.com.cn",
         _ if government => "iam.us-gov.amazonaws.com",
         _ => "iam.amazonaws.com",
+    };
+    let route53 = match region {
+        _ if china => "route53.amazonaws.com.cn",
+        _ if government => "route53.us-gov.amazonaws.com",
+        _ => "route53.amazonaws.com",
     };
     let mut sts = vec![format!("sts.{region}.{suffix}")];
     if !china && !government {
@@ -42,6 +47,7 @@ pub fn services(region: &str) -> Vec<PublicService> {
             format!("*.studio.{region}.sagemaker.aws"),
             format!("*.notebook.{region}.sagemaker.aws"),
         ],
+        vec![route53.to_owned()],
     ];
     let one =
         |(number, names)| PublicService { address: Ipv4Addr::new(203, 0, 113, number), names };

@@ -7,6 +7,7 @@ pub mod binding;
 pub mod ec2;
 pub mod iam;
 pub mod paging;
+pub mod route53;
 pub mod sagemaker;
 pub mod sts;
 #[cfg(test)]
@@ -28,5 +29,6 @@ pub fn registry() -> Registry {
     sts::register(&mut registry);
     ec2::register(&mut registry);
     sagemaker::register(&mut registry);
+    route53::register(&mut registry);
     registry
 }

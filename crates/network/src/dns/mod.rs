@@ -6,6 +6,7 @@
 //! the most specific zone answers alone, and what it does not have does not exist, even if the
 //! public name does. Wildcards: RFC 4592.
 
+mod routed;
 mod zone;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -14,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint_name;
 use crate::topology::{Endpoint, EndpointKind, Topology};
-use zone::Found;
+
+pub use zone::{Content, HostedZone, RecordSet, Routing};
 
 /// The type of IPv4 addresses (IANA, "DNS parameters").
 pub const A: u16 = 1;
@@ -44,6 +46,9 @@ pub enum Data {
         kind: u16,
         /// Its value in the form of a zone file.
         text: String,
+        /// Its value as it is sent (RFC 1035, 3.2.1).
+        #[serde(skip)]
+        wire: Vec<u8>,
     },
 }
 
@@ -89,19 +94,6 @@ pub struct Record {
     pub ttl: u32,
     /// Its value.
     pub data: Data,
-}
-
-/// A private hosted zone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostedZone {
-    /// `Z…`.
-    pub id: String,
-    /// Its name, lower case and without the last dot.
-    pub name: String,
-    /// The VPCs that it is associated with.
-    pub vpcs: Vec<String>,
-    /// Its records; those of the same name and type answer together.
-    pub records: Vec<Record>,
 }
 
 /// Whether there is an answer.
@@ -201,6 +193,14 @@ pub struct Names<'a> {
     /// The addresses of a public name (lower case, without the last dot); `None` if it does not
     /// exist.
     pub public: &'a dyn Fn(&str) -> Option<Vec<IpAddr>>,
+    /// Which of so many answers is given, where it is drawn: [`first`], or a number at random.
+    pub draw: &'a dyn Fn(u64) -> u64,
+}
+
+/// Always the first, for those who want the same answer every time.
+#[must_use]
+pub const fn first(_: u64) -> u64 {
+    0
 }
 
 impl Names<'_> {
@@ -243,20 +243,25 @@ impl Names<'_> {
         if let Some(answer) = self.of_interface(vpc, name, kind) {
             return answer;
         }
-        if endpoint_name::parse(name).is_some()
-            && let Some((id, endpoint, interfaces)) = self.endpoint_named(name)
-        {
-            let reason = Reason::EndpointName { endpoint: id.to_owned() };
-            if !endpoint.available {
-                return Answer::empty(Status::NameError, reason);
-            }
-            return self.addresses(name, kind, self.of_interfaces(interfaces), reason);
+        if let Some(answer) = self.of_endpoint(name, kind) {
+            return answer;
         }
         let reason = Reason::Public { passed_over: self.passed_over(vpc, name) };
         match (self.public)(name) {
             None => Answer::empty(Status::NameError, reason),
             Some(addresses) => self.addresses(name, kind, addresses, reason),
         }
+    }
+
+    /// By a name that an endpoint has everywhere.
+    fn of_endpoint(&self, name: &str, kind: u16) -> Option<Answer> {
+        endpoint_name::parse(name)?;
+        let (id, endpoint, interfaces) = self.endpoint_named(name)?;
+        let reason = Reason::EndpointName { endpoint: id.to_owned() };
+        if !endpoint.available {
+            return Some(Answer::empty(Status::NameError, reason));
+        }
+        Some(self.addresses(name, kind, self.of_interfaces(interfaces), reason))
     }
 
     fn addresses(&self, name: &str, kind: u16, all: Vec<IpAddr>, reason: Reason) -> Answer {
@@ -286,11 +291,11 @@ impl Names<'_> {
                 if hosted.is_none_or(|it| it.name.len() < zone.name.len()) =>
             {
                 let reason = Reason::PrivateName { endpoint: id.to_owned() };
-                Some(answer_of(zone::find(&zone, name, kind), reason))
+                Some(self.in_zone(&zone, name, kind, reason))
             }
             (Some(zone), _) => {
                 let reason = Reason::HostedZone { id: zone.id.clone() };
-                Some(answer_of(zone::find(zone, name, kind), reason))
+                Some(self.in_zone(zone, name, kind, reason))
             }
             (None, _) => None,
         }
@@ -322,13 +327,8 @@ impl Names<'_> {
         let (id, private, addresses) = best?;
         let record =
             |address| Record { name: private.to_owned(), ttl: TTL, data: Data::from(address) };
-        let zone = HostedZone {
-            id: id.to_owned(),
-            name: zone_of(private).to_owned(),
-            vpcs: Vec::new(),
-            records: addresses.into_iter().map(record).collect(),
-        };
-        Some((id, zone))
+        let records = addresses.into_iter().map(record).collect();
+        Some((id, HostedZone::of_records(id, zone_of(private), Vec::new(), records)))
     }
 
     fn of_interfaces(&self, interfaces: &[String]) -> Vec<IpAddr> {
@@ -409,14 +409,6 @@ impl Names<'_> {
             found.push((id.clone(), why));
         }
         found
-    }
-}
-
-fn answer_of(found: Found, reason: Reason) -> Answer {
-    match found {
-        Found::Records(records) => Answer { status: Status::Found, records, reason },
-        Found::Nothing => Answer::empty(Status::NoData, reason),
-        Found::NoName => Answer::empty(Status::NameError, reason),
     }
 }
 

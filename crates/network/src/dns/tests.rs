@@ -21,12 +21,11 @@ const SET_UP: &str = "
 
 fn zones() -> Vec<HostedZone> {
     let record = |name: &str, data: Data| Record { name: name.into(), ttl: 300, data };
-    let zone = |id: &str, name: &str, vpcs: &[&str], records: Vec<Record>| HostedZone {
-        id: id.into(),
-        name: name.into(),
-        vpcs: vpcs.iter().map(|it| (*it).to_owned()).collect(),
-        records,
+    let zone = |id: &str, name: &str, vpcs: &[&str], records: Vec<Record>| {
+        let vpcs = vpcs.iter().map(|it| (*it).to_owned()).collect();
+        HostedZone::of_records(id, name, vpcs, records)
     };
+    let text = |text: &str| Data::Other { kind: 16, text: text.into(), wire: Vec::new() };
     let a = |last: u8| Data::A(Ipv4Addr::new(10, 0, 9, last));
     vec![
         zone(
@@ -42,7 +41,7 @@ fn zones() -> Vec<HostedZone> {
                 record("out.example.com", Data::Cname("public.test".into())),
                 record("loop.example.com", Data::Cname("loop2.example.com".into())),
                 record("loop2.example.com", Data::Cname("loop.example.com".into())),
-                record("text.example.com", Data::Other { kind: 16, text: "\"hello\"".into() }),
+                record("text.example.com", text("\"hello\"")),
             ],
         ),
         zone("Z2", "dev.example.com", &["vpc-a", "vpc-b"], vec![record("x.dev.example.com", a(5))]),
@@ -64,7 +63,8 @@ fn public(name: &str) -> Option<Vec<IpAddr>> {
 
 fn ask_in(topology: &Topology, vpc: Option<&str>, name: &str, kind: u16) -> Answer {
     let zones = zones();
-    let names = Names { topology, region: "us-west-2", zones: &zones, public: &public };
+    let names =
+        Names { topology, region: "us-west-2", zones: &zones, public: &public, draw: &first };
     names.resolve(vpc, name, kind)
 }
 

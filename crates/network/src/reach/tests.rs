@@ -17,8 +17,13 @@ fn public(name: &str) -> Option<Vec<IpAddr>> {
 
 fn find(lines: &str, to: &str, judge: &dyn Fn(&Arrival) -> Judgement) -> Reach {
     let walker = Walker::new(sketch::topology(lines).unwrap());
-    let names =
-        Names { topology: walker.topology(), region: "us-west-2", zones: &[], public: &public };
+    let names = Names {
+        topology: walker.topology(),
+        region: "us-west-2",
+        zones: &[],
+        public: &public,
+        draw: &dns::first,
+    };
     let to = to.parse().map_or_else(|_| To::Name(to.into()), To::Address);
     let source = Source::Interface { id: "eni-app".into(), address: "10.0.1.4".parse().unwrap() };
     let ask = Ask { source, to, packet: Packet::HTTPS, source_port: 40_000 };
@@ -108,8 +113,13 @@ fn the_first_step_that_fails_is_named() {
 #[test]
 fn from_the_internet_a_public_service_is_reached_without_a_vpc() {
     let walker = Walker::new(sketch::topology(SET_UP).unwrap());
-    let names =
-        Names { topology: walker.topology(), region: "us-west-2", zones: &[], public: &public };
+    let names = Names {
+        topology: walker.topology(),
+        region: "us-west-2",
+        zones: &[],
+        public: &public,
+        draw: &dns::first,
+    };
     let source = Source::Internet { address: "192.0.2.9".parse().unwrap() };
     let ask = |to| Ask { source: source.clone(), to, packet: Packet::HTTPS, source_port: 40_000 };
     let judge = |arrival: &Arrival| {
@@ -154,15 +164,15 @@ fn an_endpoint_has_certificates_of_its_names_alone() {
         ttl: 60,
         data: dns::Data::A([10, 0, 1, 50].into()),
     };
-    let zone = dns::HostedZone {
-        id: "Z1".into(),
-        name: "us-west-2.amazonaws.com".into(),
-        vpcs: vec!["vpc-a".into()],
-        records: vec![record],
+    let vpcs = vec!["vpc-a".into()];
+    let zones = [dns::HostedZone::of_records("Z1", "us-west-2.amazonaws.com", vpcs, vec![record])];
+    let names = Names {
+        topology: walker.topology(),
+        region: "us-west-2",
+        zones: &zones,
+        public: &public,
+        draw: &dns::first,
     };
-    let zones = [zone];
-    let names =
-        Names { topology: walker.topology(), region: "us-west-2", zones: &zones, public: &public };
     let ask = Ask {
         source: Source::Interface { id: "eni-app".into(), address: [10, 0, 1, 4].into() },
         to: To::Name("ec2.us-west-2.amazonaws.com".into()),

@@ -196,7 +196,7 @@ impl Running {
                 (keeper, crate::node::KEEPER),
             );
             let inside = Arc::new(inside);
-            reactions.push(inside.reaction());
+            reactions.extend(inside.reactions());
             inside
         };
         gate.follow(reactions);

@@ -10,14 +10,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use sagegate_gate::{Gate, Scope};
-use sagegate_network::dns::Names;
+use sagegate_network::dns::{self, Names};
 use sagegate_network::public;
 use sagegate_network::reach::{Ask, Outcome, Reach, To, reach};
 use sagegate_network::security_group::{ICMP, ICMPV6, Packet, TCP, UDP};
 use sagegate_network::topology::Topology;
 use sagegate_network::walk::{Source, Walker};
 use sagegate_server::OperatorFailure;
-use sagegate_services::ec2;
+use sagegate_services::{ec2, route53};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -95,6 +95,7 @@ pub(crate) fn find(node: &Node, asked: &Asked) -> Result<Found, OperatorFailure>
     let topology = Arc::new(places.topology);
     let ask = Ask { source, to, packet, source_port: CLIENT_PORT };
     let judge = Judge::new(gate, &state, scope, asked, &ask.to, packet == Packet::HTTPS)?;
+    let zones = route53::zones_of(&state, scope).map_err(|error| failure(error.into()))?;
     let services = public::services(scope.region.as_str());
     let public = |name: &str| {
         public::resolve(&services, name).or_else(|| behind_gateway(&topology, scope, name))
@@ -102,9 +103,9 @@ pub(crate) fn find(node: &Node, asked: &Asked) -> Result<Found, OperatorFailure>
     let names = Names {
         topology: &topology,
         region: scope.region.as_str(),
-        // There are no private hosted zones yet.
-        zones: &[],
+        zones: &zones,
         public: &public,
+        draw: &dns::first,
     };
     let walker = Walker::new(Arc::clone(&topology));
     let judged = |arrival: &_| match &judge {

@@ -17,7 +17,7 @@ use sagegate_fabric::{At, Fabric, FabricError, Namespace, Protocol};
 use sagegate_gate::{Fault, Gate, Reaction, Scope};
 use sagegate_network::public::{self, PublicService};
 use sagegate_network::topology::{EndpointKind, Topology};
-use sagegate_services::ec2;
+use sagegate_services::{ec2, route53};
 use tokio::sync::{Mutex, watch};
 use tokio::task::spawn_blocking;
 
@@ -122,11 +122,16 @@ impl Inside {
         Self { server, scope, directory, keeper, standing, there }
     }
 
-    /// The reaction to register with the gate: a change of the networks is in force in the kernel
-    /// before it is answered.
+    /// The reactions to register with the gate: a change of the networks is in force in the kernel,
+    /// and one of hosted zones in the resolvers, before it is answered.
     #[must_use]
-    pub fn reaction(self: &Arc<Self>) -> Arc<dyn Reaction> {
-        Arc::new(Watch(Arc::clone(self)))
+    pub fn reactions(self: &Arc<Self>) -> Vec<Arc<dyn Reaction>> {
+        [ec2::NETWORK_TABLES, route53::ZONE_TABLES]
+            .into_iter()
+            .map(|tables| -> Arc<dyn Reaction> {
+                Arc::new(Watch { tables, inside: Arc::clone(self) })
+            })
+            .collect()
     }
 
     /// Makes sure that the machine can do it.
@@ -212,7 +217,12 @@ impl Inside {
                 for service in &public {
                     fabric.own(IpAddr::V4(service.address).into())?;
                 }
-                let view = View { topology: Arc::default(), region, public: public.clone() };
+                let view = View {
+                    topology: Arc::default(),
+                    zones: Vec::new(),
+                    region,
+                    public: public.clone(),
+                };
                 Ok(Standing {
                     fabric,
                     authority,
@@ -249,6 +259,7 @@ impl Standing {
     ) -> Result<(), InsideError> {
         let state = gate.store().snapshot().map_err(Fault::from)?;
         let topology = Arc::new(ec2::topology(&state, scope).map_err(Fault::from)?);
+        let zones = route53::zones_of(&state, scope).map_err(Fault::from)?;
         let endpoints = ec2::listeners(&state).map_err(Fault::from)?;
         drop(state);
         self.plugged.retain(|id| topology.interfaces.contains_key(id));
@@ -267,7 +278,7 @@ impl Standing {
         self.view.send_modify(|view| {
             let View { region, public, .. } = &**view;
             let (region, public) = (region.clone(), public.clone());
-            *view = Arc::new(View { topology, region, public });
+            *view = Arc::new(View { topology, zones, region, public });
         });
         self.open(server, doors, resolvers).await
     }
@@ -402,17 +413,20 @@ fn resolvers_of(topology: &Topology, vpc: &str) -> Vec<IpAddr> {
     }
 }
 
-struct Watch(Arc<Inside>);
+struct Watch {
+    tables: &'static [&'static str],
+    inside: Arc<Inside>,
+}
 
 impl Reaction for Watch {
     fn tables(&self) -> &'static [&'static str] {
-        ec2::NETWORK_TABLES
+        self.tables
     }
 
     fn react<'a>(&'a self, gate: &'a Gate) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let mut standing = self.0.standing.lock().await;
-            self.0.follow(&mut standing, gate).await;
+            let mut standing = self.inside.standing.lock().await;
+            self.inside.follow(&mut standing, gate).await;
         })
     }
 }

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::{A, AAAA, CNAME};
-use hickory_proto::rr::{DNSClass, Name, RData, Record};
-use sagegate_network::dns::{Answer, Data, Names, Status};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, NULL};
+use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
+use sagegate_network::dns::{Answer, Data, HostedZone, Names, Status};
 use sagegate_network::public::{self, PublicService};
 use sagegate_network::topology::Topology;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -41,6 +41,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct View {
     pub(crate) topology: Arc<Topology>,
+    pub(crate) zones: Vec<HostedZone>,
     pub(crate) region: String,
     pub(crate) public: Vec<PublicService>,
 }
@@ -51,9 +52,9 @@ impl View {
         let names = Names {
             topology: &self.topology,
             region: &self.region,
-            // There are no private hosted zones yet.
-            zones: &[],
+            zones: &self.zones,
             public: &public,
+            draw: &|choices| fastrand::u64(..choices.max(1)),
         };
         names.resolve(Some(vpc), name, kind)
     }
@@ -234,7 +235,10 @@ fn reply(view: &View, vpc: &str, asked: &Message) -> Message {
             Data::Cname(name) => {
                 Name::from_ascii(name).ok().map(|name| RData::CNAME(CNAME(absolute(name))))
             }
-            Data::Other { .. } => None,
+            Data::Other { kind, wire, .. } => {
+                let code = RecordType::from(kind);
+                Some(RData::Unknown { code, rdata: NULL::with(wire) })
+            }
         };
         match (name, data) {
             (Ok(name), Some(data)) => {

@@ -40,7 +40,7 @@ mod tests;
 mod token;
 mod topology;
 pub(crate) mod vpc;
-mod vpc_attribute;
+pub(crate) mod vpc_attribute;
 mod vpc_cidr;
 mod zones;
 

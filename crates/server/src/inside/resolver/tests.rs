@@ -1,6 +1,5 @@
 use super::*;
 use hickory_proto::op::Query;
-use hickory_proto::rr::RecordType;
 use proptest::prelude::*;
 use sagegate_network::sketch;
 
@@ -15,7 +14,21 @@ fn view() -> View {
     ";
     let topology = Arc::new(sketch::topology(text).unwrap());
     let region = "us-west-2".to_owned();
-    View { topology, public: public::services(&region), region }
+    View { topology, zones: zones(), public: public::services(&region), region }
+}
+
+fn zones() -> Vec<HostedZone> {
+    use sagegate_network::dns::Record;
+    let record = |name: &str, data| Record { name: name.to_owned(), ttl: 300, data };
+    let other = |kind, wire: &[u8]| Data::Other { kind, text: String::new(), wire: wire.to_vec() };
+    let records = vec![
+        record("a.inner.test", Data::A([10, 0, 9, 1].into())),
+        record("other.inner.test", Data::Cname("a.inner.test".to_owned())),
+        record("*.wild.inner.test", Data::A([10, 0, 9, 2].into())),
+        record("text.inner.test", other(16, b"\x05hello\x05world")),
+        record("_sip._tcp.inner.test", other(33, b"\0\x01\0\x02\0\x50\x01a\x05inner\x04test\0")),
+    ];
+    vec![HostedZone::of_records("Z1", "inner.test", vec!["vpc-a".to_owned()], records)]
 }
 
 fn question(name: &str, kind: RecordType) -> Message {
@@ -51,6 +64,29 @@ fn a_name_is_answered_as_it_was_written() {
     let answer = ask("vpc-a", &question(name, RecordType::A));
     assert_eq!(answer.answers[0].name.to_ascii(), name);
     assert_eq!(addresses(&answer), [IpAddr::from([10, 0, 1, 50])]);
+}
+
+#[test]
+fn private_zones_answer_in_their_vpcs() {
+    let shown = |vpc, name: &str, kind| {
+        let answer = ask(vpc, &question(name, kind));
+        let records = answer.answers.iter().map(|record| record.to_string());
+        (answer.metadata.response_code, records.collect::<Vec<_>>())
+    };
+    let (code, records) = shown("vpc-a", "other.inner.test.", RecordType::A);
+    assert_eq!(code, ResponseCode::NoError);
+    assert_eq!(
+        records,
+        ["other.inner.test. 300 IN CNAME a.inner.test.", "a.inner.test. 300 IN A 10.0.9.1",]
+    );
+    let (_, records) = shown("vpc-a", "text.inner.test.", RecordType::TXT);
+    assert_eq!(records, ["text.inner.test. 300 IN TXT \"hello\" \"world\""]);
+    let (_, records) = shown("vpc-a", "_sip._tcp.inner.test.", RecordType::SRV);
+    assert_eq!(records, ["_sip._tcp.inner.test. 300 IN SRV 1 2 80 a.inner.test."]);
+    let (_, records) = shown("vpc-a", "any.wild.inner.test.", RecordType::A);
+    assert_eq!(records, ["any.wild.inner.test. 300 IN A 10.0.9.2"]);
+    assert_eq!(shown("vpc-a", "none.inner.test.", RecordType::A).0, ResponseCode::NXDomain);
+    assert_eq!(shown("vpc-b", "a.inner.test.", RecordType::A).0, ResponseCode::NXDomain);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use super::super::{needs, security_group, tags};
 use super::place::{self, Placing, WantedSubnet};
 use super::{describe, gateway, policy, state_of};
 use crate::iam::bound::Bound;
+use crate::route53;
 
 /// Interface endpoints of a VPC (AWS PrivateLink Guide, "Quotas").
 const MAX_ENDPOINTS: usize = 50;
@@ -67,7 +68,8 @@ pub(crate) fn wanted_subnets(
 /// Checks that private DNS may be on for an endpoint in this VPC.
 ///
 /// # Errors
-/// `InvalidParameter` where the VPC's DNS attributes are off or another endpoint has the name.
+/// `InvalidParameter` where the VPC's DNS attributes are off, or another endpoint or a hosted zone
+/// has the name.
 pub(crate) fn check_private_dns(
     state: &dyn Read,
     scope: &Scope,
@@ -89,7 +91,8 @@ pub(crate) fn check_private_dns(
             && endpoint_services::find(&scope.region, &other.service)
                 .is_some_and(|other| other.private_name == service.private_name)
     });
-    if conflict {
+    let name = service.private_name.trim_start_matches("*.");
+    if conflict || route53::is_associated(state, scope, &vpc.id, name)? {
         let text = format!(
             "private-dns-enabled cannot be set because there is already a conflicting DNS domain for {} in the VPC {}",
             service.private_name, vpc.id

@@ -314,6 +314,38 @@ fn hosted_zone_id(purpose: &str) -> String {
     std::iter::once('Z').chain(letters.map(|letter| char::from(*letter))).collect()
 }
 
+/// The hidden zone by which an endpoint's private names answer in a VPC, if there is one of this name.
+pub(crate) fn private_zone(
+    state: &dyn Read,
+    scope: &Scope,
+    vpc: &str,
+    zone: &str,
+) -> Result<Option<String>, StoreError> {
+    let endpoints = records::all::<Endpoint>(state, scope)?;
+    let private = endpoints.iter().filter(|it| it.private_dns && it.vpc == vpc);
+    let services = private.filter_map(|it| endpoint_services::find(&scope.region, &it.service));
+    let names = services.map(|service| service.private_name);
+    let mut same = names.filter(|name| name.trim_start_matches("*.") == zone);
+    Ok(same.next().map(|name| hosted_zone_id(&format!("{vpc}/{name}"))))
+}
+
+/// Whether an endpoint has this name in this zone, as DescribeVpcEndpoints shows them. Private names are
+/// not meant: they lie in zones that nobody can name.
+pub(crate) fn has_name(
+    state: &dyn Read,
+    scope: &Scope,
+    zone: &str,
+    name: &str,
+) -> Result<bool, StoreError> {
+    let endpoints = records::all::<Endpoint>(state, scope)?;
+    Ok(endpoints.iter().any(|endpoint| {
+        let mut entries = dns_entries(scope, endpoint).into_iter();
+        entries.any(|(own, of)| {
+            of == zone && endpoint_name::parse(&own).is_some() && own.eq_ignore_ascii_case(name)
+        })
+    }))
+}
+
 /// The names of an endpoint with their hosted zones: regional, zonal, private.
 fn dns_entries(scope: &Scope, endpoint: &Endpoint) -> Vec<(String, String)> {
     let Some(service) = endpoint_services::find(&scope.region, &endpoint.service) else {
