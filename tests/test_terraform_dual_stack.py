@@ -106,3 +106,44 @@ def test_dual_stack_vpc(ec2):
     ec2.delete_egress_only_internet_gateway(EgressOnlyInternetGatewayId=gateway)
     ec2.delete_subnet(SubnetId=subnet)
     ec2.delete_vpc(VpcId=vpc)
+
+
+def test_network_interface(ec2):
+    """aws_network_interface with more addresses, changed as the provider changes it."""
+    vpc = ec2.create_vpc(CidrBlock="10.93.0.0/16", AmazonProvidedIpv6CidrBlock=True)["Vpc"]
+    block = ipaddress.IPv6Network(vpc["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"])
+    block = next(block.subnets(new_prefix=64))
+    subnet = ec2.create_subnet(
+        VpcId=vpc["VpcId"], CidrBlock="10.93.1.0/24", Ipv6CidrBlock=str(block)
+    )["Subnet"]["SubnetId"]
+    own = ec2.create_network_interface(
+        ClientToken="terraform-eni",
+        SubnetId=subnet,
+        Ipv6Addresses=[{"Ipv6Address": str(block[0x10])}],
+        PrivateIpAddresses=[
+            {"Primary": True, "PrivateIpAddress": "10.93.1.50"},
+            {"Primary": False, "PrivateIpAddress": "10.93.1.51"},
+        ],
+        TagSpecifications=tagged("network-interface", "tf"),
+    )["NetworkInterface"]["NetworkInterfaceId"]
+
+    def read():
+        shown = ec2.describe_network_interfaces(NetworkInterfaceIds=[own])
+        shown = shown["NetworkInterfaces"][0]
+        assert shown["PrivateIpAddress"] == "10.93.1.50"
+        private = {it["PrivateIpAddress"] for it in shown["PrivateIpAddresses"]}
+        return private - {"10.93.1.50"}, {it["Ipv6Address"] for it in shown["Ipv6Addresses"]}
+
+    assert read() == ({"10.93.1.51"}, {str(block[0x10])})
+    named = {"NetworkInterfaceId": own}
+    ec2.unassign_private_ip_addresses(PrivateIpAddresses=["10.93.1.51"], **named)
+    ec2.assign_private_ip_addresses(PrivateIpAddresses=["10.93.1.52"], **named)
+    ec2.assign_private_ip_addresses(SecondaryPrivateIpAddressCount=1, **named)
+    ec2.unassign_ipv6_addresses(Ipv6Addresses=[str(block[0x10])], **named)
+    ec2.assign_ipv6_addresses(Ipv6AddressCount=2, **named)
+    private, v6 = read()
+    assert len(private) == 2 and "10.93.1.52" in private and "10.93.1.51" not in private
+    assert len(v6) == 2 and all(ipaddress.IPv6Address(it) in block for it in v6)
+    ec2.delete_network_interface(NetworkInterfaceId=own)
+    ec2.delete_subnet(SubnetId=subnet)
+    ec2.delete_vpc(VpcId=vpc["VpcId"])

@@ -154,3 +154,77 @@ def assignment_without_block(world):
         "SubnetId": world.subnet()[1],
         "AssignIpv6AddressOnCreation": {"Value": True},
     }
+
+
+# Addresses of interfaces
+
+for operation, more in [
+    ("AssignPrivateIpAddresses", {"SecondaryPrivateIpAddressCount": 1}),
+    ("UnassignPrivateIpAddresses", {"PrivateIpAddresses": ["10.0.0.9"]}),
+    ("AssignIpv6Addresses", {"Ipv6AddressCount": 1}),
+    ("UnassignIpv6Addresses", {"Ipv6Addresses": ["2001:db8::9"]}),
+]:
+    member = "NetworkInterfaceId"
+    ec2(operation, *NOT_FOUND[member], **{member: ABSENT[member]}, **more)
+    ec2(operation, MALFORMED[member], "Invalid id", **{member: "x"}, **more)
+    ec2(operation, "MissingParameter", "must contain the parameter", **{member: ABSENT[member]})
+
+for operation, addresses, code, text in [
+    ("AssignPrivateIpAddresses", ["x"], "InvalidParameterValue", "parameter address: x"),
+    ("AssignPrivateIpAddresses", ["10.255.0.9"], "InvalidParameterValue", "address range"),
+    ("AssignPrivateIpAddresses", None, "InvalidIPAddress.InUse", "is in use."),
+    ("UnassignPrivateIpAddresses", ["10.255.0.9"], "InvalidParameterValue", "not assigned"),
+    ("AssignIpv6Addresses", ["x"], "InvalidParameterValue", "parameter address: x"),
+    ("AssignIpv6Addresses", ["2001:db9::9"], "InvalidParameterValue", "address range"),
+    ("UnassignIpv6Addresses", ["2001:db9::9"], "InvalidParameterValue", "not assigned"),
+]:
+
+    @fails(operation, code, text)
+    def wrong_addresses(world, operation=operation, addresses=addresses):
+        own = made.interface(world)
+        member = "Ipv6Addresses" if "Ipv6" in operation else "PrivateIpAddresses"
+        wanted = addresses or [own["PrivateIpAddress"]]
+        return {"NetworkInterfaceId": own["NetworkInterfaceId"], member: wanted}
+
+
+@fails("AssignPrivateIpAddresses", "PrivateIpAddressLimitExceeded", "{NetworkInterfaceId}")
+def too_many_addresses(world):
+    own = made.interface(world)["NetworkInterfaceId"]
+    return {"NetworkInterfaceId": own, "SecondaryPrivateIpAddressCount": 50}
+
+
+@fails(
+    "AssignPrivateIpAddresses",
+    "InvalidParameterValue",
+    "[{_Address}] assigned, but move is not allowed.",
+)
+def address_of_another(world):
+    own = made.interface(world)
+    address = own["PrivateIpAddresses"][1]["PrivateIpAddress"]
+    other = world.ec2.create_network_interface(SubnetId=own["SubnetId"])["NetworkInterface"]
+    return {
+        "NetworkInterfaceId": other["NetworkInterfaceId"],
+        "PrivateIpAddresses": [address],
+        "_Address": address,
+    }
+
+
+@fails("CreateNetworkInterface", "InvalidParameterValue", "{SubnetId}")
+def ipv6_without_block(world):
+    return {"SubnetId": world.subnet()[1], "Ipv6AddressCount": 1}
+
+
+@fails("CreateNetworkInterface", "InvalidParameterCombination", "ipv6AddressCount")
+def addresses_and_their_number(world):
+    return {
+        "SubnetId": made.dual_subnet(world)["SubnetId"],
+        "Ipv6AddressCount": 1,
+        "Ipv6Addresses": [{"Ipv6Address": "2001:db8::9"}],
+    }
+
+
+for member in ("Ipv6PrefixCount", "Ipv4PrefixCount"):
+    text = f"The parameter {member} is not supported"
+    operation = "AssignIpv6Addresses" if "6" in member else "AssignPrivateIpAddresses"
+    given = {"NetworkInterfaceId": ABSENT["NetworkInterfaceId"], member: 1}
+    ec2(operation, "UnsupportedOperation", text, **given)

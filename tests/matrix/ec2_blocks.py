@@ -47,3 +47,40 @@ def associate_subnet_cidr_block(world):
 def disassociate_subnet_cidr_block(world):
     own = dual_subnet(world)["Ipv6CidrBlockAssociationSet"][0]
     return {"AssociationId": own["AssociationId"]}
+
+
+# Addresses of interfaces
+
+
+def interface(world):
+    """A network interface with a second private address and an IPv6 address."""
+    return world.ec2.create_network_interface(
+        SubnetId=dual_subnet(world)["SubnetId"],
+        SecondaryPrivateIpAddressCount=1,
+        Ipv6AddressCount=1,
+    )["NetworkInterface"]
+
+
+@entry("ec2", "AssignPrivateIpAddresses")
+def assign_private_ip_addresses(world):
+    own = interface(world)["NetworkInterfaceId"]
+    return {"NetworkInterfaceId": own, "SecondaryPrivateIpAddressCount": 1}
+
+
+@entry("ec2", "UnassignPrivateIpAddresses")
+def unassign_private_ip_addresses(world):
+    own = interface(world)
+    address = own["PrivateIpAddresses"][1]["PrivateIpAddress"]
+    return {"NetworkInterfaceId": own["NetworkInterfaceId"], "PrivateIpAddresses": [address]}
+
+
+@entry("ec2", "AssignIpv6Addresses")
+def assign_ipv6_addresses(world):
+    return {"NetworkInterfaceId": interface(world)["NetworkInterfaceId"], "Ipv6AddressCount": 1}
+
+
+@entry("ec2", "UnassignIpv6Addresses")
+def unassign_ipv6_addresses(world):
+    own = interface(world)
+    address = own["Ipv6Addresses"][0]["Ipv6Address"]
+    return {"NetworkInterfaceId": own["NetworkInterfaceId"], "Ipv6Addresses": [address]}

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use sagegate_gate::{Env, Fault, Scope};
 use sagegate_store::{Read, StoreError, Tx};
 
-use super::network_interface::{self, Plan};
+use super::network_interface::{self, Plan, Wanted};
 use super::records::{self, Attachment, Holder, Interface, Subnet};
 
 /// The description by which people know them.
@@ -28,7 +28,6 @@ pub const NETWORK_TABLES: &[&str] = &[
     records::EGRESS_ONLY_GATEWAYS.name(),
     records::ELASTIC_IPS.name(),
     records::NAT_GATEWAYS.name(),
-    records::NETWORK_ACLS.name(),
 ];
 
 /// A command's interface.
@@ -66,6 +65,8 @@ pub fn make_for_command(
         description: DESCRIPTION.to_owned(),
         groups,
         address: None,
+        secondary: Wanted::default(),
+        ipv6: network_interface::usual_ipv6(&subnet),
         attachment: Some(attachment),
     };
     let made = network_interface::make(tx, scope, env, &subnet, plan)?;

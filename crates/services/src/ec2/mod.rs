@@ -9,6 +9,7 @@
 //! Zone.
 
 mod account;
+mod addresses;
 mod aws_prefix_lists;
 mod command;
 mod egress_only_gateway;
@@ -16,6 +17,8 @@ mod elastic_ip;
 pub mod endpoint;
 pub mod endpoint_services;
 mod fault;
+mod interface_addresses;
+pub(crate) mod interface_shape;
 mod internet_gateway;
 pub(crate) mod kind;
 mod names;
@@ -49,13 +52,13 @@ use sagegate_gate::{Fault, Scope};
 use sagegate_store::{Read, StoreError};
 
 pub use account::bootstrap;
+pub use addresses::{SubnetClient, subnet_client};
 pub use command::{
     CommandInterface, NETWORK_TABLES, make_for_command, of_commands, remove_of_command,
 };
 pub use endpoint::{EndpointListener, Endpoints, listeners};
 pub use names::names;
 pub use nat_gateway::NatGateways;
-pub use subnet::{SubnetClient, subnet_client};
 pub use topology::topology;
 
 use records::Resource;
@@ -78,6 +81,10 @@ pub(crate) fn register(registry: &mut Registry) {
         .add::<endpoint::describe::DescribeVpcEndpoints>()
         .add::<endpoint::modify::ModifyVpcEndpoint>()
         .add::<endpoint_services::DescribeVpcEndpointServices>()
+        .add::<interface_addresses::AssignIpv6Addresses>()
+        .add::<interface_addresses::AssignPrivateIpAddresses>()
+        .add::<interface_addresses::UnassignIpv6Addresses>()
+        .add::<interface_addresses::UnassignPrivateIpAddresses>()
         .add::<internet_gateway::AttachInternetGateway>()
         .add::<internet_gateway::CreateInternetGateway>()
         .add::<internet_gateway::DeleteInternetGateway>()
@@ -95,7 +102,7 @@ pub(crate) fn register(registry: &mut Registry) {
         .add::<network_acl::entries::ReplaceNetworkAclEntry>()
         .add::<network_interface::CreateNetworkInterface>()
         .add::<network_interface::DeleteNetworkInterface>()
-        .add::<network_interface::DescribeNetworkInterfaces>()
+        .add::<interface_shape::DescribeNetworkInterfaces>()
         .add::<network_interface::ModifyNetworkInterfaceAttribute>()
         .add::<network_interface_attribute::DescribeNetworkInterfaceAttribute>()
         .add::<network_interface_attribute::ResetNetworkInterfaceAttribute>()

@@ -20,16 +20,16 @@ use sagegate_gate::{
 };
 use sagegate_store::{Read, StoreError, Tx};
 
+use super::addresses::chosen_address;
 use super::elastic_ip::association::associate;
 use super::fault::{bad, dry_run, missing, refuse};
 use super::kind::Kind;
-use super::network_interface::{self, Plan};
+use super::network_interface::{self, Plan, Wanted};
 use super::records::{
     self, Attachment, ElasticIp, Holder, Interface, NAT_GATEWAYS, NatGateway, NatPlace, NatState,
     Subnet,
 };
 use super::select::{self, Filters};
-use super::subnet::chosen_address;
 use super::tags::{self, Tags};
 use super::token::Once;
 use super::{internet_gateway, named_or_all, needs, token};
@@ -336,6 +336,8 @@ fn place(
         description: format!("Interface for NAT Gateway {}", gateway.id),
         groups: Vec::new(),
         address: gateway.wanted.as_deref(),
+        secondary: Wanted::default(),
+        ipv6: Wanted::default(),
         attachment: Some(Attachment {
             kind: Holder::NatGateway,
             holder: gateway.id.clone(),
@@ -357,7 +359,7 @@ fn place(
         None => None,
         Some(own) => {
             let address = own.address;
-            Some((address, associate(tx, scope, env, own, &interface)?))
+            Some((address, associate(tx, scope, env, own, &interface.id, interface.address)?))
         }
     };
     Ok(NatPlace { interface: interface.id, private: interface.address, public })

@@ -1,28 +1,24 @@
 //! Network interfaces: CreateNetworkInterface, DeleteNetworkInterface,
-//! ModifyNetworkInterfaceAttribute, DescribeNetworkInterfaces.
-
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+//! ModifyNetworkInterfaceAttribute.
 
 use sagegate_api::Unit;
 use sagegate_api::ec2::{
-    AttachmentStatus, CreateNetworkInterfaceRequest, CreateNetworkInterfaceResult,
-    DeleteNetworkInterfaceRequest, DescribeNetworkInterfacesRequest,
-    DescribeNetworkInterfacesResult, GroupIdentifier, ModifyNetworkInterfaceAttributeRequest,
-    NetworkInterface as InterfaceShape, NetworkInterfaceAssociation, NetworkInterfaceAttachment,
-    NetworkInterfacePrivateIpAddress, NetworkInterfaceStatus, NetworkInterfaceType,
+    CreateNetworkInterfaceRequest, CreateNetworkInterfaceResult, DeleteNetworkInterfaceRequest,
+    ModifyNetworkInterfaceAttributeRequest,
 };
 use sagegate_gate::{Access, Authorized, Call, Env, Fault, Needs, Operation, Scope};
 use sagegate_store::{Read, StoreError, Tx};
 
+use super::addresses::{free_address, take_address};
 use super::fault::{bad, dry_run, invalid_value, missing, refuse};
+use super::interface_addresses;
+pub(crate) use super::interface_addresses::Wanted;
+use super::interface_shape::Around;
 use super::kind::Kind;
-use super::records::{self, Attachment, ElasticIp, Holder, Interface, SecurityGroup, Subnet, Vpc};
-use super::select::{self, Filters, flag};
-use super::subnet::{free_address, take_address};
-use super::tags::{self, Tags};
+use super::records::{self, Attachment, Interface, Subnet};
+use super::tags;
 use super::token::Once;
-use super::{elastic_ip, needs, security_group, zones};
+use super::{elastic_ip, needs, security_group};
 
 /// Interfaces in a region (Amazon VPC User Guide, "Amazon VPC quotas").
 const MAX_INTERFACES: usize = 5_000;
@@ -35,13 +31,21 @@ pub(crate) struct Plan<'a> {
     pub(crate) description: String,
     pub(crate) groups: Vec<String>,
     pub(crate) address: Option<&'a str>,
+    pub(crate) secondary: Wanted<'a>,
+    pub(crate) ipv6: Wanted<'a>,
     pub(crate) attachment: Option<Attachment>,
+}
+
+/// The IPv6 addresses that an interface gets in a subnet where nothing is said about them.
+pub(crate) fn usual_ipv6(subnet: &Subnet) -> Wanted<'static> {
+    Wanted::Count(usize::from(subnet.assign_ipv6))
 }
 
 /// Makes an interface with an address of the subnet. The groups must have been checked.
 ///
 /// # Errors
-/// As `take_address`; `NetworkInterfaceLimitExceeded`.
+/// As `take_address`, and for more addresses as the operations that assign them;
+/// `NetworkInterfaceLimitExceeded`.
 pub(crate) fn make(
     tx: &mut Tx,
     scope: &Scope,
@@ -56,7 +60,7 @@ pub(crate) fn make(
     let id = Kind::NetworkInterface.new_id(env);
     let address = take_address(tx, scope, subnet, plan.address, &id)?;
     let digits: [u8; 5] = env.bytes();
-    let interface = Interface {
+    let mut interface = Interface {
         id,
         vpc: subnet.vpc.clone(),
         subnet: subnet.id.clone(),
@@ -72,13 +76,17 @@ pub(crate) fn make(
         attachment: plan.attachment,
     };
     records::put(tx, scope, &interface)?;
+    interface_addresses::add_v4(tx, scope, subnet, &mut interface, &plan.secondary, false)?;
+    interface_addresses::add_v6(tx, scope, env, subnet, &mut interface, &plan.ipv6)?;
     Ok(interface)
 }
 
-/// Removes an interface and gives its address back; a public one stands for nothing then.
+/// Removes an interface and gives its addresses back; public ones stand for nothing then.
 pub(crate) fn remove(tx: &mut Tx, scope: &Scope, interface: &Interface) -> Result<(), StoreError> {
     elastic_ip::forget_interface(tx, scope, &interface.id)?;
-    free_address(tx, scope, &interface.subnet, interface.address);
+    for address in interface.private() {
+        free_address(tx, scope, &interface.subnet, address);
+    }
     records::delete::<Interface>(tx, scope, &interface.id)
 }
 
@@ -95,117 +103,6 @@ pub(crate) fn plug(
     interface.attachment = attachment;
     records::put(tx, scope, &interface)?;
     Ok(true)
-}
-
-/// The host name of a private address (Amazon VPC User Guide, "DNS attributes for your VPC").
-fn private_dns_name(scope: &Scope, address: Ipv4Addr) -> String {
-    let dashed = address.to_string().replace('.', "-");
-    match scope.region.as_str() {
-        "us-east-1" => format!("ip-{dashed}.ec2.internal"),
-        region => format!("ip-{dashed}.{region}.compute.internal"),
-    }
-}
-
-/// What answers show besides the interface itself.
-struct Around {
-    group_names: BTreeMap<String, String>,
-    dns_hostnames: BTreeMap<String, bool>,
-    /// Interfaces with their public addresses.
-    public: BTreeMap<String, ElasticIp>,
-}
-
-impl Around {
-    fn of(state: &dyn Read, scope: &Scope) -> Result<Self, StoreError> {
-        let groups = records::all::<SecurityGroup>(state, scope)?;
-        let vpcs = records::all::<Vpc>(state, scope)?;
-        Ok(Self {
-            group_names: groups.into_iter().map(|group| (group.id, group.name)).collect(),
-            dns_hostnames: vpcs
-                .into_iter()
-                .map(|vpc| (vpc.id, vpc.dns_support && vpc.dns_hostnames))
-                .collect(),
-            public: elastic_ip::by_interface(state, scope)?,
-        })
-    }
-
-    fn shape(&self, scope: &Scope, interface: &Interface, tags: &Tags) -> InterfaceShape {
-        let address = Some(interface.address.to_string());
-        let named = self.dns_hostnames.get(&interface.vpc).copied().unwrap_or_default();
-        let dns_name = named.then(|| private_dns_name(scope, interface.address));
-        let attachment = interface.attachment.as_ref();
-        let public = self.public.get(&interface.id);
-        let association = public.map(|own| elastic_ip::interface_association(scope, own, named));
-        InterfaceShape {
-            public_dns_name: association.as_ref().and_then(|it| it.public_dns_name.clone()),
-            association: association.clone(),
-            attachment: attachment.map(|attachment| NetworkInterfaceAttachment {
-                attach_time: Some(attachment.time.into()),
-                attachment_id: Some(attachment.id.clone()),
-                delete_on_termination: Some(false),
-                device_index: Some(1),
-                instance_owner_id: Some("amazon-aws".to_owned()),
-                status: Some(AttachmentStatus::Attached),
-                ..NetworkInterfaceAttachment::default()
-            }),
-            availability_zone: Some(interface.zone.clone()),
-            availability_zone_id: Some(zones::zone_id(&scope.region, &interface.zone)),
-            description: Some(interface.description.clone()),
-            groups: Some(
-                interface
-                    .groups
-                    .iter()
-                    .map(|id| GroupIdentifier {
-                        group_id: Some(id.clone()),
-                        group_name: self.group_names.get(id).cloned(),
-                    })
-                    .collect(),
-            ),
-            interface_type: Some(match attachment.map(|attachment| attachment.kind) {
-                Some(Holder::VpcEndpoint) => NetworkInterfaceType::VpcEndpoint,
-                Some(Holder::NatGateway) => NetworkInterfaceType::NatGateway,
-                Some(
-                    Holder::MountTarget | Holder::NotebookInstance | Holder::App | Holder::Command,
-                )
-                | None => NetworkInterfaceType::Interface,
-            }),
-            ipv6_addresses: Some(Vec::new()),
-            mac_address: Some(interface.mac.clone()),
-            network_interface_id: Some(interface.id.clone()),
-            owner_id: Some(scope.account.to_string()),
-            private_dns_name: dns_name.clone(),
-            private_ip_address: address.clone(),
-            private_ip_addresses: Some(vec![NetworkInterfacePrivateIpAddress {
-                association,
-                primary: Some(true),
-                private_dns_name: dns_name,
-                private_ip_address: address,
-            }]),
-            requester_id: attachment.map(|_| scope.account.to_string()),
-            requester_managed: Some(attachment.is_some()),
-            source_dest_check: Some(interface.source_dest_check),
-            status: Some(status(interface)),
-            subnet_id: Some(interface.subnet.clone()),
-            tag_set: Some(tags::shape(tags)),
-            vpc_id: Some(interface.vpc.clone()),
-            ..InterfaceShape::default()
-        }
-    }
-}
-
-/// An interface as answers show it, without its tags.
-pub(super) fn described(
-    state: &dyn Read,
-    scope: &Scope,
-    interface: &Interface,
-) -> Result<InterfaceShape, StoreError> {
-    Ok(Around::of(state, scope)?.shape(scope, interface, &Tags::new()))
-}
-
-fn status(interface: &Interface) -> NetworkInterfaceStatus {
-    match interface.attachment {
-        Some(_) => NetworkInterfaceStatus::InUse,
-        None => NetworkInterfaceStatus::Available,
-    }
 }
 
 /// The groups that a request names, or the VPC's default group.
@@ -233,6 +130,34 @@ fn check_description(description: &str) -> Result<(), Fault> {
         return Ok(());
     }
     Err(invalid_value(format!("Description exceeds the maximum length of {MAX_DESCRIPTION}")))
+}
+
+/// The private addresses that a request names: the primary one, and the others.
+fn wanted_private(
+    input: &CreateNetworkInterfaceRequest,
+) -> Result<(Option<&str>, Wanted<'_>), Fault> {
+    let mut primary = input.private_ip_address.as_deref();
+    let mut others = Vec::new();
+    for given in input.private_ip_addresses.iter().flatten() {
+        let text = given.private_ip_address.as_deref();
+        let text = text.ok_or_else(|| missing("privateIpAddress"))?;
+        if given.primary != Some(true) {
+            others.push(text);
+        } else if primary.replace(text).is_some_and(|known| known != text) {
+            let text = "Only one primary private IP address can be specified.";
+            return Err(bad("InvalidParameterCombination", text));
+        }
+    }
+    let names = ("privateIpAddresses", "secondaryPrivateIpAddressCount");
+    let others = Wanted::of(others, input.secondary_private_ip_address_count, names)?;
+    Ok((primary, others.unwrap_or_default()))
+}
+
+/// The IPv6 addresses that a request names; `None` if it says nothing about them.
+fn wanted_ipv6(input: &CreateNetworkInterfaceRequest) -> Result<Option<Wanted<'_>>, Fault> {
+    let given = input.ipv6_addresses.iter().flatten();
+    let list = given.filter_map(|it| it.ipv6_address.as_deref()).collect();
+    Wanted::of(list, input.ipv6_address_count, ("ipv6Addresses", "ipv6AddressCount"))
 }
 
 /// CreateNetworkInterface.
@@ -279,25 +204,13 @@ impl Operation for CreateNetworkInterface {
             ("EnablePrimaryIpv6", input.enable_primary_ipv6 == Some(true)),
             ("ConnectionTrackingSpecification", input.connection_tracking_specification.is_some()),
             ("Operator", input.operator.is_some()),
-            (
-                "SecondaryPrivateIpAddressCount",
-                input.secondary_private_ip_address_count.is_some_and(|n| n != 0),
-            ),
-            ("Ipv6Addresses", input.ipv6_addresses.as_ref().is_some_and(|list| !list.is_empty())),
-            ("Ipv6AddressCount", input.ipv6_address_count.is_some_and(|count| count != 0)),
         ])?;
         let tags = tags::requested(input.tag_specifications.as_ref(), Kind::NetworkInterface)?;
         let subnet = records::find::<Subnet>(tx, scope, &input.subnet_id)?;
         let description = input.description.clone().unwrap_or_default();
         check_description(&description)?;
-        let mut address = input.private_ip_address.as_deref();
-        for other in input.private_ip_addresses.iter().flatten() {
-            let only = address.is_none() || address == other.private_ip_address.as_deref();
-            if other.primary != Some(true) || !only {
-                return refuse(&[("PrivateIpAddresses", true)]).map(|()| Self::Output::default());
-            }
-            address = other.private_ip_address.as_deref();
-        }
+        let (address, secondary) = wanted_private(input)?;
+        let ipv6 = wanted_ipv6(input)?.unwrap_or_else(|| usual_ipv6(&subnet));
         let once = Once::of(Self::NAME, input.client_token.as_ref(), || {
             CreateNetworkInterfaceRequest { client_token: None, ..input.clone() }
         });
@@ -308,6 +221,8 @@ impl Operation for CreateNetworkInterface {
             description,
             groups: groups(tx, scope, &subnet.vpc, input.groups.as_ref())?,
             address,
+            secondary,
+            ipv6,
             attachment: None,
         };
         let interface = make(tx, scope, call.env, &subnet, plan)?;
@@ -445,135 +360,5 @@ impl Operation for ModifyNetworkInterfaceAttribute {
         }
         records::put(tx, scope, &interface)?;
         Ok(Unit)
-    }
-}
-
-/// DescribeNetworkInterfaces.
-pub(crate) struct DescribeNetworkInterfaces;
-
-impl Operation for DescribeNetworkInterfaces {
-    type Input = DescribeNetworkInterfacesRequest;
-    type Output = DescribeNetworkInterfacesResult;
-    const SERVICE: &'static str = "ec2";
-    const NAME: &'static str = "DescribeNetworkInterfaces";
-    const ACCESS: Access = Access::Read;
-
-    fn needs(call: &Call<'_, Self::Input>, _: &dyn Read) -> Result<Needs, Fault> {
-        Ok(needs::listing(call.scope, "ec2:DescribeNetworkInterfaces"))
-    }
-
-    fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
-        let (input, scope) = (call.input, call.scope);
-        dry_run(input.dry_run)?;
-        let filters = Filters::of(
-            input.filters.as_ref(),
-            &[
-                "addresses.association.owner-id",
-                "addresses.association.public-ip",
-                "addresses.primary",
-                "addresses.private-ip-address",
-                "association.allocation-id",
-                "association.association-id",
-                "association.ip-owner-id",
-                "association.public-dns-name",
-                "association.public-ip",
-                "attachment.attach-time",
-                "attachment.attachment-id",
-                "attachment.delete-on-termination",
-                "attachment.device-index",
-                "attachment.instance-id",
-                "attachment.instance-owner-id",
-                "attachment.status",
-                "availability-zone",
-                "availability-zone-id",
-                "description",
-                "group-id",
-                "group-name",
-                "interface-type",
-                "ipv6-addresses.ipv6-address",
-                "mac-address",
-                "network-interface-id",
-                "operator.managed",
-                "operator.principal",
-                "owner-id",
-                "private-dns-name",
-                "private-ip-address",
-                "requester-id",
-                "requester-managed",
-                "source-dest-check",
-                "status",
-                "subnet-id",
-                "vpc-id",
-            ],
-            true,
-        )?;
-        let around = Around::of(tx, scope)?;
-        let ids = input.network_interface_ids.as_ref();
-        let mut found = Vec::new();
-        for interface in super::named_or_all::<Interface>(tx, scope, ids)? {
-            let tags = tags::of(tx, scope, &interface.id)?;
-            let shape = around.shape(scope, &interface, &tags);
-            if filters.pass(&tags, |name| filter_values(&interface, &shape, name)) {
-                found.push(shape);
-            }
-        }
-        let (interfaces, next_token) = select::page(
-            found,
-            |interface| interface.network_interface_id.clone().unwrap_or_default(),
-            ids.is_some_and(|ids| !ids.is_empty()),
-            input.max_results,
-            input.next_token.as_deref(),
-        )?;
-        Ok(Self::Output { network_interfaces: Some(interfaces), next_token })
-    }
-}
-
-fn filter_values(interface: &Interface, shape: &InterfaceShape, name: &str) -> Vec<String> {
-    let some = |value: &Option<String>| value.iter().cloned().collect();
-    let attachment = shape.attachment.as_ref();
-    let public = |value: fn(&NetworkInterfaceAssociation) -> &Option<String>| {
-        shape.association.as_ref().and_then(|it| value(it).clone()).into_iter().collect()
-    };
-    match name {
-        "addresses.association.owner-id" | "association.ip-owner-id" => {
-            public(|it| &it.ip_owner_id)
-        }
-        "addresses.association.public-ip" | "association.public-ip" => public(|it| &it.public_ip),
-        "association.allocation-id" => public(|it| &it.allocation_id),
-        "association.association-id" => public(|it| &it.association_id),
-        "association.public-dns-name" => public(|it| &it.public_dns_name),
-        "addresses.primary" => flag(true),
-        "addresses.private-ip-address" | "private-ip-address" => some(&shape.private_ip_address),
-        "attachment.attach-time" => {
-            interface.attachment.iter().map(|at| at.time.iso8601()).collect()
-        }
-        "attachment.attachment-id" => interface.attachment.iter().map(|at| at.id.clone()).collect(),
-        "attachment.delete-on-termination" => attachment.map(|_| flag(false)).unwrap_or_default(),
-        "attachment.device-index" => attachment.map(|_| "1".to_owned()).into_iter().collect(),
-        "attachment.instance-owner-id" => {
-            attachment.and_then(|at| at.instance_owner_id.clone()).into_iter().collect()
-        }
-        "attachment.status" => attachment.map(|_| "attached".to_owned()).into_iter().collect(),
-        "availability-zone" => some(&shape.availability_zone),
-        "availability-zone-id" => some(&shape.availability_zone_id),
-        "description" => vec![interface.description.clone()],
-        "group-id" => interface.groups.clone(),
-        "group-name" => {
-            shape.groups.iter().flatten().filter_map(|group| group.group_name.clone()).collect()
-        }
-        "interface-type" => shape.interface_type.iter().map(ToString::to_string).collect(),
-        "mac-address" => some(&shape.mac_address),
-        "network-interface-id" => vec![interface.id.clone()],
-        "operator.managed" => flag(false),
-        "owner-id" => some(&shape.owner_id),
-        "private-dns-name" => some(&shape.private_dns_name),
-        "requester-id" => some(&shape.requester_id),
-        "requester-managed" => flag(interface.attachment.is_some()),
-        "source-dest-check" => flag(interface.source_dest_check),
-        "status" => vec![status(interface).to_string()],
-        "subnet-id" => vec![interface.subnet.clone()],
-        "vpc-id" => vec![interface.vpc.clone()],
-        // IPv6 addresses, instances and operators: no interface has any.
-        _ => Vec::new(),
     }
 }

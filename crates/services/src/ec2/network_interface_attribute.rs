@@ -11,9 +11,10 @@ use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation};
 use sagegate_store::{Read, Tx};
 
 use super::fault::{dry_run, invalid_value, missing};
+use super::interface_shape::described;
 use super::kind::Kind;
 use super::needs;
-use super::network_interface::{check_own, described};
+use super::network_interface::check_own;
 use super::records::{self, Interface};
 
 /// DescribeNetworkInterfaceAttribute.

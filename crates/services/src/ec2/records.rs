@@ -185,6 +185,13 @@ pub(crate) struct Interface {
     pub(crate) attachment: Option<Attachment>,
 }
 
+impl Interface {
+    /// Its private addresses, the primary one first.
+    pub(crate) fn private(&self) -> impl Iterator<Item = Ipv4Addr> {
+        std::iter::once(self.address).chain(self.secondary.iter().copied())
+    }
+}
+
 /// What an interface that AWS manages is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,7 +1,6 @@
 //! The networks of a region as the packet walk and the kernel's back end read them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
 
 use sagegate_gate::Scope;
 use sagegate_network::topology::{
@@ -126,8 +125,15 @@ fn subnets(
 }
 
 fn interfaces(state: &dyn Read, scope: &Scope) -> Result<BTreeMap<String, Interface>, StoreError> {
-    let public = elastic_ip::by_interface(state, scope)?;
+    let public = elastic_ip::associated(state, scope)?;
     let one = |interface: records::Interface| {
+        let v4 = interface.private().map(|private| {
+            let own = public.get(&(interface.id.clone(), private));
+            Address { private: private.into(), public: own.map(|own| own.address) }
+        });
+        let v6 = interface.ipv6.iter();
+        let v6 = v6.map(|address| Address { private: (*address).into(), public: None });
+        let addresses = v4.chain(v6).collect();
         let role = match interface.attachment {
             None => Role::Host,
             Some(attachment) => match attachment.kind {
@@ -140,10 +146,7 @@ fn interfaces(state: &dyn Read, scope: &Scope) -> Result<BTreeMap<String, Interf
         let shape = Interface {
             vpc: interface.vpc,
             subnet: interface.subnet,
-            addresses: vec![Address {
-                private: IpAddr::V4(interface.address),
-                public: public.get(&interface.id).map(|own| own.address),
-            }],
+            addresses,
             groups: interface.groups,
             source_dest_check: interface.source_dest_check,
             role,

@@ -24,7 +24,7 @@ use super::resource_work::{self, Kind};
 use super::shapes::Word;
 use super::site::{self, Site};
 use crate::binding::Binding;
-use crate::ec2::network_interface::{self, Plan};
+use crate::ec2::network_interface::{self, Plan, Wanted};
 use crate::ec2::records::{Attachment, Holder, Interface, Subnet, default_group, get};
 
 /// Notebook instances by `(account, region, name in lower case)`.
@@ -302,6 +302,8 @@ fn prepare(
             ),
             groups,
             address: None,
+            secondary: Wanted::default(),
+            ipv6: Wanted::default(),
             attachment: Some(Attachment {
                 kind: Holder::NotebookInstance,
                 holder: record.arn(scope),

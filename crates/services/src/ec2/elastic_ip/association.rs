@@ -1,5 +1,7 @@
 //! AssociateAddress, DisassociateAddress.
 
+use std::net::Ipv4Addr;
+
 use sagegate_api::Unit;
 use sagegate_api::ec2::{
     AssociateAddressRequest, AssociateAddressResult, DisassociateAddressRequest,
@@ -12,22 +14,19 @@ use super::super::kind::Kind;
 use super::super::records::{self, ElasticIp, ElasticIpAssociation, Interface};
 use super::super::tags::Tags;
 use super::super::{internet_gateway, needs};
-use super::by_interface;
 
-/// Lets an address stand for an interface; the id of the association.
+/// Lets an address stand for a private address of an interface; the id of the association.
 pub(crate) fn associate(
     tx: &mut Tx,
     scope: &Scope,
     env: &Env,
     mut own: ElasticIp,
-    interface: &Interface,
+    interface: &str,
+    private: Ipv4Addr,
 ) -> Result<String, StoreError> {
     let id = format!("eipassoc-0{}", env.hex(16));
-    own.association = Some(ElasticIpAssociation {
-        id: id.clone(),
-        interface: interface.id.clone(),
-        private: interface.address,
-    });
+    let interface = interface.to_owned();
+    own.association = Some(ElasticIpAssociation { id: id.clone(), interface, private });
     records::put(tx, scope, &own)?;
     Ok(id)
 }
@@ -89,19 +88,23 @@ impl Operation for AssociateAddress {
         let id = id.ok_or_else(|| missing("networkInterfaceId"))?;
         let interface = records::find::<Interface>(tx, scope, id)?;
         not_held(tx, scope, id)?;
-        if let Some(wanted) = &input.private_ip_address
-            && *wanted != interface.address.to_string()
-        {
-            let text = format!("The networkInterface '{id}' does not have the address {wanted}.");
-            return Err(invalid_value(text));
-        }
+        let private = match &input.private_ip_address {
+            None => interface.address,
+            Some(wanted) => {
+                interface.private().find(|own| own.to_string() == *wanted).ok_or_else(|| {
+                    let text =
+                        format!("The networkInterface '{id}' does not have the address {wanted}.");
+                    invalid_value(text)
+                })?
+            }
+        };
         if internet_gateway::of_vpc(tx, scope, &interface.vpc)?.is_none() {
             let text = format!("Network {} is not attached to any internet gateway", interface.vpc);
             return Err(bad("Gateway.NotAttached", text));
         }
         let again = input.allow_reassociation == Some(true);
         if let Some(known) = &own.association {
-            if known.interface == interface.id {
+            if known.interface == interface.id && known.private == private {
                 // It is what was asked for already.
                 return Ok(Self::Output { association_id: Some(known.id.clone()) });
             }
@@ -114,18 +117,19 @@ impl Operation for AssociateAddress {
                 return Err(bad("Resource.AlreadyAssociated", text));
             }
         }
-        if let Some(mut other) = by_interface(tx, scope)?.remove(&interface.id) {
+        let place = (interface.id, private);
+        if let Some(mut other) = super::associated(tx, scope)?.remove(&place) {
             if !again {
                 let text = format!(
                     "resource {} is already associated with address {}",
-                    interface.id, other.address
+                    place.0, other.address
                 );
                 return Err(bad("Resource.AlreadyAssociated", text));
             }
             other.association = None;
             records::put(tx, scope, &other)?;
         }
-        let id = associate(tx, scope, call.env, own, &interface)?;
+        let id = associate(tx, scope, call.env, own, &place.0, private)?;
         Ok(Self::Output { association_id: Some(id) })
     }
 }

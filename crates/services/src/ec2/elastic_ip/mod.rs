@@ -33,22 +33,22 @@ const PUBLIC: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 0);
 /// The pool that AWS's own addresses are of.
 const POOL: &str = "amazon";
 
-/// Public addresses by the interfaces that have them.
-pub(crate) fn by_interface(
-    state: &dyn Read,
-    scope: &Scope,
-) -> Result<BTreeMap<String, ElasticIp>, StoreError> {
+/// Public addresses by what they stand for: an interface, and a private address of it.
+pub(crate) type Associated = BTreeMap<(String, Ipv4Addr), ElasticIp>;
+
+/// The public addresses that stand for something.
+pub(crate) fn associated(state: &dyn Read, scope: &Scope) -> Result<Associated, StoreError> {
     let found = records::all::<ElasticIp>(state, scope)?;
     let with = found.into_iter().filter_map(|own| {
-        let interface = own.association.as_ref()?.interface.clone();
-        Some((interface, own))
+        let at = own.association.as_ref()?;
+        Some(((at.interface.clone(), at.private), own))
     });
     Ok(with.collect())
 }
 
 /// Whether an interface of this VPC has a public address.
 pub(crate) fn any_in(state: &dyn Read, scope: &Scope, vpc: &str) -> Result<bool, StoreError> {
-    for id in by_interface(state, scope)?.keys() {
+    for (id, _) in associated(state, scope)?.keys() {
         if records::get::<Interface>(state, scope, id)?.is_some_and(|it| it.vpc == vpc) {
             return Ok(true);
         }
@@ -56,13 +56,28 @@ pub(crate) fn any_in(state: &dyn Read, scope: &Scope, vpc: &str) -> Result<bool,
     Ok(false)
 }
 
-/// Ends the association of an interface that goes away.
+/// Ends the associations of an interface that goes away.
 pub(crate) fn forget_interface(
     tx: &mut Tx,
     scope: &Scope,
     interface: &str,
 ) -> Result<(), StoreError> {
-    if let Some(mut own) = by_interface(tx, scope)?.remove(interface) {
+    for ((id, private), _) in associated(tx, scope)? {
+        if id == interface {
+            forget_address(tx, scope, interface, private)?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends the association of a private address that leaves its interface.
+pub(crate) fn forget_address(
+    tx: &mut Tx,
+    scope: &Scope,
+    interface: &str,
+    private: Ipv4Addr,
+) -> Result<(), StoreError> {
+    if let Some(mut own) = associated(tx, scope)?.remove(&(interface.to_owned(), private)) {
         own.association = None;
         records::put(tx, scope, &own)?;
     }

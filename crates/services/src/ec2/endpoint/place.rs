@@ -8,12 +8,12 @@ use sagegate_gate::{Env, Fault, Scope};
 use sagegate_network::allot;
 use sagegate_store::{StoreError, Tx};
 
+use super::super::addresses::client_address;
 use super::super::fault::{bad, invalid_parameter};
-use super::super::network_interface::{self, Plan};
+use super::super::network_interface::{self, Plan, Wanted};
 use super::super::records::{
     self, Attachment, Holder, Interface, LAST_LOOPBACK, LOOPBACKS, Loopback, Place, Subnet,
 };
-use super::super::subnet::client_address;
 use crate::binding::Binding;
 
 /// The endpoint that is placed.
@@ -93,6 +93,8 @@ pub(crate) fn place(
         description: format!("VPC Endpoint Interface {}", placing.endpoint),
         groups: placing.groups.to_vec(),
         address,
+        secondary: Wanted::default(),
+        ipv6: Wanted::default(),
         attachment: Some(Attachment {
             kind: Holder::VpcEndpoint,
             holder: placing.endpoint.to_owned(),

@@ -14,9 +14,8 @@ use crate::ec2::endpoint::delete::DeleteVpcEndpoints;
 use crate::ec2::endpoint::modify::ModifyVpcEndpoint;
 use crate::ec2::endpoint::{self, Endpoints, settle};
 use crate::ec2::endpoint_services::DescribeVpcEndpointServices;
-use crate::ec2::network_interface::{
-    DeleteNetworkInterface, DescribeNetworkInterfaces, ModifyNetworkInterfaceAttribute,
-};
+use crate::ec2::interface_shape::DescribeNetworkInterfaces;
+use crate::ec2::network_interface::{DeleteNetworkInterface, ModifyNetworkInterfaceAttribute};
 use crate::ec2::security_group::DeleteSecurityGroup;
 use crate::ec2::security_group_rules::RevokeSecurityGroupEgress;
 use crate::ec2::subnet::DeleteSubnet;

@@ -12,9 +12,9 @@ use crate::ec2::endpoint::delete::DeleteVpcEndpoints;
 use crate::ec2::endpoint::describe::DescribeVpcEndpoints;
 use crate::ec2::endpoint::modify::ModifyVpcEndpoint;
 use crate::ec2::endpoint_services::DescribeVpcEndpointServices;
+use crate::ec2::interface_shape::DescribeNetworkInterfaces;
 use crate::ec2::network_interface::{
-    CreateNetworkInterface, DeleteNetworkInterface, DescribeNetworkInterfaces,
-    ModifyNetworkInterfaceAttribute,
+    CreateNetworkInterface, DeleteNetworkInterface, ModifyNetworkInterfaceAttribute,
 };
 use crate::ec2::prefix_lists::DescribePrefixLists;
 use crate::ec2::security_group::{

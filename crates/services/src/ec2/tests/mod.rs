@@ -6,6 +6,7 @@ mod endpoint_policies;
 mod endpoints;
 mod gateway_endpoints;
 mod groups;
+mod interfaces;
 mod laws;
 mod matrix;
 mod matrix_acls;

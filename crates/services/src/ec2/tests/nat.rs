@@ -13,9 +13,10 @@ use crate::ec2::elastic_ip::association::{AssociateAddress, DisassociateAddress}
 use crate::ec2::elastic_ip::{
     AllocateAddress, DescribeAddresses, DescribeAddressesAttribute, ReleaseAddress,
 };
+use crate::ec2::interface_shape::DescribeNetworkInterfaces;
 use crate::ec2::internet_gateway::{DeleteInternetGateway, DetachInternetGateway};
 use crate::ec2::nat_gateway::{CreateNatGateway, DeleteNatGateway, DescribeNatGateways, settle};
-use crate::ec2::network_interface::{DeleteNetworkInterface, DescribeNetworkInterfaces};
+use crate::ec2::network_interface::DeleteNetworkInterface;
 use crate::ec2::route_table::routes::CreateRoute;
 use crate::ec2::subnet::{DeleteSubnet, DescribeSubnets};
 use crate::ec2::vpc::DeleteVpc;

@@ -2,10 +2,9 @@ use expect_test::expect;
 use sagegate_api::ec2 as api;
 
 use super::{default_group, filter, house, named, subnet, subnet_input, tag, vpc};
+use crate::ec2::interface_shape::DescribeNetworkInterfaces;
 use crate::ec2::internet_gateway::{DescribeInternetGateways, DetachInternetGateway};
-use crate::ec2::network_interface::{
-    CreateNetworkInterface, DeleteNetworkInterface, DescribeNetworkInterfaces,
-};
+use crate::ec2::network_interface::{CreateNetworkInterface, DeleteNetworkInterface};
 use crate::ec2::subnet::{CreateSubnet, DeleteSubnet, DescribeSubnets, ModifySubnetAttribute};
 use crate::ec2::tags::{CreateTags, DeleteTags, DescribeTags};
 use crate::ec2::vpc::{CreateVpc, DeleteVpc, DescribeVpcs};

@@ -1,9 +1,8 @@
 //! The network interfaces of apps in domains that are VpcOnly.
 
 use super::*;
-use crate::ec2::network_interface::{
-    CreateNetworkInterface, DeleteNetworkInterface, DescribeNetworkInterfaces,
-};
+use crate::ec2::interface_shape::DescribeNetworkInterfaces;
+use crate::ec2::network_interface::{CreateNetworkInterface, DeleteNetworkInterface};
 use crate::ec2::subnet::{CreateSubnet, DeleteSubnet, DescribeSubnets};
 use crate::sagemaker::delete_app::DeleteApp;
 use crate::sagemaker::read_app::DescribeApp;

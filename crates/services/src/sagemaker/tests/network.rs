@@ -1,7 +1,8 @@
 //! What domains hold in their VPC.
 
 use super::*;
-use crate::ec2::network_interface::{DeleteNetworkInterface, DescribeNetworkInterfaces};
+use crate::ec2::interface_shape::DescribeNetworkInterfaces;
+use crate::ec2::network_interface::DeleteNetworkInterface;
 use crate::ec2::security_group::DeleteSecurityGroup;
 use crate::ec2::subnet::{CreateSubnet, DeleteSubnet};
 use crate::sagemaker::delete_domain::DeleteDomain;

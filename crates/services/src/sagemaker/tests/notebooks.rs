@@ -4,7 +4,8 @@ use expect_test::expect;
 use sagegate_network::Arrival;
 
 use super::*;
-use crate::ec2::network_interface::{DeleteNetworkInterface, DescribeNetworkInterfaces};
+use crate::ec2::interface_shape::DescribeNetworkInterfaces;
+use crate::ec2::network_interface::DeleteNetworkInterface;
 use crate::sagemaker::notebook::{
     CreateNotebookInstance, DeleteNotebookInstance, StartNotebookInstance, StopNotebookInstance,
     UpdateNotebookInstance,

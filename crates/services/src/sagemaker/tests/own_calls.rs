@@ -6,7 +6,7 @@ use sagegate_gate::Caller;
 use sagegate_gate::audit::{Record, tables};
 
 use super::*;
-use crate::ec2::network_interface::DescribeNetworkInterfaces;
+use crate::ec2::interface_shape::DescribeNetworkInterfaces;
 use crate::ec2::security_group::{CreateSecurityGroup, DescribeSecurityGroups};
 use crate::ec2::security_group_rules::AuthorizeSecurityGroupIngress;
 use crate::iam::roles::GetRole;
