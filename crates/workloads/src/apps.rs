@@ -69,7 +69,7 @@ impl Catalog {
         }
     }
 
-    /// The program of an app. The image that it names counts where programs are in images.
+    /// The program of an app, in the image of the account's own that it names. Only containers run one.
     ///
     /// # Errors
     ///
@@ -83,6 +83,13 @@ impl Catalog {
             return Err(format!(
                 "Apps of type {app_type} are recorded but not run by this installation. It runs \
                  JupyterLab, CodeEditor, JupyterServer and KernelGateway."
+            ));
+        }
+        if let (Place::Here(_), Some(image)) = (&self.0, image) {
+            return Err(format!(
+                "The image {} is a container image, and apps are processes of this machine here. Start \
+                 Sagegate with --runtime docker, or create the app without an image of your own.",
+                image.arn
             ));
         }
         match (&self.0, app_type) {
@@ -313,6 +320,20 @@ mod tests {
         assert!(missing.contains(&command), "{missing}");
         let canvas = catalog.program(AppType::Canvas, None).unwrap_err();
         assert!(canvas.starts_with("Apps of type Canvas are recorded but not run"), "{canvas}");
+    }
+
+    #[test]
+    fn an_image_is_not_passed_over() {
+        let image = ChosenImage {
+            arn: "arn:aws:sagemaker:us-west-2:123456789012:image/science".to_owned(),
+            base_image: Some("science:7".to_owned()),
+        };
+        let catalog = Catalog::new("/nowhere".into(), "");
+        let refused = catalog.program(AppType::JupyterLab, Some(&image)).unwrap_err();
+        assert!(
+            refused.contains("image/science") && refused.contains("--runtime docker"),
+            "{refused}"
+        );
     }
 
     #[test]
