@@ -147,6 +147,14 @@ class World:
                 self.ec2.delete_egress_only_internet_gateway(
                     EgressOnlyInternetGatewayId=gateway["EgressOnlyInternetGatewayId"]
                 )
+        connections = self.ec2.describe_vpc_peering_connections()["VpcPeeringConnections"]
+        for connection in connections:
+            ends = (connection["RequesterVpcInfo"], connection["AccepterVpcInfo"])
+            joined = vpc in [end["VpcId"] for end in ends]
+            if joined and connection["Status"]["Code"] == "active":
+                self.ec2.delete_vpc_peering_connection(
+                    VpcPeeringConnectionId=connection["VpcPeeringConnectionId"]
+                )
         for interface in self.ec2.describe_network_interfaces(Filters=within)["NetworkInterfaces"]:
             self.ec2.delete_network_interface(NetworkInterfaceId=interface["NetworkInterfaceId"])
         groups = [

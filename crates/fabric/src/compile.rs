@@ -35,16 +35,27 @@ impl Numbers {
     }
 }
 
+/// The VPCs with somebody in them, and those that they are peered with: their endpoints answer whom a
+/// peering connection brings.
+#[must_use]
+pub fn live<'a>(topology: &'a Topology, plugged: &BTreeSet<String>) -> BTreeSet<&'a str> {
+    let own = plugged.iter().filter_map(|id| topology.interfaces.get(id));
+    let own: BTreeSet<&str> = own.map(|interface| interface.vpc.as_str()).collect();
+    let mut live = own.clone();
+    for peering in topology.peerings.values().filter(|peering| peering.active) {
+        let ends = [peering.requester.as_str(), peering.accepter.as_str()];
+        if ends.iter().any(|vpc| own.contains(vpc)) {
+            live.extend(ends.into_iter().filter(|vpc| topology.vpcs.contains_key(*vpc)));
+        }
+    }
+    live
+}
+
 /// What the kernel is to have when these interfaces have somebody behind them. Endpoints and NAT
-/// gateways of a VPC are there as soon as anybody is.
+/// gateways of a VPC are there as soon as anybody is who could come to them.
 pub fn compile(topology: &Topology, plugged: &BTreeSet<String>, numbers: &mut Numbers) -> State {
     let mut state = State::default();
-    let live: BTreeSet<&str> = topology
-        .interfaces
-        .iter()
-        .filter(|(id, _)| plugged.contains(*id))
-        .map(|(_, interface)| interface.vpc.as_str())
-        .collect();
+    let live = live(topology, plugged);
     for (id, interface) in &topology.interfaces {
         if live.contains(interface.vpc.as_str())
             && let Some(port) = port(topology, id, interface, plugged, numbers)

@@ -292,6 +292,36 @@ fn peered_vpcs_reach_each_other_and_nobody_behind() {
 }
 
 #[test]
+fn an_endpoint_answers_a_peered_vpc_though_nobody_is_in_its_own() {
+    let mut networks = Networks::default();
+    for (vpc, block, subnet, net) in [
+        ("vpc-a", "10.0.0.0/16", "subnet-a", "10.0.1.0/24"),
+        ("vpc-b", "10.1.0.0/16", "subnet-b", "10.1.1.0/24"),
+    ] {
+        networks.vpc(vpc, block);
+        networks.subnet(subnet, vpc, net);
+    }
+    networks.table("rtb-a", "vpc-a", &["10.1.0.0/16 pcx-ab"]);
+    networks.table("rtb-b", "vpc-b", &["10.0.0.0/16 pcx-ab"]);
+    networks.uses("subnet-a", "rtb-a");
+    networks.uses("subnet-b", "rtb-b");
+    networks.open_group("sg-a", "vpc-a");
+    networks.group("sg-b", "vpc-b", &["tcp 443 sg-a"], &[]);
+    networks.host("eni-a", "subnet-a", "10.0.1.10", &["sg-a"]);
+    networks.endpoint("vpce-b", "subnet-b", "eni-vpce", "10.1.1.99", &["sg-b"]);
+    networks.peering("pcx-ab", "vpc-a", "vpc-b");
+    let Some(mut kernel) = Kernel::start(networks) else { return };
+    let api = kernel.listen(At::Port("eni-vpce".to_owned()), "10.1.1.99:443");
+    kernel.reaches("eni-a", "10.1.1.99:443", &api, "10.0.1.10");
+    // What ends in the state ends in the kernel.
+    if let Some(peering) = kernel.networks.topology.peerings.get_mut("pcx-ab") {
+        peering.active = false;
+    }
+    kernel.apply();
+    kernel.does_not_reach("eni-a", "10.1.1.99:443", &api);
+}
+
+#[test]
 fn endpoints_are_reached_inside_and_take_https_alone() {
     let mut networks = Networks::default();
     networks.vpc("vpc-a", "10.0.0.0/16");

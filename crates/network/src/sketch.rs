@@ -11,7 +11,7 @@
 //! in sg-a tcp:443 10.0.0.0/8                          (a rule; `out` for the other way)
 //! in acl-a 100 allow tcp:443 10.0.0.0/8               (an entry)
 //! nat nat-a subnet-a 10.0.1.5 public=203.0.113.5 pending
-//! pcx pcx-ab vpc-a vpc-b pending
+//! pcx pcx-ab vpc-a vpc-b pending names=vpc-a,vpc-b   (public names that lead to private addresses)
 //! endpoint vpce-1 vpc-a com.amazonaws.us-west-2.sts subnet-a=10.0.1.6 sg=sg-a private=NAME pending
 //! gateway vpce-s3 vpc-a com.amazonaws.us-west-2.s3 pl-s3 pending
 //! pl pl-s3 198.51.100.0/24
@@ -289,7 +289,11 @@ fn read(made: &mut Topology, line: &str) -> Read<()> {
         "pcx" => {
             let (requester, accepter) = (words.owned(1)?, words.owned(2)?);
             let active = !words.has("pending");
-            made.peerings.insert(id, Peering { requester, accepter, active });
+            let names = words.list("names");
+            let named = |vpc: &String| names.contains(vpc);
+            let (requester_names, accepter_names) = (named(&requester), named(&accepter));
+            let peering = Peering { requester, accepter, active, requester_names, accepter_names };
+            made.peerings.insert(id, peering);
         }
         "endpoint" => endpoint(made, id, &words)?,
         "gateway" => {

@@ -226,6 +226,21 @@ pub struct Peering {
     pub accepter: String,
     /// Whether it is `active`.
     pub active: bool,
+    /// Whether public names in the VPC that asked lead to private addresses from the other one
+    /// (`AllowDnsResolutionFromRemoteVpc`).
+    pub requester_names: bool,
+    /// The same for names in the VPC that accepted.
+    pub accepter_names: bool,
+}
+
+impl Peering {
+    /// Whether a public name in the VPC `at` leads to a private address from the VPC `from`.
+    #[must_use]
+    pub fn names_reach(&self, from: &str, at: &str) -> bool {
+        self.active
+            && ((self.requester == at && self.accepter == from && self.requester_names)
+                || (self.accepter == at && self.requester == from && self.accepter_names))
+    }
 }
 
 /// A VPC endpoint.

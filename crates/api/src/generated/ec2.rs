@@ -6,6 +6,85 @@ use sagegate_model::text_enum;
 use sagegate_model::{Member, Shape, Struct, StructSchema};
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct AcceptVpcPeeringConnectionRequest {
+    pub dry_run: Option<bool>,
+    pub vpc_peering_connection_id: String,
+}
+
+impl Shape for AcceptVpcPeeringConnectionRequest {
+    const SCHEMA: &'static StructSchema = &tables::ACCEPT_VPC_PEERING_CONNECTION_REQUEST;
+}
+
+impl Struct for AcceptVpcPeeringConnectionRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.vpc_peering_connection_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.vpc_peering_connection_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AcceptVpcPeeringConnectionRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AcceptVpcPeeringConnectionResult {
+    pub vpc_peering_connection: Option<VpcPeeringConnection>,
+}
+
+impl Shape for AcceptVpcPeeringConnectionResult {
+    const SCHEMA: &'static StructSchema = &tables::ACCEPT_VPC_PEERING_CONNECTION_RESULT;
+}
+
+impl Struct for AcceptVpcPeeringConnectionResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.vpc_peering_connection,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.vpc_peering_connection,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AcceptVpcPeeringConnectionResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AccountAttribute {
     pub attribute_name: Option<String>,
     pub attribute_values: Option<Vec<AccountAttributeValue>>,
@@ -1727,6 +1806,44 @@ impl Member for BlockPublicAccessStates {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct CidrBlock {
+    pub cidr_block: Option<String>,
+}
+
+impl Shape for CidrBlock {
+    const SCHEMA: &'static StructSchema = &tables::CIDR_BLOCK;
+}
+
+impl Struct for CidrBlock {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.cidr_block,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.cidr_block,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CidrBlock {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConnectionTrackingConfiguration {
     pub tcp_established_timeout: Option<i32>,
     pub udp_stream_timeout: Option<i32>,
@@ -2594,6 +2711,47 @@ impl Member for CreateNetworkInterfaceResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreatePeeringConnectionOptionsRequest {
+    pub allow_multipath_resilience: Option<bool>,
+    pub multipath_resilience_mode: Option<MultipathResilienceMode>,
+}
+
+impl Shape for CreatePeeringConnectionOptionsRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_PEERING_CONNECTION_OPTIONS_REQUEST;
+}
+
+impl Struct for CreatePeeringConnectionOptionsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.allow_multipath_resilience,
+            1 => &self.multipath_resilience_mode,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.allow_multipath_resilience,
+            1 => &mut self.multipath_resilience_mode,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreatePeeringConnectionOptionsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateRouteRequest {
     pub destination_prefix_list_id: Option<String>,
     pub vpc_endpoint_id: Option<String>,
@@ -3174,6 +3332,100 @@ impl Struct for CreateVpcEndpointResult {
 }
 
 impl Member for CreateVpcEndpointResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateVpcPeeringConnectionRequest {
+    pub peer_region: Option<String>,
+    pub tag_specifications: Option<Vec<TagSpecification>>,
+    pub requester_peering_connection_options: Option<CreatePeeringConnectionOptionsRequest>,
+    pub dry_run: Option<bool>,
+    pub vpc_id: String,
+    pub peer_vpc_id: Option<String>,
+    pub peer_owner_id: Option<String>,
+}
+
+impl Shape for CreateVpcPeeringConnectionRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_VPC_PEERING_CONNECTION_REQUEST;
+}
+
+impl Struct for CreateVpcPeeringConnectionRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.peer_region,
+            1 => &self.tag_specifications,
+            2 => &self.requester_peering_connection_options,
+            3 => &self.dry_run,
+            4 => &self.vpc_id,
+            5 => &self.peer_vpc_id,
+            6 => &self.peer_owner_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.peer_region,
+            1 => &mut self.tag_specifications,
+            2 => &mut self.requester_peering_connection_options,
+            3 => &mut self.dry_run,
+            4 => &mut self.vpc_id,
+            5 => &mut self.peer_vpc_id,
+            6 => &mut self.peer_owner_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateVpcPeeringConnectionRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateVpcPeeringConnectionResult {
+    pub vpc_peering_connection: Option<VpcPeeringConnection>,
+}
+
+impl Shape for CreateVpcPeeringConnectionResult {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_VPC_PEERING_CONNECTION_RESULT;
+}
+
+impl Struct for CreateVpcPeeringConnectionResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.vpc_peering_connection,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.vpc_peering_connection,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateVpcPeeringConnectionResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -4074,6 +4326,85 @@ impl Struct for DeleteVpcEndpointsResult {
 }
 
 impl Member for DeleteVpcEndpointsResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteVpcPeeringConnectionRequest {
+    pub dry_run: Option<bool>,
+    pub vpc_peering_connection_id: String,
+}
+
+impl Shape for DeleteVpcPeeringConnectionRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_VPC_PEERING_CONNECTION_REQUEST;
+}
+
+impl Struct for DeleteVpcPeeringConnectionRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.vpc_peering_connection_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.vpc_peering_connection_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteVpcPeeringConnectionRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteVpcPeeringConnectionResult {
+    pub r#return: Option<bool>,
+}
+
+impl Shape for DeleteVpcPeeringConnectionResult {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_VPC_PEERING_CONNECTION_RESULT;
+}
+
+impl Struct for DeleteVpcPeeringConnectionResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.r#return,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.r#return,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteVpcPeeringConnectionResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -5471,6 +5802,85 @@ impl Member for DescribeRouteTablesResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeSecurityGroupReferencesRequest {
+    pub dry_run: Option<bool>,
+    pub group_id: Vec<String>,
+}
+
+impl Shape for DescribeSecurityGroupReferencesRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_SECURITY_GROUP_REFERENCES_REQUEST;
+}
+
+impl Struct for DescribeSecurityGroupReferencesRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.group_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.group_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeSecurityGroupReferencesRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeSecurityGroupReferencesResult {
+    pub security_group_reference_set: Option<Vec<SecurityGroupReference>>,
+}
+
+impl Shape for DescribeSecurityGroupReferencesResult {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_SECURITY_GROUP_REFERENCES_RESULT;
+}
+
+impl Struct for DescribeSecurityGroupReferencesResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.security_group_reference_set,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.security_group_reference_set,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeSecurityGroupReferencesResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeSecurityGroupRulesRequest {
     pub filters: Option<Vec<Filter>>,
     pub security_group_rule_ids: Option<Vec<String>>,
@@ -5647,6 +6057,94 @@ impl Struct for DescribeSecurityGroupsResult {
 }
 
 impl Member for DescribeSecurityGroupsResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeStaleSecurityGroupsRequest {
+    pub dry_run: Option<bool>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+    pub vpc_id: String,
+}
+
+impl Shape for DescribeStaleSecurityGroupsRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_STALE_SECURITY_GROUPS_REQUEST;
+}
+
+impl Struct for DescribeStaleSecurityGroupsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.max_results,
+            2 => &self.next_token,
+            3 => &self.vpc_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.max_results,
+            2 => &mut self.next_token,
+            3 => &mut self.vpc_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeStaleSecurityGroupsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeStaleSecurityGroupsResult {
+    pub next_token: Option<String>,
+    pub stale_security_group_set: Option<Vec<StaleSecurityGroup>>,
+}
+
+impl Shape for DescribeStaleSecurityGroupsResult {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_STALE_SECURITY_GROUPS_RESULT;
+}
+
+impl Struct for DescribeStaleSecurityGroupsResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.next_token,
+            1 => &self.stale_security_group_set,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.next_token,
+            1 => &mut self.stale_security_group_set,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeStaleSecurityGroupsResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -6105,6 +6603,97 @@ impl Struct for DescribeVpcEndpointsResult {
 }
 
 impl Member for DescribeVpcEndpointsResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeVpcPeeringConnectionsRequest {
+    pub next_token: Option<String>,
+    pub max_results: Option<i32>,
+    pub dry_run: Option<bool>,
+    pub vpc_peering_connection_ids: Option<Vec<String>>,
+    pub filters: Option<Vec<Filter>>,
+}
+
+impl Shape for DescribeVpcPeeringConnectionsRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_VPC_PEERING_CONNECTIONS_REQUEST;
+}
+
+impl Struct for DescribeVpcPeeringConnectionsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.next_token,
+            1 => &self.max_results,
+            2 => &self.dry_run,
+            3 => &self.vpc_peering_connection_ids,
+            4 => &self.filters,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.next_token,
+            1 => &mut self.max_results,
+            2 => &mut self.dry_run,
+            3 => &mut self.vpc_peering_connection_ids,
+            4 => &mut self.filters,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeVpcPeeringConnectionsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeVpcPeeringConnectionsResult {
+    pub vpc_peering_connections: Option<Vec<VpcPeeringConnection>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeVpcPeeringConnectionsResult {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_VPC_PEERING_CONNECTIONS_RESULT;
+}
+
+impl Struct for DescribeVpcPeeringConnectionsResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.vpc_peering_connections,
+            1 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.vpc_peering_connections,
+            1 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeVpcPeeringConnectionsResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -7497,6 +8086,44 @@ text_enum!(Ipv6AddressAttribute {
 });
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ipv6CidrBlock {
+    pub ipv6_cidr_block: Option<String>,
+}
+
+impl Shape for Ipv6CidrBlock {
+    const SCHEMA: &'static StructSchema = &tables::IPV6_CIDR_BLOCK;
+}
+
+impl Struct for Ipv6CidrBlock {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.ipv6_cidr_block,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.ipv6_cidr_block,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for Ipv6CidrBlock {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ipv6PrefixSpecification {
     pub ipv6_prefix: Option<String>,
 }
@@ -8039,6 +8666,104 @@ impl Member for ModifyVpcEndpointResult {
         sagegate_model::Slot::Struct(self)
     }
 }
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModifyVpcPeeringConnectionOptionsRequest {
+    pub accepter_peering_connection_options: Option<PeeringConnectionOptionsRequest>,
+    pub dry_run: Option<bool>,
+    pub requester_peering_connection_options: Option<PeeringConnectionOptionsRequest>,
+    pub vpc_peering_connection_id: String,
+}
+
+impl Shape for ModifyVpcPeeringConnectionOptionsRequest {
+    const SCHEMA: &'static StructSchema = &tables::MODIFY_VPC_PEERING_CONNECTION_OPTIONS_REQUEST;
+}
+
+impl Struct for ModifyVpcPeeringConnectionOptionsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.accepter_peering_connection_options,
+            1 => &self.dry_run,
+            2 => &self.requester_peering_connection_options,
+            3 => &self.vpc_peering_connection_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.accepter_peering_connection_options,
+            1 => &mut self.dry_run,
+            2 => &mut self.requester_peering_connection_options,
+            3 => &mut self.vpc_peering_connection_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ModifyVpcPeeringConnectionOptionsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModifyVpcPeeringConnectionOptionsResult {
+    pub accepter_peering_connection_options: Option<PeeringConnectionOptions>,
+    pub requester_peering_connection_options: Option<PeeringConnectionOptions>,
+}
+
+impl Shape for ModifyVpcPeeringConnectionOptionsResult {
+    const SCHEMA: &'static StructSchema = &tables::MODIFY_VPC_PEERING_CONNECTION_OPTIONS_RESULT;
+}
+
+impl Struct for ModifyVpcPeeringConnectionOptionsResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.accepter_peering_connection_options,
+            1 => &self.requester_peering_connection_options,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.accepter_peering_connection_options,
+            1 => &mut self.requester_peering_connection_options,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ModifyVpcPeeringConnectionOptionsResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+text_enum!(MultipathResilienceMode {
+    AlwaysOn = "always-on",
+});
+
+text_enum!(MultipathResilienceStatus {
+    Pending = "pending",
+    Enabled = "enabled",
+    Disabled = "disabled",
+});
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NatGateway {
@@ -9056,6 +9781,106 @@ text_enum!(PayerResponsibilityType {
 });
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct PeeringConnectionOptions {
+    pub allow_dns_resolution_from_remote_vpc: Option<bool>,
+    pub allow_egress_from_local_classic_link_to_remote_vpc: Option<bool>,
+    pub allow_egress_from_local_vpc_to_remote_classic_link: Option<bool>,
+    pub allow_multipath_resilience: Option<bool>,
+    pub multipath_resilience_mode: Option<MultipathResilienceMode>,
+}
+
+impl Shape for PeeringConnectionOptions {
+    const SCHEMA: &'static StructSchema = &tables::PEERING_CONNECTION_OPTIONS;
+}
+
+impl Struct for PeeringConnectionOptions {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.allow_dns_resolution_from_remote_vpc,
+            1 => &self.allow_egress_from_local_classic_link_to_remote_vpc,
+            2 => &self.allow_egress_from_local_vpc_to_remote_classic_link,
+            3 => &self.allow_multipath_resilience,
+            4 => &self.multipath_resilience_mode,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.allow_dns_resolution_from_remote_vpc,
+            1 => &mut self.allow_egress_from_local_classic_link_to_remote_vpc,
+            2 => &mut self.allow_egress_from_local_vpc_to_remote_classic_link,
+            3 => &mut self.allow_multipath_resilience,
+            4 => &mut self.multipath_resilience_mode,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for PeeringConnectionOptions {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PeeringConnectionOptionsRequest {
+    pub allow_dns_resolution_from_remote_vpc: Option<bool>,
+    pub allow_egress_from_local_classic_link_to_remote_vpc: Option<bool>,
+    pub allow_egress_from_local_vpc_to_remote_classic_link: Option<bool>,
+    pub allow_multipath_resilience: Option<bool>,
+    pub multipath_resilience_mode: Option<MultipathResilienceMode>,
+}
+
+impl Shape for PeeringConnectionOptionsRequest {
+    const SCHEMA: &'static StructSchema = &tables::PEERING_CONNECTION_OPTIONS_REQUEST;
+}
+
+impl Struct for PeeringConnectionOptionsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.allow_dns_resolution_from_remote_vpc,
+            1 => &self.allow_egress_from_local_classic_link_to_remote_vpc,
+            2 => &self.allow_egress_from_local_vpc_to_remote_classic_link,
+            3 => &self.allow_multipath_resilience,
+            4 => &self.multipath_resilience_mode,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.allow_dns_resolution_from_remote_vpc,
+            1 => &mut self.allow_egress_from_local_classic_link_to_remote_vpc,
+            2 => &mut self.allow_egress_from_local_vpc_to_remote_classic_link,
+            3 => &mut self.allow_multipath_resilience,
+            4 => &mut self.multipath_resilience_mode,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for PeeringConnectionOptionsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PortRange {
     pub from: Option<i32>,
     pub to: Option<i32>,
@@ -9610,6 +10435,85 @@ impl Struct for RegionGeography {
 }
 
 impl Member for RegionGeography {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RejectVpcPeeringConnectionRequest {
+    pub dry_run: Option<bool>,
+    pub vpc_peering_connection_id: String,
+}
+
+impl Shape for RejectVpcPeeringConnectionRequest {
+    const SCHEMA: &'static StructSchema = &tables::REJECT_VPC_PEERING_CONNECTION_REQUEST;
+}
+
+impl Struct for RejectVpcPeeringConnectionRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.vpc_peering_connection_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.vpc_peering_connection_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for RejectVpcPeeringConnectionRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RejectVpcPeeringConnectionResult {
+    pub r#return: Option<bool>,
+}
+
+impl Shape for RejectVpcPeeringConnectionResult {
+    const SCHEMA: &'static StructSchema = &tables::REJECT_VPC_PEERING_CONNECTION_RESULT;
+}
+
+impl Struct for RejectVpcPeeringConnectionResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.r#return,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.r#return,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for RejectVpcPeeringConnectionResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -10691,6 +11595,53 @@ impl Member for SecurityGroupIdentifier {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct SecurityGroupReference {
+    pub group_id: Option<String>,
+    pub referencing_vpc_id: Option<String>,
+    pub vpc_peering_connection_id: Option<String>,
+    pub transit_gateway_id: Option<String>,
+}
+
+impl Shape for SecurityGroupReference {
+    const SCHEMA: &'static StructSchema = &tables::SECURITY_GROUP_REFERENCE;
+}
+
+impl Struct for SecurityGroupReference {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.group_id,
+            1 => &self.referencing_vpc_id,
+            2 => &self.vpc_peering_connection_id,
+            3 => &self.transit_gateway_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.group_id,
+            1 => &mut self.referencing_vpc_id,
+            2 => &mut self.vpc_peering_connection_id,
+            3 => &mut self.transit_gateway_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for SecurityGroupReference {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SecurityGroupRule {
     pub security_group_rule_id: Option<String>,
     pub group_id: Option<String>,
@@ -11042,6 +11993,112 @@ impl Struct for ServiceTypeDetail {
 }
 
 impl Member for ServiceTypeDetail {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StaleIpPermission {
+    pub from_port: Option<i32>,
+    pub ip_protocol: Option<String>,
+    pub ip_ranges: Option<Vec<String>>,
+    pub prefix_list_ids: Option<Vec<String>>,
+    pub to_port: Option<i32>,
+    pub user_id_group_pairs: Option<Vec<UserIdGroupPair>>,
+}
+
+impl Shape for StaleIpPermission {
+    const SCHEMA: &'static StructSchema = &tables::STALE_IP_PERMISSION;
+}
+
+impl Struct for StaleIpPermission {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.from_port,
+            1 => &self.ip_protocol,
+            2 => &self.ip_ranges,
+            3 => &self.prefix_list_ids,
+            4 => &self.to_port,
+            5 => &self.user_id_group_pairs,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.from_port,
+            1 => &mut self.ip_protocol,
+            2 => &mut self.ip_ranges,
+            3 => &mut self.prefix_list_ids,
+            4 => &mut self.to_port,
+            5 => &mut self.user_id_group_pairs,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for StaleIpPermission {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StaleSecurityGroup {
+    pub description: Option<String>,
+    pub group_id: Option<String>,
+    pub group_name: Option<String>,
+    pub stale_ip_permissions: Option<Vec<StaleIpPermission>>,
+    pub stale_ip_permissions_egress: Option<Vec<StaleIpPermission>>,
+    pub vpc_id: Option<String>,
+}
+
+impl Shape for StaleSecurityGroup {
+    const SCHEMA: &'static StructSchema = &tables::STALE_SECURITY_GROUP;
+}
+
+impl Struct for StaleSecurityGroup {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.description,
+            1 => &self.group_id,
+            2 => &self.group_name,
+            3 => &self.stale_ip_permissions,
+            4 => &self.stale_ip_permissions_egress,
+            5 => &self.vpc_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.description,
+            1 => &mut self.group_id,
+            2 => &mut self.group_name,
+            3 => &mut self.stale_ip_permissions,
+            4 => &mut self.stale_ip_permissions_egress,
+            5 => &mut self.vpc_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for StaleSecurityGroup {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -12646,6 +13703,221 @@ impl Member for VpcIpv6CidrBlockAssociation {
     }
 }
 
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VpcPeeringConnection {
+    pub accepter_vpc_info: Option<VpcPeeringConnectionVpcInfo>,
+    pub expiration_time: Option<Timestamp>,
+    pub requester_vpc_info: Option<VpcPeeringConnectionVpcInfo>,
+    pub status: Option<VpcPeeringConnectionStateReason>,
+    pub tags: Option<Vec<Tag>>,
+    pub vpc_peering_connection_id: Option<String>,
+    pub multipath_resilience_status: Option<MultipathResilienceStatus>,
+}
+
+impl Shape for VpcPeeringConnection {
+    const SCHEMA: &'static StructSchema = &tables::VPC_PEERING_CONNECTION;
+}
+
+impl Struct for VpcPeeringConnection {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.accepter_vpc_info,
+            1 => &self.expiration_time,
+            2 => &self.requester_vpc_info,
+            3 => &self.status,
+            4 => &self.tags,
+            5 => &self.vpc_peering_connection_id,
+            6 => &self.multipath_resilience_status,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.accepter_vpc_info,
+            1 => &mut self.expiration_time,
+            2 => &mut self.requester_vpc_info,
+            3 => &mut self.status,
+            4 => &mut self.tags,
+            5 => &mut self.vpc_peering_connection_id,
+            6 => &mut self.multipath_resilience_status,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for VpcPeeringConnection {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VpcPeeringConnectionOptionsDescription {
+    pub allow_dns_resolution_from_remote_vpc: Option<bool>,
+    pub allow_egress_from_local_classic_link_to_remote_vpc: Option<bool>,
+    pub allow_egress_from_local_vpc_to_remote_classic_link: Option<bool>,
+    pub allow_multipath_resilience: Option<bool>,
+    pub multipath_resilience_mode: Option<MultipathResilienceMode>,
+}
+
+impl Shape for VpcPeeringConnectionOptionsDescription {
+    const SCHEMA: &'static StructSchema = &tables::VPC_PEERING_CONNECTION_OPTIONS_DESCRIPTION;
+}
+
+impl Struct for VpcPeeringConnectionOptionsDescription {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.allow_dns_resolution_from_remote_vpc,
+            1 => &self.allow_egress_from_local_classic_link_to_remote_vpc,
+            2 => &self.allow_egress_from_local_vpc_to_remote_classic_link,
+            3 => &self.allow_multipath_resilience,
+            4 => &self.multipath_resilience_mode,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.allow_dns_resolution_from_remote_vpc,
+            1 => &mut self.allow_egress_from_local_classic_link_to_remote_vpc,
+            2 => &mut self.allow_egress_from_local_vpc_to_remote_classic_link,
+            3 => &mut self.allow_multipath_resilience,
+            4 => &mut self.multipath_resilience_mode,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for VpcPeeringConnectionOptionsDescription {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VpcPeeringConnectionStateReason {
+    pub code: Option<VpcPeeringConnectionStateReasonCode>,
+    pub message: Option<String>,
+}
+
+impl Shape for VpcPeeringConnectionStateReason {
+    const SCHEMA: &'static StructSchema = &tables::VPC_PEERING_CONNECTION_STATE_REASON;
+}
+
+impl Struct for VpcPeeringConnectionStateReason {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.code,
+            1 => &self.message,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.code,
+            1 => &mut self.message,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for VpcPeeringConnectionStateReason {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+text_enum!(VpcPeeringConnectionStateReasonCode {
+    InitiatingRequest = "initiating-request",
+    PendingAcceptance = "pending-acceptance",
+    Active = "active",
+    Deleted = "deleted",
+    Rejected = "rejected",
+    Failed = "failed",
+    Expired = "expired",
+    Provisioning = "provisioning",
+    Deleting = "deleting",
+});
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VpcPeeringConnectionVpcInfo {
+    pub cidr_block: Option<String>,
+    pub ipv6_cidr_block_set: Option<Vec<Ipv6CidrBlock>>,
+    pub cidr_block_set: Option<Vec<CidrBlock>>,
+    pub owner_id: Option<String>,
+    pub peering_options: Option<VpcPeeringConnectionOptionsDescription>,
+    pub vpc_id: Option<String>,
+    pub region: Option<String>,
+}
+
+impl Shape for VpcPeeringConnectionVpcInfo {
+    const SCHEMA: &'static StructSchema = &tables::VPC_PEERING_CONNECTION_VPC_INFO;
+}
+
+impl Struct for VpcPeeringConnectionVpcInfo {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.cidr_block,
+            1 => &self.ipv6_cidr_block_set,
+            2 => &self.cidr_block_set,
+            3 => &self.owner_id,
+            4 => &self.peering_options,
+            5 => &self.vpc_id,
+            6 => &self.region,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.cidr_block,
+            1 => &mut self.ipv6_cidr_block_set,
+            2 => &mut self.cidr_block_set,
+            3 => &mut self.owner_id,
+            4 => &mut self.peering_options,
+            5 => &mut self.vpc_id,
+            6 => &mut self.region,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for VpcPeeringConnectionVpcInfo {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
 text_enum!(VpcState {
     Pending = "pending",
     Available = "available",
@@ -12655,6 +13927,7 @@ text_enum!(VpcState {
 /// A blank request of an implemented operation, for code that treats all alike.
 pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
     Some(match operation {
+        "AcceptVpcPeeringConnection" => Box::<AcceptVpcPeeringConnectionRequest>::default(),
         "AllocateAddress" => Box::<AllocateAddressRequest>::default(),
         "AssignIpv6Addresses" => Box::<AssignIpv6AddressesRequest>::default(),
         "AssignPrivateIpAddresses" => Box::<AssignPrivateIpAddressesRequest>::default(),
@@ -12683,6 +13956,7 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "CreateTags" => Box::<CreateTagsRequest>::default(),
         "CreateVpc" => Box::<CreateVpcRequest>::default(),
         "CreateVpcEndpoint" => Box::<CreateVpcEndpointRequest>::default(),
+        "CreateVpcPeeringConnection" => Box::<CreateVpcPeeringConnectionRequest>::default(),
         "DeleteDhcpOptions" => Box::<DeleteDhcpOptionsRequest>::default(),
         "DeleteEgressOnlyInternetGateway" => {
             Box::<DeleteEgressOnlyInternetGatewayRequest>::default()
@@ -12700,6 +13974,7 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "DeleteTags" => Box::<DeleteTagsRequest>::default(),
         "DeleteVpc" => Box::<DeleteVpcRequest>::default(),
         "DeleteVpcEndpoints" => Box::<DeleteVpcEndpointsRequest>::default(),
+        "DeleteVpcPeeringConnection" => Box::<DeleteVpcPeeringConnectionRequest>::default(),
         "DescribeAccountAttributes" => Box::<DescribeAccountAttributesRequest>::default(),
         "DescribeAddresses" => Box::<DescribeAddressesRequest>::default(),
         "DescribeAddressesAttribute" => Box::<DescribeAddressesAttributeRequest>::default(),
@@ -12719,13 +13994,18 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "DescribePrefixLists" => Box::<DescribePrefixListsRequest>::default(),
         "DescribeRegions" => Box::<DescribeRegionsRequest>::default(),
         "DescribeRouteTables" => Box::<DescribeRouteTablesRequest>::default(),
+        "DescribeSecurityGroupReferences" => {
+            Box::<DescribeSecurityGroupReferencesRequest>::default()
+        }
         "DescribeSecurityGroupRules" => Box::<DescribeSecurityGroupRulesRequest>::default(),
         "DescribeSecurityGroups" => Box::<DescribeSecurityGroupsRequest>::default(),
+        "DescribeStaleSecurityGroups" => Box::<DescribeStaleSecurityGroupsRequest>::default(),
         "DescribeSubnets" => Box::<DescribeSubnetsRequest>::default(),
         "DescribeTags" => Box::<DescribeTagsRequest>::default(),
         "DescribeVpcAttribute" => Box::<DescribeVpcAttributeRequest>::default(),
         "DescribeVpcEndpointServices" => Box::<DescribeVpcEndpointServicesRequest>::default(),
         "DescribeVpcEndpoints" => Box::<DescribeVpcEndpointsRequest>::default(),
+        "DescribeVpcPeeringConnections" => Box::<DescribeVpcPeeringConnectionsRequest>::default(),
         "DescribeVpcs" => Box::<DescribeVpcsRequest>::default(),
         "DetachInternetGateway" => Box::<DetachInternetGatewayRequest>::default(),
         "DisassociateAddress" => Box::<DisassociateAddressRequest>::default(),
@@ -12739,6 +14019,10 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "ModifySubnetAttribute" => Box::<ModifySubnetAttributeRequest>::default(),
         "ModifyVpcAttribute" => Box::<ModifyVpcAttributeRequest>::default(),
         "ModifyVpcEndpoint" => Box::<ModifyVpcEndpointRequest>::default(),
+        "ModifyVpcPeeringConnectionOptions" => {
+            Box::<ModifyVpcPeeringConnectionOptionsRequest>::default()
+        }
+        "RejectVpcPeeringConnection" => Box::<RejectVpcPeeringConnectionRequest>::default(),
         "ReleaseAddress" => Box::<ReleaseAddressRequest>::default(),
         "ReplaceNetworkAclAssociation" => Box::<ReplaceNetworkAclAssociationRequest>::default(),
         "ReplaceNetworkAclEntry" => Box::<ReplaceNetworkAclEntryRequest>::default(),
@@ -12762,6 +14046,7 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
 /// A blank answer of an implemented operation, for code that treats all alike.
 pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
     Some(match operation {
+        "AcceptVpcPeeringConnection" => Box::<AcceptVpcPeeringConnectionResult>::default(),
         "AllocateAddress" => Box::<AllocateAddressResult>::default(),
         "AssignIpv6Addresses" => Box::<AssignIpv6AddressesResult>::default(),
         "AssignPrivateIpAddresses" => Box::<AssignPrivateIpAddressesResult>::default(),
@@ -12790,6 +14075,7 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "CreateTags" => Box::<sagegate_model::Unit>::default(),
         "CreateVpc" => Box::<CreateVpcResult>::default(),
         "CreateVpcEndpoint" => Box::<CreateVpcEndpointResult>::default(),
+        "CreateVpcPeeringConnection" => Box::<CreateVpcPeeringConnectionResult>::default(),
         "DeleteDhcpOptions" => Box::<sagegate_model::Unit>::default(),
         "DeleteEgressOnlyInternetGateway" => {
             Box::<DeleteEgressOnlyInternetGatewayResult>::default()
@@ -12807,6 +14093,7 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "DeleteTags" => Box::<sagegate_model::Unit>::default(),
         "DeleteVpc" => Box::<sagegate_model::Unit>::default(),
         "DeleteVpcEndpoints" => Box::<DeleteVpcEndpointsResult>::default(),
+        "DeleteVpcPeeringConnection" => Box::<DeleteVpcPeeringConnectionResult>::default(),
         "DescribeAccountAttributes" => Box::<DescribeAccountAttributesResult>::default(),
         "DescribeAddresses" => Box::<DescribeAddressesResult>::default(),
         "DescribeAddressesAttribute" => Box::<DescribeAddressesAttributeResult>::default(),
@@ -12826,13 +14113,18 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "DescribePrefixLists" => Box::<DescribePrefixListsResult>::default(),
         "DescribeRegions" => Box::<DescribeRegionsResult>::default(),
         "DescribeRouteTables" => Box::<DescribeRouteTablesResult>::default(),
+        "DescribeSecurityGroupReferences" => {
+            Box::<DescribeSecurityGroupReferencesResult>::default()
+        }
         "DescribeSecurityGroupRules" => Box::<DescribeSecurityGroupRulesResult>::default(),
         "DescribeSecurityGroups" => Box::<DescribeSecurityGroupsResult>::default(),
+        "DescribeStaleSecurityGroups" => Box::<DescribeStaleSecurityGroupsResult>::default(),
         "DescribeSubnets" => Box::<DescribeSubnetsResult>::default(),
         "DescribeTags" => Box::<DescribeTagsResult>::default(),
         "DescribeVpcAttribute" => Box::<DescribeVpcAttributeResult>::default(),
         "DescribeVpcEndpointServices" => Box::<DescribeVpcEndpointServicesResult>::default(),
         "DescribeVpcEndpoints" => Box::<DescribeVpcEndpointsResult>::default(),
+        "DescribeVpcPeeringConnections" => Box::<DescribeVpcPeeringConnectionsResult>::default(),
         "DescribeVpcs" => Box::<DescribeVpcsResult>::default(),
         "DetachInternetGateway" => Box::<sagegate_model::Unit>::default(),
         "DisassociateAddress" => Box::<sagegate_model::Unit>::default(),
@@ -12844,6 +14136,10 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "ModifySubnetAttribute" => Box::<sagegate_model::Unit>::default(),
         "ModifyVpcAttribute" => Box::<sagegate_model::Unit>::default(),
         "ModifyVpcEndpoint" => Box::<ModifyVpcEndpointResult>::default(),
+        "ModifyVpcPeeringConnectionOptions" => {
+            Box::<ModifyVpcPeeringConnectionOptionsResult>::default()
+        }
+        "RejectVpcPeeringConnection" => Box::<RejectVpcPeeringConnectionResult>::default(),
         "ReleaseAddress" => Box::<sagegate_model::Unit>::default(),
         "ReplaceNetworkAclAssociation" => Box::<ReplaceNetworkAclAssociationResult>::default(),
         "ReplaceNetworkAclEntry" => Box::<sagegate_model::Unit>::default(),

@@ -126,7 +126,13 @@ impl Networks {
 
     pub(crate) fn peering(&mut self, id: &str, requester: &str, accepter: &str) {
         let (requester, accepter) = (requester.to_owned(), accepter.to_owned());
-        let peering = Peering { requester, accepter, active: true };
+        let peering = Peering {
+            requester,
+            accepter,
+            active: true,
+            requester_names: false,
+            accepter_names: false,
+        };
         self.topology.peerings.insert(id.to_owned(), peering);
     }
 

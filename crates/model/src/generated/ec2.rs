@@ -39,7 +39,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("AcceptTransitGatewayPeeringAttachment"),
     missing("AcceptTransitGatewayVpcAttachment"),
     missing("AcceptVpcEndpointConnections"),
-    missing("AcceptVpcPeeringConnection"),
+    OperationSchema {
+        name: "AcceptVpcPeeringConnection",
+        implemented: true,
+        input: Some(&ACCEPT_VPC_PEERING_CONNECTION_REQUEST),
+        output: Some(&ACCEPT_VPC_PEERING_CONNECTION_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("AdvertiseByoipCidr"),
     OperationSchema {
         name: "AllocateAddress",
@@ -388,7 +395,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     },
     missing("CreateVpcEndpointConnectionNotification"),
     missing("CreateVpcEndpointServiceConfiguration"),
-    missing("CreateVpcPeeringConnection"),
+    OperationSchema {
+        name: "CreateVpcPeeringConnection",
+        implemented: true,
+        input: Some(&CREATE_VPC_PEERING_CONNECTION_REQUEST),
+        output: Some(&CREATE_VPC_PEERING_CONNECTION_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("CreateVpnConcentrator"),
     missing("CreateVpnConnection"),
     missing("CreateVpnConnectionRoute"),
@@ -594,7 +608,14 @@ static OPERATIONS: [OperationSchema; 830] = [
         result_wrapper: None,
         errors: &[],
     },
-    missing("DeleteVpcPeeringConnection"),
+    OperationSchema {
+        name: "DeleteVpcPeeringConnection",
+        implemented: true,
+        input: Some(&DELETE_VPC_PEERING_CONNECTION_REQUEST),
+        output: Some(&DELETE_VPC_PEERING_CONNECTION_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DeleteVpnConcentrator"),
     missing("DeleteVpnConnection"),
     missing("DeleteVpnConnectionRoute"),
@@ -847,7 +868,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("DescribeSecondaryInterfaces"),
     missing("DescribeSecondaryNetworks"),
     missing("DescribeSecondarySubnets"),
-    missing("DescribeSecurityGroupReferences"),
+    OperationSchema {
+        name: "DescribeSecurityGroupReferences",
+        implemented: true,
+        input: Some(&DESCRIBE_SECURITY_GROUP_REFERENCES_REQUEST),
+        output: Some(&DESCRIBE_SECURITY_GROUP_REFERENCES_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     OperationSchema {
         name: "DescribeSecurityGroupRules",
         implemented: true,
@@ -875,7 +903,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("DescribeSpotFleetRequests"),
     missing("DescribeSpotInstanceRequests"),
     missing("DescribeSpotPriceHistory"),
-    missing("DescribeStaleSecurityGroups"),
+    OperationSchema {
+        name: "DescribeStaleSecurityGroups",
+        implemented: true,
+        input: Some(&DESCRIBE_STALE_SECURITY_GROUPS_REQUEST),
+        output: Some(&DESCRIBE_STALE_SECURITY_GROUPS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DescribeStoreImageTasks"),
     OperationSchema {
         name: "DescribeSubnets",
@@ -953,7 +988,14 @@ static OPERATIONS: [OperationSchema; 830] = [
         result_wrapper: None,
         errors: &[],
     },
-    missing("DescribeVpcPeeringConnections"),
+    OperationSchema {
+        name: "DescribeVpcPeeringConnections",
+        implemented: true,
+        input: Some(&DESCRIBE_VPC_PEERING_CONNECTIONS_REQUEST),
+        output: Some(&DESCRIBE_VPC_PEERING_CONNECTIONS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     OperationSchema {
         name: "DescribeVpcs",
         implemented: true,
@@ -1291,7 +1333,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("ModifyVpcEndpointServiceConfiguration"),
     missing("ModifyVpcEndpointServicePayerResponsibility"),
     missing("ModifyVpcEndpointServicePermissions"),
-    missing("ModifyVpcPeeringConnectionOptions"),
+    OperationSchema {
+        name: "ModifyVpcPeeringConnectionOptions",
+        implemented: true,
+        input: Some(&MODIFY_VPC_PEERING_CONNECTION_OPTIONS_REQUEST),
+        output: Some(&MODIFY_VPC_PEERING_CONNECTION_OPTIONS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("ModifyVpcTenancy"),
     missing("ModifyVpnConnection"),
     missing("ModifyVpnConnectionOptions"),
@@ -1321,7 +1370,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("RejectTransitGatewayPeeringAttachment"),
     missing("RejectTransitGatewayVpcAttachment"),
     missing("RejectVpcEndpointConnections"),
-    missing("RejectVpcPeeringConnection"),
+    OperationSchema {
+        name: "RejectVpcPeeringConnection",
+        implemented: true,
+        input: Some(&REJECT_VPC_PEERING_CONNECTION_REQUEST),
+        output: Some(&REJECT_VPC_PEERING_CONNECTION_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     OperationSchema {
         name: "ReleaseAddress",
         implemented: true,
@@ -1468,6 +1524,24 @@ static OPERATIONS: [OperationSchema; 830] = [
 /// The modelled errors.
 pub static ERRORS: &[&ErrorSchema] = &[];
 
+pub static ACCEPT_VPC_PEERING_CONNECTION_REQUEST: StructSchema = StructSchema {
+    name: "AcceptVpcPeeringConnectionRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("VpcPeeringConnectionId", &VPC_PEERING_CONNECTION_ID_WITH_RESOLVER_SHAPE)
+            .wire("VpcPeeringConnectionId", "vpcPeeringConnectionId")
+            .required(),
+    ],
+};
+pub static ACCEPT_VPC_PEERING_CONNECTION_RESULT: StructSchema = StructSchema {
+    name: "AcceptVpcPeeringConnectionResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("VpcPeeringConnection", &VPC_PEERING_CONNECTION_SHAPE)
+        .wire("VpcPeeringConnection", "vpcPeeringConnection")],
+};
 pub static ACCOUNT_ATTRIBUTE: StructSchema = StructSchema {
     name: "AccountAttribute",
     sensitive: false,
@@ -2266,6 +2340,26 @@ static CARRIER_GATEWAY_ID_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
 };
 
+pub static CIDR_BLOCK: StructSchema = StructSchema {
+    name: "CidrBlock",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("CidrBlock", &STRING_SHAPE).wire("CidrBlock", "cidrBlock")],
+};
+static CIDR_BLOCK_SHAPE: ShapeSchema =
+    ShapeSchema { name: "CidrBlock", sensitive: false, kind: Kind::Struct(&CIDR_BLOCK) };
+
+static CIDR_BLOCK_SET_SHAPE: ShapeSchema = ShapeSchema {
+    name: "CidrBlockSet",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &CIDR_BLOCK_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 static COIP_POOL_ID_SHAPE: ShapeSchema = ShapeSchema {
     name: "CoipPoolId",
     sensitive: false,
@@ -2541,6 +2635,21 @@ pub static CREATE_NETWORK_INTERFACE_RESULT: StructSchema = StructSchema {
         MemberSchema::new("ClientToken", &STRING_SHAPE).wire("ClientToken", "clientToken"),
     ],
 };
+pub static CREATE_PEERING_CONNECTION_OPTIONS_REQUEST: StructSchema = StructSchema {
+    name: "CreatePeeringConnectionOptionsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AllowMultipathResilience", &BOOLEAN_SHAPE),
+        MemberSchema::new("MultipathResilienceMode", &MULTIPATH_RESILIENCE_MODE_SHAPE),
+    ],
+};
+static CREATE_PEERING_CONNECTION_OPTIONS_REQUEST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "CreatePeeringConnectionOptionsRequest",
+    sensitive: false,
+    kind: Kind::Struct(&CREATE_PEERING_CONNECTION_OPTIONS_REQUEST),
+};
+
 pub static CREATE_ROUTE_REQUEST: StructSchema = StructSchema {
     name: "CreateRouteRequest",
     sensitive: false,
@@ -2702,6 +2811,31 @@ pub static CREATE_VPC_ENDPOINT_RESULT: StructSchema = StructSchema {
         MemberSchema::new("VpcEndpoint", &VPC_ENDPOINT_SHAPE).wire("VpcEndpoint", "vpcEndpoint"),
         MemberSchema::new("ClientToken", &STRING_SHAPE).wire("ClientToken", "clientToken"),
     ],
+};
+pub static CREATE_VPC_PEERING_CONNECTION_REQUEST: StructSchema = StructSchema {
+    name: "CreateVpcPeeringConnectionRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("PeerRegion", &STRING_SHAPE),
+        MemberSchema::new("TagSpecifications", &TAG_SPECIFICATION_LIST_SHAPE)
+            .wire("TagSpecification", "TagSpecification"),
+        MemberSchema::new(
+            "RequesterPeeringConnectionOptions",
+            &CREATE_PEERING_CONNECTION_OPTIONS_REQUEST_SHAPE,
+        ),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("VpcId", &VPC_ID_SHAPE).wire("VpcId", "vpcId").required(),
+        MemberSchema::new("PeerVpcId", &STRING_SHAPE).wire("PeerVpcId", "peerVpcId"),
+        MemberSchema::new("PeerOwnerId", &STRING_SHAPE).wire("PeerOwnerId", "peerOwnerId"),
+    ],
+};
+pub static CREATE_VPC_PEERING_CONNECTION_RESULT: StructSchema = StructSchema {
+    name: "CreateVpcPeeringConnectionResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("VpcPeeringConnection", &VPC_PEERING_CONNECTION_SHAPE)
+        .wire("VpcPeeringConnection", "vpcPeeringConnection")],
 };
 pub static CREATE_VPC_REQUEST: StructSchema = StructSchema {
     name: "CreateVpcRequest",
@@ -2934,6 +3068,23 @@ pub static DELETE_VPC_ENDPOINTS_RESULT: StructSchema = StructSchema {
     union: false,
     members: &[MemberSchema::new("Unsuccessful", &UNSUCCESSFUL_ITEM_SET_SHAPE)
         .wire("Unsuccessful", "unsuccessful")],
+};
+pub static DELETE_VPC_PEERING_CONNECTION_REQUEST: StructSchema = StructSchema {
+    name: "DeleteVpcPeeringConnectionRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("VpcPeeringConnectionId", &VPC_PEERING_CONNECTION_ID_SHAPE)
+            .wire("VpcPeeringConnectionId", "vpcPeeringConnectionId")
+            .required(),
+    ],
+};
+pub static DELETE_VPC_PEERING_CONNECTION_RESULT: StructSchema = StructSchema {
+    name: "DeleteVpcPeeringConnectionResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("Return", &BOOLEAN_SHAPE).wire("Return", "return")],
 };
 pub static DELETE_VPC_REQUEST: StructSchema = StructSchema {
     name: "DeleteVpcRequest",
@@ -3321,6 +3472,22 @@ pub static DESCRIBE_ROUTE_TABLES_RESULT: StructSchema = StructSchema {
         MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
     ],
 };
+pub static DESCRIBE_SECURITY_GROUP_REFERENCES_REQUEST: StructSchema = StructSchema {
+    name: "DescribeSecurityGroupReferencesRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("GroupId", &GROUP_IDS_SHAPE).required(),
+    ],
+};
+pub static DESCRIBE_SECURITY_GROUP_REFERENCES_RESULT: StructSchema = StructSchema {
+    name: "DescribeSecurityGroupReferencesResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("SecurityGroupReferenceSet", &SECURITY_GROUP_REFERENCES_SHAPE)
+        .wire("SecurityGroupReferenceSet", "securityGroupReferenceSet")],
+};
 static DESCRIBE_SECURITY_GROUP_RULES_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
     name: "DescribeSecurityGroupRulesMaxResults",
     sensitive: false,
@@ -3378,6 +3545,43 @@ pub static DESCRIBE_SECURITY_GROUPS_RESULT: StructSchema = StructSchema {
         MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
         MemberSchema::new("SecurityGroups", &SECURITY_GROUP_LIST_SHAPE)
             .wire("SecurityGroupInfo", "securityGroupInfo"),
+    ],
+};
+static DESCRIBE_STALE_SECURITY_GROUPS_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DescribeStaleSecurityGroupsMaxResults",
+    sensitive: false,
+    kind: Kind::Integer(Integer { min: Some(5), max: Some(255) }),
+};
+
+static DESCRIBE_STALE_SECURITY_GROUPS_NEXT_TOKEN_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DescribeStaleSecurityGroupsNextToken",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: Some(1), max: Some(1024) },
+        pattern: None,
+        values: &[],
+    }),
+};
+
+pub static DESCRIBE_STALE_SECURITY_GROUPS_REQUEST: StructSchema = StructSchema {
+    name: "DescribeStaleSecurityGroupsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("MaxResults", &DESCRIBE_STALE_SECURITY_GROUPS_MAX_RESULTS_SHAPE),
+        MemberSchema::new("NextToken", &DESCRIBE_STALE_SECURITY_GROUPS_NEXT_TOKEN_SHAPE),
+        MemberSchema::new("VpcId", &VPC_ID_SHAPE).required(),
+    ],
+};
+pub static DESCRIBE_STALE_SECURITY_GROUPS_RESULT: StructSchema = StructSchema {
+    name: "DescribeStaleSecurityGroupsResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
+        MemberSchema::new("StaleSecurityGroupSet", &STALE_SECURITY_GROUP_SET_SHAPE)
+            .wire("StaleSecurityGroupSet", "staleSecurityGroupSet"),
     ],
 };
 static DESCRIBE_SUBNETS_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
@@ -3498,6 +3702,35 @@ pub static DESCRIBE_VPC_ENDPOINTS_RESULT: StructSchema = StructSchema {
     members: &[
         MemberSchema::new("VpcEndpoints", &VPC_ENDPOINT_SET_SHAPE)
             .wire("VpcEndpointSet", "vpcEndpointSet"),
+        MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
+    ],
+};
+static DESCRIBE_VPC_PEERING_CONNECTIONS_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "DescribeVpcPeeringConnectionsMaxResults",
+    sensitive: false,
+    kind: Kind::Integer(Integer { min: Some(5), max: Some(1000) }),
+};
+
+pub static DESCRIBE_VPC_PEERING_CONNECTIONS_REQUEST: StructSchema = StructSchema {
+    name: "DescribeVpcPeeringConnectionsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NextToken", &STRING_SHAPE),
+        MemberSchema::new("MaxResults", &DESCRIBE_VPC_PEERING_CONNECTIONS_MAX_RESULTS_SHAPE),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("VpcPeeringConnectionIds", &VPC_PEERING_CONNECTION_ID_LIST_SHAPE)
+            .wire("VpcPeeringConnectionId", "VpcPeeringConnectionId"),
+        MemberSchema::new("Filters", &FILTER_LIST_SHAPE).wire("Filter", "Filter"),
+    ],
+};
+pub static DESCRIBE_VPC_PEERING_CONNECTIONS_RESULT: StructSchema = StructSchema {
+    name: "DescribeVpcPeeringConnectionsResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("VpcPeeringConnections", &VPC_PEERING_CONNECTION_LIST_SHAPE)
+            .wire("VpcPeeringConnectionSet", "vpcPeeringConnectionSet"),
         MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
     ],
 };
@@ -4067,6 +4300,17 @@ static GROUP_IDENTIFIER_SET_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+static GROUP_IDS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "GroupIds",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &SECURITY_GROUP_ID_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 static GROUP_NAME_STRING_LIST_SHAPE: ShapeSchema = ShapeSchema {
     name: "GroupNameStringList",
     sensitive: false,
@@ -4296,6 +4540,17 @@ static IP_RANGE_LIST_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+static IP_RANGES_SHAPE: ShapeSchema = ShapeSchema {
+    name: "IpRanges",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &STRING_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 static IP_SOURCE_SHAPE: ShapeSchema = ShapeSchema {
     name: "IpSource",
     sensitive: false,
@@ -4379,6 +4634,28 @@ static IPV6_ADDRESS_LIST_SHAPE: ShapeSchema = ShapeSchema {
     sensitive: false,
     kind: Kind::List(ListSchema {
         item: &STRING_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+pub static IPV6_CIDR_BLOCK: StructSchema = StructSchema {
+    name: "Ipv6CidrBlock",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Ipv6CidrBlock", &STRING_SHAPE).wire("Ipv6CidrBlock", "ipv6CidrBlock")
+    ],
+};
+static IPV6_CIDR_BLOCK_SHAPE: ShapeSchema =
+    ShapeSchema { name: "Ipv6CidrBlock", sensitive: false, kind: Kind::Struct(&IPV6_CIDR_BLOCK) };
+
+static IPV6_CIDR_BLOCK_SET_SHAPE: ShapeSchema = ShapeSchema {
+    name: "Ipv6CidrBlockSet",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &IPV6_CIDR_BLOCK_SHAPE,
         item_name: "item",
         flattened: false,
         size: Size { min: None, max: None },
@@ -4605,6 +4882,54 @@ pub static MODIFY_VPC_ENDPOINT_RESULT: StructSchema = StructSchema {
     union: false,
     members: &[MemberSchema::new("Return", &BOOLEAN_SHAPE).wire("Return", "return")],
 };
+pub static MODIFY_VPC_PEERING_CONNECTION_OPTIONS_REQUEST: StructSchema = StructSchema {
+    name: "ModifyVpcPeeringConnectionOptionsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new(
+            "AccepterPeeringConnectionOptions",
+            &PEERING_CONNECTION_OPTIONS_REQUEST_SHAPE,
+        ),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new(
+            "RequesterPeeringConnectionOptions",
+            &PEERING_CONNECTION_OPTIONS_REQUEST_SHAPE,
+        ),
+        MemberSchema::new("VpcPeeringConnectionId", &VPC_PEERING_CONNECTION_ID_SHAPE).required(),
+    ],
+};
+pub static MODIFY_VPC_PEERING_CONNECTION_OPTIONS_RESULT: StructSchema = StructSchema {
+    name: "ModifyVpcPeeringConnectionOptionsResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AccepterPeeringConnectionOptions", &PEERING_CONNECTION_OPTIONS_SHAPE)
+            .wire("AccepterPeeringConnectionOptions", "accepterPeeringConnectionOptions"),
+        MemberSchema::new("RequesterPeeringConnectionOptions", &PEERING_CONNECTION_OPTIONS_SHAPE)
+            .wire("RequesterPeeringConnectionOptions", "requesterPeeringConnectionOptions"),
+    ],
+};
+static MULTIPATH_RESILIENCE_MODE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "MultipathResilienceMode",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["always-on"],
+    }),
+};
+
+static MULTIPATH_RESILIENCE_STATUS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "MultipathResilienceStatus",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["pending", "enabled", "disabled"],
+    }),
+};
+
 pub static NAT_GATEWAY: StructSchema = StructSchema {
     name: "NatGateway",
     sensitive: false,
@@ -5337,6 +5662,51 @@ static PAYER_RESPONSIBILITY_TYPE_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+pub static PEERING_CONNECTION_OPTIONS: StructSchema = StructSchema {
+    name: "PeeringConnectionOptions",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AllowDnsResolutionFromRemoteVpc", &BOOLEAN_SHAPE)
+            .wire("AllowDnsResolutionFromRemoteVpc", "allowDnsResolutionFromRemoteVpc"),
+        MemberSchema::new("AllowEgressFromLocalClassicLinkToRemoteVpc", &BOOLEAN_SHAPE).wire(
+            "AllowEgressFromLocalClassicLinkToRemoteVpc",
+            "allowEgressFromLocalClassicLinkToRemoteVpc",
+        ),
+        MemberSchema::new("AllowEgressFromLocalVpcToRemoteClassicLink", &BOOLEAN_SHAPE).wire(
+            "AllowEgressFromLocalVpcToRemoteClassicLink",
+            "allowEgressFromLocalVpcToRemoteClassicLink",
+        ),
+        MemberSchema::new("AllowMultipathResilience", &BOOLEAN_SHAPE)
+            .wire("AllowMultipathResilience", "allowMultipathResilience"),
+        MemberSchema::new("MultipathResilienceMode", &MULTIPATH_RESILIENCE_MODE_SHAPE)
+            .wire("MultipathResilienceMode", "multipathResilienceMode"),
+    ],
+};
+static PEERING_CONNECTION_OPTIONS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PeeringConnectionOptions",
+    sensitive: false,
+    kind: Kind::Struct(&PEERING_CONNECTION_OPTIONS),
+};
+
+pub static PEERING_CONNECTION_OPTIONS_REQUEST: StructSchema = StructSchema {
+    name: "PeeringConnectionOptionsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AllowDnsResolutionFromRemoteVpc", &BOOLEAN_SHAPE),
+        MemberSchema::new("AllowEgressFromLocalClassicLinkToRemoteVpc", &BOOLEAN_SHAPE),
+        MemberSchema::new("AllowEgressFromLocalVpcToRemoteClassicLink", &BOOLEAN_SHAPE),
+        MemberSchema::new("AllowMultipathResilience", &BOOLEAN_SHAPE),
+        MemberSchema::new("MultipathResilienceMode", &MULTIPATH_RESILIENCE_MODE_SHAPE),
+    ],
+};
+static PEERING_CONNECTION_OPTIONS_REQUEST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PeeringConnectionOptionsRequest",
+    sensitive: false,
+    kind: Kind::Struct(&PEERING_CONNECTION_OPTIONS_REQUEST),
+};
+
 pub static PORT_RANGE: StructSchema = StructSchema {
     name: "PortRange",
     sensitive: false,
@@ -5379,6 +5749,17 @@ static PREFIX_LIST_ID_LIST_SHAPE: ShapeSchema = ShapeSchema {
     sensitive: false,
     kind: Kind::List(ListSchema {
         item: &PREFIX_LIST_ID_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static PREFIX_LIST_ID_SET_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PrefixListIdSet",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &STRING_SHAPE,
         item_name: "item",
         flattened: false,
         size: Size { min: None, max: None },
@@ -5683,6 +6064,23 @@ static REGION_NAME_STRING_LIST_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+pub static REJECT_VPC_PEERING_CONNECTION_REQUEST: StructSchema = StructSchema {
+    name: "RejectVpcPeeringConnectionRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
+        MemberSchema::new("VpcPeeringConnectionId", &VPC_PEERING_CONNECTION_ID_SHAPE)
+            .wire("VpcPeeringConnectionId", "vpcPeeringConnectionId")
+            .required(),
+    ],
+};
+pub static REJECT_VPC_PEERING_CONNECTION_RESULT: StructSchema = StructSchema {
+    name: "RejectVpcPeeringConnectionResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("Return", &BOOLEAN_SHAPE).wire("Return", "return")],
+};
 pub static RELEASE_ADDRESS_REQUEST: StructSchema = StructSchema {
     name: "ReleaseAddressRequest",
     sensitive: false,
@@ -6323,6 +6721,37 @@ static SECURITY_GROUP_NAME_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
 };
 
+pub static SECURITY_GROUP_REFERENCE: StructSchema = StructSchema {
+    name: "SecurityGroupReference",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("GroupId", &STRING_SHAPE).wire("GroupId", "groupId"),
+        MemberSchema::new("ReferencingVpcId", &STRING_SHAPE)
+            .wire("ReferencingVpcId", "referencingVpcId"),
+        MemberSchema::new("VpcPeeringConnectionId", &STRING_SHAPE)
+            .wire("VpcPeeringConnectionId", "vpcPeeringConnectionId"),
+        MemberSchema::new("TransitGatewayId", &STRING_SHAPE)
+            .wire("TransitGatewayId", "transitGatewayId"),
+    ],
+};
+static SECURITY_GROUP_REFERENCE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SecurityGroupReference",
+    sensitive: false,
+    kind: Kind::Struct(&SECURITY_GROUP_REFERENCE),
+};
+
+static SECURITY_GROUP_REFERENCES_SHAPE: ShapeSchema = ShapeSchema {
+    name: "SecurityGroupReferences",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &SECURITY_GROUP_REFERENCE_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 pub static SECURITY_GROUP_RULE: StructSchema = StructSchema {
     name: "SecurityGroupRule",
     sensitive: false,
@@ -6559,6 +6988,70 @@ static SERVICE_TYPE_DETAIL_SET_SHAPE: ShapeSchema = ShapeSchema {
     sensitive: false,
     kind: Kind::List(ListSchema {
         item: &SERVICE_TYPE_DETAIL_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+pub static STALE_IP_PERMISSION: StructSchema = StructSchema {
+    name: "StaleIpPermission",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("FromPort", &INTEGER_SHAPE).wire("FromPort", "fromPort"),
+        MemberSchema::new("IpProtocol", &STRING_SHAPE).wire("IpProtocol", "ipProtocol"),
+        MemberSchema::new("IpRanges", &IP_RANGES_SHAPE).wire("IpRanges", "ipRanges"),
+        MemberSchema::new("PrefixListIds", &PREFIX_LIST_ID_SET_SHAPE)
+            .wire("PrefixListIds", "prefixListIds"),
+        MemberSchema::new("ToPort", &INTEGER_SHAPE).wire("ToPort", "toPort"),
+        MemberSchema::new("UserIdGroupPairs", &USER_ID_GROUP_PAIR_SET_SHAPE)
+            .wire("Groups", "groups"),
+    ],
+};
+static STALE_IP_PERMISSION_SHAPE: ShapeSchema = ShapeSchema {
+    name: "StaleIpPermission",
+    sensitive: false,
+    kind: Kind::Struct(&STALE_IP_PERMISSION),
+};
+
+static STALE_IP_PERMISSION_SET_SHAPE: ShapeSchema = ShapeSchema {
+    name: "StaleIpPermissionSet",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &STALE_IP_PERMISSION_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+pub static STALE_SECURITY_GROUP: StructSchema = StructSchema {
+    name: "StaleSecurityGroup",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Description", &STRING_SHAPE).wire("Description", "description"),
+        MemberSchema::new("GroupId", &STRING_SHAPE).wire("GroupId", "groupId"),
+        MemberSchema::new("GroupName", &STRING_SHAPE).wire("GroupName", "groupName"),
+        MemberSchema::new("StaleIpPermissions", &STALE_IP_PERMISSION_SET_SHAPE)
+            .wire("StaleIpPermissions", "staleIpPermissions"),
+        MemberSchema::new("StaleIpPermissionsEgress", &STALE_IP_PERMISSION_SET_SHAPE)
+            .wire("StaleIpPermissionsEgress", "staleIpPermissionsEgress"),
+        MemberSchema::new("VpcId", &STRING_SHAPE).wire("VpcId", "vpcId"),
+    ],
+};
+static STALE_SECURITY_GROUP_SHAPE: ShapeSchema = ShapeSchema {
+    name: "StaleSecurityGroup",
+    sensitive: false,
+    kind: Kind::Struct(&STALE_SECURITY_GROUP),
+};
+
+static STALE_SECURITY_GROUP_SET_SHAPE: ShapeSchema = ShapeSchema {
+    name: "StaleSecurityGroupSet",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &STALE_SECURITY_GROUP_SHAPE,
         item_name: "item",
         flattened: false,
         size: Size { min: None, max: None },
@@ -7173,6 +7666,17 @@ static USER_ID_GROUP_PAIR_LIST_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+static USER_ID_GROUP_PAIR_SET_SHAPE: ShapeSchema = ShapeSchema {
+    name: "UserIdGroupPairSet",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &USER_ID_GROUP_PAIR_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 static VALUE_STRING_LIST_SHAPE: ShapeSchema = ShapeSchema {
     name: "ValueStringList",
     sensitive: false,
@@ -7662,10 +8166,150 @@ static VPC_LIST_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+pub static VPC_PEERING_CONNECTION: StructSchema = StructSchema {
+    name: "VpcPeeringConnection",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AccepterVpcInfo", &VPC_PEERING_CONNECTION_VPC_INFO_SHAPE)
+            .wire("AccepterVpcInfo", "accepterVpcInfo"),
+        MemberSchema::new("ExpirationTime", &DATE_TIME_SHAPE)
+            .wire("ExpirationTime", "expirationTime"),
+        MemberSchema::new("RequesterVpcInfo", &VPC_PEERING_CONNECTION_VPC_INFO_SHAPE)
+            .wire("RequesterVpcInfo", "requesterVpcInfo"),
+        MemberSchema::new("Status", &VPC_PEERING_CONNECTION_STATE_REASON_SHAPE)
+            .wire("Status", "status"),
+        MemberSchema::new("Tags", &TAG_LIST_SHAPE).wire("TagSet", "tagSet"),
+        MemberSchema::new("VpcPeeringConnectionId", &STRING_SHAPE)
+            .wire("VpcPeeringConnectionId", "vpcPeeringConnectionId"),
+        MemberSchema::new("MultipathResilienceStatus", &MULTIPATH_RESILIENCE_STATUS_SHAPE)
+            .wire("MultipathResilienceStatus", "multipathResilienceStatus"),
+    ],
+};
+static VPC_PEERING_CONNECTION_SHAPE: ShapeSchema = ShapeSchema {
+    name: "VpcPeeringConnection",
+    sensitive: false,
+    kind: Kind::Struct(&VPC_PEERING_CONNECTION),
+};
+
 static VPC_PEERING_CONNECTION_ID_SHAPE: ShapeSchema = ShapeSchema {
     name: "VpcPeeringConnectionId",
     sensitive: false,
     kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static VPC_PEERING_CONNECTION_ID_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "VpcPeeringConnectionIdList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &VPC_PEERING_CONNECTION_ID_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static VPC_PEERING_CONNECTION_ID_WITH_RESOLVER_SHAPE: ShapeSchema = ShapeSchema {
+    name: "VpcPeeringConnectionIdWithResolver",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static VPC_PEERING_CONNECTION_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "VpcPeeringConnectionList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &VPC_PEERING_CONNECTION_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+pub static VPC_PEERING_CONNECTION_OPTIONS_DESCRIPTION: StructSchema = StructSchema {
+    name: "VpcPeeringConnectionOptionsDescription",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AllowDnsResolutionFromRemoteVpc", &BOOLEAN_SHAPE)
+            .wire("AllowDnsResolutionFromRemoteVpc", "allowDnsResolutionFromRemoteVpc"),
+        MemberSchema::new("AllowEgressFromLocalClassicLinkToRemoteVpc", &BOOLEAN_SHAPE).wire(
+            "AllowEgressFromLocalClassicLinkToRemoteVpc",
+            "allowEgressFromLocalClassicLinkToRemoteVpc",
+        ),
+        MemberSchema::new("AllowEgressFromLocalVpcToRemoteClassicLink", &BOOLEAN_SHAPE).wire(
+            "AllowEgressFromLocalVpcToRemoteClassicLink",
+            "allowEgressFromLocalVpcToRemoteClassicLink",
+        ),
+        MemberSchema::new("AllowMultipathResilience", &BOOLEAN_SHAPE)
+            .wire("AllowMultipathResilience", "allowMultipathResilience"),
+        MemberSchema::new("MultipathResilienceMode", &MULTIPATH_RESILIENCE_MODE_SHAPE)
+            .wire("MultipathResilienceMode", "multipathResilienceMode"),
+    ],
+};
+static VPC_PEERING_CONNECTION_OPTIONS_DESCRIPTION_SHAPE: ShapeSchema = ShapeSchema {
+    name: "VpcPeeringConnectionOptionsDescription",
+    sensitive: false,
+    kind: Kind::Struct(&VPC_PEERING_CONNECTION_OPTIONS_DESCRIPTION),
+};
+
+pub static VPC_PEERING_CONNECTION_STATE_REASON: StructSchema = StructSchema {
+    name: "VpcPeeringConnectionStateReason",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Code", &VPC_PEERING_CONNECTION_STATE_REASON_CODE_SHAPE)
+            .wire("Code", "code"),
+        MemberSchema::new("Message", &STRING_SHAPE).wire("Message", "message"),
+    ],
+};
+static VPC_PEERING_CONNECTION_STATE_REASON_SHAPE: ShapeSchema = ShapeSchema {
+    name: "VpcPeeringConnectionStateReason",
+    sensitive: false,
+    kind: Kind::Struct(&VPC_PEERING_CONNECTION_STATE_REASON),
+};
+
+static VPC_PEERING_CONNECTION_STATE_REASON_CODE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "VpcPeeringConnectionStateReasonCode",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &[
+            "initiating-request",
+            "pending-acceptance",
+            "active",
+            "deleted",
+            "rejected",
+            "failed",
+            "expired",
+            "provisioning",
+            "deleting",
+        ],
+    }),
+};
+
+pub static VPC_PEERING_CONNECTION_VPC_INFO: StructSchema = StructSchema {
+    name: "VpcPeeringConnectionVpcInfo",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("CidrBlock", &STRING_SHAPE).wire("CidrBlock", "cidrBlock"),
+        MemberSchema::new("Ipv6CidrBlockSet", &IPV6_CIDR_BLOCK_SET_SHAPE)
+            .wire("Ipv6CidrBlockSet", "ipv6CidrBlockSet"),
+        MemberSchema::new("CidrBlockSet", &CIDR_BLOCK_SET_SHAPE)
+            .wire("CidrBlockSet", "cidrBlockSet"),
+        MemberSchema::new("OwnerId", &STRING_SHAPE).wire("OwnerId", "ownerId"),
+        MemberSchema::new("PeeringOptions", &VPC_PEERING_CONNECTION_OPTIONS_DESCRIPTION_SHAPE)
+            .wire("PeeringOptions", "peeringOptions"),
+        MemberSchema::new("VpcId", &STRING_SHAPE).wire("VpcId", "vpcId"),
+        MemberSchema::new("Region", &STRING_SHAPE).wire("Region", "region"),
+    ],
+};
+static VPC_PEERING_CONNECTION_VPC_INFO_SHAPE: ShapeSchema = ShapeSchema {
+    name: "VpcPeeringConnectionVpcInfo",
+    sensitive: false,
+    kind: Kind::Struct(&VPC_PEERING_CONNECTION_VPC_INFO),
 };
 
 static VPC_STATE_SHAPE: ShapeSchema = ShapeSchema {

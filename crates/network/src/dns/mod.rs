@@ -384,9 +384,15 @@ impl Names<'_> {
         if !self.has_private_names(&holder.vpc) {
             return Some(Answer::empty(Status::NameError, Reason::InterfaceNamesOff));
         }
-        // Within its own VPC the name leads to the private address.
-        let address = if vpc == Some(&holder.vpc) { private } else { IpAddr::V4(public) };
+        // Within its own VPC the name leads to the private address, and in a peered one if it may.
+        let inside = vpc.is_some_and(|vpc| vpc == holder.vpc || self.reach(vpc, &holder.vpc));
+        let address = if inside { private } else { IpAddr::V4(public) };
         Some(self.addresses(name, kind, vec![address], Reason::InterfaceName))
+    }
+
+    /// Whether a peering connection has public names of one VPC lead to private addresses in another.
+    fn reach(&self, from: &str, at: &str) -> bool {
+        self.topology.peerings.values().any(|peering| peering.names_reach(from, at))
     }
 
     /// Endpoints of the VPC whose service has this name, but that do not answer for it.

@@ -82,6 +82,27 @@ fn line(answer: &Answer) -> String {
 }
 
 #[test]
+fn a_peering_connection_may_lead_public_names_to_private_addresses() {
+    let name = "ec2-203-0-113-4.us-west-2.compute.amazonaws.com";
+    for (peering, from_peer) in [
+        ("pcx pcx-ap vpc-a vpc-public names=vpc-a", "10.0.1.4"),
+        ("pcx pcx-pa vpc-public vpc-a names=vpc-a", "10.0.1.4"),
+        ("pcx pcx-ap vpc-a vpc-public names=vpc-public", "203.0.113.4"),
+        ("pcx pcx-ap vpc-a vpc-public", "203.0.113.4"),
+        ("pcx pcx-ap vpc-a vpc-public names=vpc-a pending", "203.0.113.4"),
+    ] {
+        let topology = sketch::topology(&format!("{SET_UP}{peering}")).unwrap();
+        for (vpc, expected) in
+            [(Some("vpc-public"), from_peer), (Some("vpc-a"), "10.0.1.4"), (None, "203.0.113.4")]
+        {
+            let answer = ask_in(&topology, vpc, name, A);
+            let expected: Vec<IpAddr> = vec![expected.parse().unwrap()];
+            assert_eq!(answer.addresses(), expected, "{peering}: {vpc:?}");
+        }
+    }
+}
+
+#[test]
 fn names_as_a_vpc_sees_them() {
     let topology = sketch::topology(SET_UP).unwrap();
     let mut shown = String::new();

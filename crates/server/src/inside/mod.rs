@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sagegate_fabric::{At, Fabric, FabricError, Namespace, Protocol};
+use sagegate_fabric::{At, Fabric, FabricError, Namespace, Protocol, compile};
 use sagegate_gate::{Fault, Gate, Reaction, Scope};
 use sagegate_network::public::{self, PublicService};
 use sagegate_network::topology::{EndpointKind, Topology};
@@ -289,7 +289,7 @@ impl Standing {
         topology: &Topology,
         endpoints: &[ec2::EndpointListener],
     ) -> BTreeMap<Socket, (Via, Vec<String>)> {
-        let live = self.live(topology);
+        let live = compile::live(topology, &self.plugged);
         let mut wanted = BTreeMap::new();
         for listener in endpoints {
             let Some(endpoint) = topology.endpoints.get(&listener.vpc_endpoint_id) else {
@@ -318,7 +318,7 @@ impl Standing {
     /// The sockets of resolvers, and the VPC of each.
     fn wanted_resolvers(&self, topology: &Topology) -> BTreeMap<Socket, String> {
         let mut wanted = BTreeMap::new();
-        for vpc in self.live(topology) {
+        for vpc in compile::live(topology, &self.plugged) {
             for address in resolvers_of(topology, vpc) {
                 for tcp in [false, true] {
                     let at = At::Router(vpc.to_owned());
@@ -328,12 +328,6 @@ impl Standing {
             }
         }
         wanted
-    }
-
-    /// The VPCs with somebody in them.
-    fn live<'a>(&self, topology: &'a Topology) -> BTreeSet<&'a str> {
-        let plugged = self.plugged.iter().filter_map(|id| topology.interfaces.get(id));
-        plugged.map(|interface| interface.vpc.as_str()).collect()
     }
 
     /// Closes what is not wanted any more, and tells the others what arrivals mean now.
@@ -405,8 +399,7 @@ impl Standing {
 fn resolvers_of(topology: &Topology, vpc: &str) -> Vec<IpAddr> {
     match topology.vpcs.get(vpc) {
         Some(vpc) if vpc.dns_support => {
-            let primary =
-                vpc.blocks.iter().find_map(|block| sagegate_fabric::compile::resolver_of(*block));
+            let primary = vpc.blocks.iter().find_map(|block| compile::resolver_of(*block));
             resolver::addresses(primary)
         }
         _ => Vec::new(),

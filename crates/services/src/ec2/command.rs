@@ -28,6 +28,7 @@ pub const NETWORK_TABLES: &[&str] = &[
     records::EGRESS_ONLY_GATEWAYS.name(),
     records::ELASTIC_IPS.name(),
     records::NAT_GATEWAYS.name(),
+    records::PEERINGS.name(),
 ];
 
 /// A command's interface.

@@ -18,10 +18,11 @@ pub(crate) enum Kind {
     ElasticIp,
     NatGateway,
     NetworkAcl,
+    VpcPeeringConnection,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Vpc,
         Self::Subnet,
         Self::SecurityGroup,
@@ -34,6 +35,7 @@ impl Kind {
         Self::ElasticIp,
         Self::NatGateway,
         Self::NetworkAcl,
+        Self::VpcPeeringConnection,
     ];
 
     /// What ids begin with, the dash included.
@@ -51,6 +53,7 @@ impl Kind {
             Self::ElasticIp => "eipalloc-",
             Self::NatGateway => "nat-",
             Self::NetworkAcl => "acl-",
+            Self::VpcPeeringConnection => "pcx-",
         }
     }
 
@@ -69,6 +72,7 @@ impl Kind {
             Self::ElasticIp => "elastic-ip",
             Self::NatGateway => "natgateway",
             Self::NetworkAcl => "network-acl",
+            Self::VpcPeeringConnection => "vpc-peering-connection",
         }
     }
 
@@ -118,6 +122,7 @@ impl Kind {
             Self::ElasticIp => "InvalidAllocationID.Malformed",
             Self::NatGateway => "NatGatewayMalformed",
             Self::NetworkAcl => "InvalidNetworkAclId.Malformed",
+            Self::VpcPeeringConnection => "InvalidVpcPeeringConnectionId.Malformed",
         };
         Fault::client(
             code,
@@ -165,6 +170,10 @@ impl Kind {
             Self::NetworkAcl => {
                 ("InvalidNetworkAclID.NotFound", format!("The networkAcl ID '{id}' does not exist"))
             }
+            Self::VpcPeeringConnection => (
+                "InvalidVpcPeeringConnectionID.NotFound",
+                format!("The vpcPeeringConnection ID '{id}' does not exist"),
+            ),
         };
         Fault::client(code, 400, text)
     }

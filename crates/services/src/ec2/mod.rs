@@ -1,5 +1,5 @@
-//! EC2: the VPC with its subnets, route tables, gateways, network ACLs, security groups, network interfaces and
-//! endpoints.
+//! EC2: the VPC with its subnets, route tables, gateways, network ACLs, security groups, network interfaces,
+//! endpoints and peering connections.
 //!
 //! What is stored lies in `records`; the rules of addresses and security groups are those of
 //! `sagegate_network`. Invariants: every VPC has its default security group and one main route
@@ -27,6 +27,7 @@ mod needs;
 pub(crate) mod network_acl;
 pub(crate) mod network_interface;
 mod network_interface_attribute;
+pub(crate) mod peering;
 mod permission;
 mod prefix_lists;
 pub(crate) mod records;
@@ -106,6 +107,14 @@ pub(crate) fn register(registry: &mut Registry) {
         .add::<network_interface::ModifyNetworkInterfaceAttribute>()
         .add::<network_interface_attribute::DescribeNetworkInterfaceAttribute>()
         .add::<network_interface_attribute::ResetNetworkInterfaceAttribute>()
+        .add::<peering::answers::AcceptVpcPeeringConnection>()
+        .add::<peering::answers::DeleteVpcPeeringConnection>()
+        .add::<peering::answers::RejectVpcPeeringConnection>()
+        .add::<peering::describe::DescribeVpcPeeringConnections>()
+        .add::<peering::options::ModifyVpcPeeringConnectionOptions>()
+        .add::<peering::references::DescribeSecurityGroupReferences>()
+        .add::<peering::references::DescribeStaleSecurityGroups>()
+        .add::<peering::request::CreateVpcPeeringConnection>()
         .add::<prefix_lists::DescribePrefixLists>()
         .add::<route_table::associations::AssociateRouteTable>()
         .add::<route_table::associations::DisassociateRouteTable>()

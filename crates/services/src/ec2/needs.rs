@@ -5,6 +5,7 @@ use sagegate_gate::{Fault, Need, Needs, Scope};
 use sagegate_store::Read;
 
 use super::kind::Kind;
+use super::peering::{Accepter, Peering};
 use super::records::{
     self, ElasticIp, Endpoint, Interface, NetworkAcl, RouteTable, SecurityGroup, Subnet, Vpc,
 };
@@ -94,6 +95,14 @@ fn stored_keys(
             keys.extend(acl.map(|acl| vpc_key(&acl.vpc)));
             keys
         }
+        Kind::VpcPeeringConnection => {
+            let mut keys = own("ec2:VpcPeeringConnectionID");
+            if let Some(peering) = records::get::<Peering>(state, scope, id)? {
+                keys.push(("ec2:RequesterVpc", Kind::Vpc.arn(scope, &peering.requester)));
+                keys.push(("ec2:AccepterVpc", accepter_arn(scope, &peering.accepter)));
+            }
+            keys
+        }
         Kind::InternetGateway => own("ec2:InternetGatewayID"),
         Kind::ElasticIp => {
             let mut keys = own("ec2:AllocationId");
@@ -105,6 +114,12 @@ fn stored_keys(
         }
         Kind::SecurityGroupRule | Kind::EgressOnlyInternetGateway | Kind::NatGateway => Vec::new(),
     })
+}
+
+/// The ARN of the VPC that a peering connection asks for.
+pub(crate) fn accepter_arn(scope: &Scope, accepter: &Accepter) -> String {
+    let Accepter { account, region, vpc } = accepter;
+    format!("arn:{}:ec2:{region}:{account}:vpc/{vpc}", scope.region.partition())
 }
 
 /// A need on a resource that there may or may not be, with what is stored of it as keys.

@@ -10,6 +10,7 @@ use sagegate_store::Read;
 
 use super::fault::{bad, invalid_value, missing};
 use super::kind::Kind;
+use super::peering::references::{self, References};
 use super::records::{self, GroupRule, SecurityGroup};
 use super::tags::{self, Tags};
 
@@ -52,22 +53,33 @@ impl Single<'_> {
     }
 }
 
+/// What the rules that a request names are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Rules that are to be.
+    New,
+    /// Rules that are there.
+    Known,
+}
+
 /// Reads the rules that a request names, for a group of this VPC.
 ///
 /// # Errors
 /// `MissingParameter`, `InvalidParameterValue`, `InvalidPermission.Malformed`,
-/// `InvalidGroup.NotFound`, `InvalidPrefixListID.NotFound`.
+/// `InvalidGroup.NotFound`, `InvalidVpcPeeringConnectionID.NotFound`,
+/// `InvalidPrefixListID.NotFound`.
 pub(crate) fn wanted(
     state: &dyn Read,
     scope: &Scope,
     group: &SecurityGroup,
     permissions: Option<&Vec<IpPermission>>,
     single: Single<'_>,
+    purpose: Purpose,
 ) -> Result<Vec<Wanted>, Fault> {
     let single = single.permission();
     let mut rules: Vec<Wanted> = Vec::new();
     for permission in permissions.into_iter().flatten().chain(&single) {
-        for rule in of_permission(state, scope, group, permission)? {
+        for rule in of_permission(state, scope, group, permission, purpose)? {
             if rules.iter().any(|(known, _)| *known == rule.0) {
                 return Err(invalid_value("The same permission must not appear multiple times"));
             }
@@ -82,6 +94,7 @@ fn of_permission(
     scope: &Scope,
     group: &SecurityGroup,
     permission: &IpPermission,
+    purpose: Purpose,
 ) -> Result<Vec<Wanted>, Fault> {
     let text = permission.ip_protocol.as_deref().ok_or_else(|| missing("ipProtocol"))?;
     let protocol = Protocol::parse(text).ok_or_else(|| {
@@ -100,8 +113,8 @@ fn of_permission(
         peers.push((Peer::V6(net.trunc()), range.description.as_ref()));
     }
     for pair in permission.user_id_group_pairs.iter().flatten() {
-        peers
-            .push((Peer::Group(referenced(state, scope, group, pair)?), pair.description.as_ref()));
+        let id = referenced(state, scope, group, pair, purpose)?;
+        peers.push((Peer::Group(id), pair.description.as_ref()));
     }
     for list in permission.prefix_list_ids.iter().flatten() {
         let id = list.prefix_list_id.as_deref().unwrap_or_default();
@@ -176,23 +189,35 @@ fn referenced(
     scope: &Scope,
     group: &SecurityGroup,
     pair: &UserIdGroupPair,
+    purpose: Purpose,
 ) -> Result<String, Fault> {
     let foreign = pair.user_id.as_ref().is_some_and(|owner| owner != scope.account.as_str());
-    if foreign || pair.vpc_peering_connection_id.is_some() {
-        // Only a peering would let a rule name another account's group, and there is none.
+    if foreign {
+        // Peering connections join VPCs of one account alone.
         let id = pair.group_id.as_deref().or(pair.group_name.as_deref()).unwrap_or_default();
         return Err(Kind::SecurityGroup.not_found(id));
+    }
+    // A stale rule may name what is there no more.
+    let names = |id: &String| {
+        group.rules.iter().any(|it| matches!(&it.rule.peer, Peer::Group(known) if known == id))
+    };
+    if let Some(id) = pair.group_id.as_ref().filter(|id| purpose == Purpose::Known && names(id)) {
+        return Ok(id.clone());
     }
     let other = match (&pair.group_id, &pair.group_name) {
         (Some(id), _) => records::find::<SecurityGroup>(state, scope, id)?,
         (None, Some(name)) => super::security_group::by_name(state, scope, &group.vpc, name)?,
         (None, None) => return Err(missing("groupId")),
     };
-    if other.vpc != group.vpc {
-        let text = "You have specified two resources that belong to different networks.";
-        return Err(bad("InvalidGroup.NotFound", text));
+    if pair.vpc_id.as_ref().is_some_and(|vpc| *vpc != other.vpc) {
+        return Err(references::elsewhere());
     }
-    Ok(other.id)
+    let peer = Peer::Group(other.id.clone());
+    let across = references::across(state, scope, &group.vpc, &peer)?.map(|it| it.connection);
+    match &pair.vpc_peering_connection_id {
+        Some(id) if across.as_ref() != Some(id) => Err(Kind::VpcPeeringConnection.not_found(id)),
+        _ => Ok(other.id),
+    }
 }
 
 /// The words by which AWS calls a rule that is there twice.
@@ -226,10 +251,11 @@ fn shown(rule: &Rule) -> (Option<i32>, Option<i32>) {
 /// Rules as lists of permissions: one for each protocol and range.
 pub(crate) fn permissions<'a>(
     scope: &Scope,
-    rules: impl IntoIterator<Item = (&'a Rule, Option<&'a String>)>,
+    references: &References,
+    rules: impl IntoIterator<Item = &'a GroupRule>,
 ) -> Vec<IpPermission> {
     let mut permissions: Vec<IpPermission> = Vec::new();
-    for (rule, description) in rules {
+    for GroupRule { rule, description, across, .. } in rules {
         let protocol = Some(rule.protocol.to_string());
         let (from_port, to_port) = shown(rule);
         let same = permissions.iter().position(|known| {
@@ -250,7 +276,7 @@ pub(crate) fn permissions<'a>(
             permissions.len() - 1
         });
         let Some(permission) = permissions.get_mut(at) else { continue };
-        let description = description.cloned();
+        let description = description.clone();
         match &rule.peer {
             Peer::V4(net) => permission
                 .ip_ranges
@@ -261,12 +287,8 @@ pub(crate) fn permissions<'a>(
                 .get_or_insert_default()
                 .push(Ipv6Range { description, cidr_ipv6: Some(net.to_string()) }),
             Peer::Group(id) => {
-                permission.user_id_group_pairs.get_or_insert_default().push(UserIdGroupPair {
-                    description,
-                    user_id: Some(scope.account.to_string()),
-                    group_id: Some(id.clone()),
-                    ..UserIdGroupPair::default()
-                });
+                let pair = references.pair(scope, id, across.as_ref(), description);
+                permission.user_id_group_pairs.get_or_insert_default().push(pair);
             }
             Peer::PrefixList(id) => permission
                 .prefix_list_ids
@@ -281,6 +303,7 @@ pub(crate) fn permissions<'a>(
 pub(crate) fn rule_shape(
     scope: &Scope,
     group: &SecurityGroup,
+    references: &References,
     rule: &GroupRule,
     tags: &Tags,
 ) -> SecurityGroupRule {
@@ -303,10 +326,13 @@ pub(crate) fn rule_shape(
         Peer::V6(net) => shape.cidr_ipv6 = Some(net.to_string()),
         Peer::PrefixList(id) => shape.prefix_list_id = Some(id.clone()),
         Peer::Group(id) => {
+            let pair = references.pair(scope, id, rule.across.as_ref(), None);
             shape.referenced_group_info = Some(ReferencedSecurityGroup {
-                group_id: Some(id.clone()),
-                user_id: Some(scope.account.to_string()),
-                ..ReferencedSecurityGroup::default()
+                group_id: pair.group_id,
+                peering_status: pair.peering_status,
+                user_id: pair.user_id,
+                vpc_id: pair.vpc_id,
+                vpc_peering_connection_id: pair.vpc_peering_connection_id,
             });
         }
     }

@@ -13,6 +13,7 @@ use crate::binding::Binding;
 use crate::iam::bound::Bound;
 
 use super::kind::Kind;
+use super::peering::{Across, Peering};
 use super::tags;
 
 /// Account, region, id.
@@ -32,6 +33,7 @@ pub(crate) const ELASTIC_IPS: Table<Key, ElasticIp> = Table::new("ec2.elastic-ip
 /// The public addresses that are given out, to the allocation that has each.
 pub(crate) const PUBLIC_ADDRESSES: Table<[u8; 4], String> = Table::new("ec2.public-address");
 pub(crate) const NAT_GATEWAYS: Table<Key, NatGateway> = Table::new("ec2.nat-gateway");
+pub(crate) const PEERINGS: Table<Key, Peering> = Table::new("ec2.vpc-peering-connection");
 pub(crate) const NETWORK_ACLS: Table<Key, NetworkAcl> = Table::new("ec2.network-acl");
 /// Account, region, subnet and address, to who holds it: an interface's id, or [`CLIENT`].
 pub(crate) const ADDRESSES: Table<(String, String, String, [u8; 4]), String> =
@@ -161,6 +163,9 @@ pub(crate) struct GroupRule {
     pub(crate) egress: bool,
     pub(crate) rule: Rule,
     pub(crate) description: Option<String>,
+    /// By which way it names a group of another VPC.
+    #[serde(default)]
+    pub(crate) across: Option<Across>,
 }
 
 /// A network interface.
@@ -325,6 +330,7 @@ pub(crate) enum RouteTarget {
     EgressOnlyGateway(String),
     NatGateway(String),
     Interface(String),
+    Peering(String),
 }
 
 /// What a route table counts for.
@@ -513,6 +519,7 @@ resource! {
     ElasticIp ElasticIp ELASTIC_IPS,
     NatGateway NatGateway NAT_GATEWAYS,
     NetworkAcl NetworkAcl NETWORK_ACLS,
+    Peering VpcPeeringConnection PEERINGS,
 }
 
 fn key<'a>(scope: &'a Scope, id: &'a str) -> (&'a str, &'a str, &'a str) {

@@ -15,6 +15,7 @@ use sagegate_store::{Read, StoreError, Tx};
 
 use super::fault::{bad, dry_run, invalid_value, missing};
 use super::kind::Kind;
+use super::peering::references::References;
 use super::records::{self, Endpoint, GroupRule, Interface, SecurityGroup, Vpc};
 use super::select::{self, Filters};
 use super::tags::{self, Tags};
@@ -44,7 +45,7 @@ fn everything(peer: Peer) -> Rule {
 
 /// A rule that lets everything out to somewhere.
 fn out_to(peer: Peer, id: String) -> GroupRule {
-    GroupRule { id, egress: true, rule: everything(peer), description: None }
+    GroupRule { id, egress: true, rule: everything(peer), description: None, across: None }
 }
 
 /// Lets IPv6 out of the groups of a VPC that got a block of it, where nobody has changed what may
@@ -76,6 +77,7 @@ pub(crate) fn default_group(vpc: &str, id: impl Fn(Kind, &str) -> String) -> Sec
         id: id(Kind::SecurityGroupRule, purpose),
         egress,
         rule: everything(peer),
+        across: None,
         description: None,
     };
     let rules =
@@ -305,7 +307,10 @@ impl Operation for DeleteSecurityGroup {
                 .any(|endpoint| endpoint.groups.contains(&group.id));
         let named = records::all::<SecurityGroup>(tx, scope)?.iter().any(|other| {
             other.id != group.id
-                && other.rules.iter().any(|rule| rule.rule.peer == Peer::Group(group.id.clone()))
+                && other.rules.iter().any(|rule| {
+                    // Rules of a peered VPC do not hold it: they become stale.
+                    rule.across.is_none() && rule.rule.peer == Peer::Group(group.id.clone())
+                })
         });
         if held || named {
             let text = format!("resource {} has a dependent object", group.id);
@@ -316,21 +321,18 @@ impl Operation for DeleteSecurityGroup {
     }
 }
 
-fn shape(scope: &Scope, group: &SecurityGroup, tags: &Tags) -> GroupShape {
-    let rules = |egress: bool| {
-        let rules = group.rules.iter().filter(move |rule| rule.egress == egress);
-        rules.map(|rule| (&rule.rule, rule.description.as_ref()))
-    };
+fn shape(scope: &Scope, group: &SecurityGroup, references: &References, tags: &Tags) -> GroupShape {
+    let rules = |egress: bool| group.rules.iter().filter(move |rule| rule.egress == egress);
     GroupShape {
         group_id: Some(group.id.clone()),
-        ip_permissions_egress: Some(permission::permissions(scope, rules(true))),
+        ip_permissions_egress: Some(permission::permissions(scope, references, rules(true))),
         tags: tags::shape_if_any(tags),
         vpc_id: Some(group.vpc.clone()),
         security_group_arn: Some(Kind::SecurityGroup.arn(scope, &group.id)),
         owner_id: Some(scope.account.to_string()),
         group_name: Some(group.name.clone()),
         description: Some(group.description.clone()),
-        ip_permissions: Some(permission::permissions(scope, rules(false))),
+        ip_permissions: Some(permission::permissions(scope, references, rules(false))),
     }
 }
 
@@ -419,6 +421,7 @@ impl Operation for DescribeSecurityGroups {
             .into_iter()
             .map(|group| (group.id, group.name))
             .collect();
+        let references = References::of(tx, scope)?;
         let mut found = Vec::new();
         for group in groups {
             let tags = tags::of(tx, scope, &group.id)?;
@@ -439,7 +442,7 @@ impl Operation for DescribeSecurityGroups {
                 }
             });
             if pass {
-                found.push(shape(scope, &group, &tags));
+                found.push(shape(scope, &group, &references, &tags));
             }
         }
         let (groups, next_token) = select::page(

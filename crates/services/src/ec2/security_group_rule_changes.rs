@@ -15,7 +15,8 @@ use sagegate_store::{Read, Tx};
 use super::fault::{bad, dry_run, missing};
 use super::kind::Kind;
 use super::needs;
-use super::permission::{self, Single};
+use super::peering::references;
+use super::permission::{self, Purpose, Single, Wanted};
 use super::records::{self, GroupRule, SecurityGroup};
 use super::security_group::{meant, need_on};
 use super::security_group_rules::{no_such_rule, within_quota};
@@ -65,6 +66,17 @@ fn as_permission(rule: &SecurityGroupRuleRequest) -> Result<IpPermission, Fault>
     })
 }
 
+/// The rules that permissions name.
+fn named(
+    state: &dyn Read,
+    scope: &Scope,
+    group: &SecurityGroup,
+    permissions: Option<&Vec<IpPermission>>,
+    purpose: Purpose,
+) -> Result<Vec<Wanted>, Fault> {
+    permission::wanted(state, scope, group, permissions, Single::default(), purpose)
+}
+
 /// ModifySecurityGroupRules.
 pub(crate) struct ModifySecurityGroupRules;
 
@@ -90,17 +102,18 @@ impl Operation for ModifySecurityGroupRules {
         let (input, scope) = (call.input, call.scope);
         dry_run(input.dry_run)?;
         let mut group = meant(tx, scope, Some(&input.group_id), None)?;
+        let vpc = group.vpc.clone();
         if input.security_group_rules.is_empty() {
             return Err(missing("securityGroupRule"));
         }
         for update in &input.security_group_rules {
             let wanted = update.security_group_rule.as_ref();
             let permission = as_permission(wanted.ok_or_else(|| missing("securityGroupRule"))?)?;
-            let wanted =
-                permission::wanted(tx, scope, &group, Some(&vec![permission]), Single::default())?;
+            let wanted = named(tx, scope, &group, Some(&vec![permission]), Purpose::New)?;
             let rule = rule_mut(&mut group, &update.security_group_rule_id, None)?;
             // One permission with one peer is one rule.
             if let Some((new, description)) = wanted.into_iter().next() {
+                rule.across = references::across(tx, scope, &vpc, &new.peer)?;
                 rule.rule = new;
                 rule.description = description;
             }
@@ -135,7 +148,7 @@ impl Descriptions<'_> {
         let by_id = self.by_id.filter(|list| !list.is_empty());
         match (permissions, by_id) {
             (Some(_), None) => {
-                let wanted = permission::wanted(tx, scope, &group, permissions, Single::default())?;
+                let wanted = named(tx, scope, &group, permissions, Purpose::Known)?;
                 for (wanted, description) in wanted {
                     let is =
                         |rule: &&mut GroupRule| rule.egress == self.egress && rule.rule == wanted;

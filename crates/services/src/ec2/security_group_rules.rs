@@ -14,7 +14,8 @@ use sagegate_store::{Read, Tx};
 
 use super::fault::{bad, dry_run};
 use super::kind::Kind;
-use super::permission::{self, Single, Wanted};
+use super::peering::references::{self, References};
+use super::permission::{self, Purpose, Single, Wanted};
 use super::records::{self, GroupRule, SecurityGroup};
 use super::security_group::{meant, need_on};
 use super::select::{self, Filters, flag};
@@ -52,6 +53,7 @@ fn authorize(
     specifications: Option<&Vec<TagSpecification>>,
 ) -> Result<Vec<SecurityGroupRule>, Fault> {
     let tags = tags::requested(specifications, Kind::SecurityGroupRule)?;
+    let references = References::of(tx, scope)?;
     let mut shapes = Vec::new();
     for (rule, description) in wanted {
         if group.rules.iter().any(|known| known.egress == egress && known.rule == rule) {
@@ -59,8 +61,9 @@ fn authorize(
         }
         let id = Kind::SecurityGroupRule.new_id(env);
         tags::put(tx, scope, &id, &tags)?;
-        let rule = GroupRule { id, egress, rule, description };
-        shapes.push(permission::rule_shape(scope, &group, &rule, &tags));
+        let across = references::across(tx, scope, &group.vpc, &rule.peer)?;
+        let rule = GroupRule { id, egress, rule, description, across };
+        shapes.push(permission::rule_shape(scope, &group, &references, &rule, &tags));
         group.rules.push(rule);
     }
     within_quota(&group, egress)?;
@@ -144,11 +147,18 @@ fn revoke(
         tags::delete_all(tx, scope, &rule.id)?;
     }
     records::put(tx, scope, &group)?;
-    let unknown = permission::permissions(
-        scope,
-        unknown.iter().map(|(rule, description)| (rule, description.as_ref())),
-    );
-    Ok((revoked, unknown))
+    let unknown: Vec<GroupRule> = unknown
+        .into_iter()
+        .map(|(rule, description)| GroupRule {
+            id: String::new(),
+            egress,
+            rule,
+            description,
+            across: None,
+        })
+        .collect();
+    let references = References::of(tx, scope)?;
+    Ok((revoked, permission::permissions(scope, &references, &unknown)))
 }
 
 /// AuthorizeSecurityGroupIngress.
@@ -182,7 +192,8 @@ impl Operation for AuthorizeSecurityGroupIngress {
             group_name: input.source_security_group_name.as_ref(),
             group_owner: input.source_security_group_owner_id.as_ref(),
         };
-        let wanted = permission::wanted(tx, scope, &group, input.ip_permissions.as_ref(), single)?;
+        let (permissions, purpose) = (input.ip_permissions.as_ref(), Purpose::New);
+        let wanted = permission::wanted(tx, scope, &group, permissions, single, purpose)?;
         let tags = input.tag_specifications.as_ref();
         let rules = authorize(tx, scope, call.env, group, false, wanted, tags)?;
         Ok(Self::Output { r#return: Some(true), security_group_rules: Some(rules) })
@@ -218,7 +229,8 @@ impl Operation for AuthorizeSecurityGroupEgress {
             group_name: input.source_security_group_name.as_ref(),
             group_owner: input.source_security_group_owner_id.as_ref(),
         };
-        let wanted = permission::wanted(tx, scope, &group, input.ip_permissions.as_ref(), single)?;
+        let (permissions, purpose) = (input.ip_permissions.as_ref(), Purpose::New);
+        let wanted = permission::wanted(tx, scope, &group, permissions, single, purpose)?;
         let tags = input.tag_specifications.as_ref();
         let rules = authorize(tx, scope, call.env, group, true, wanted, tags)?;
         Ok(Self::Output { r#return: Some(true), security_group_rules: Some(rules) })
@@ -318,7 +330,10 @@ fn away<'a>(
             "InvalidParameterCombination",
             "Security group rule IDs and IP permissions may not be given together.",
         )),
-        None => Ok(Away::Rules(permission::wanted(state, scope, group, permissions, single)?)),
+        None => {
+            let purpose = Purpose::Known;
+            Ok(Away::Rules(permission::wanted(state, scope, group, permissions, single, purpose)?))
+        }
     }
 }
 
@@ -345,6 +360,7 @@ impl Operation for DescribeSecurityGroupRules {
         for id in ids.into_iter().flatten() {
             Kind::SecurityGroupRule.check(id)?;
         }
+        let references = References::of(tx, scope)?;
         let mut found = Vec::new();
         for group in records::all::<SecurityGroup>(tx, scope)? {
             for rule in &group.rules {
@@ -359,7 +375,10 @@ impl Operation for DescribeSecurityGroupRules {
                     _ => Vec::new(),
                 });
                 if pass || ids.is_some() {
-                    found.push((pass, permission::rule_shape(scope, &group, rule, &tags)));
+                    found.push((
+                        pass,
+                        permission::rule_shape(scope, &group, &references, rule, &tags),
+                    ));
                 }
             }
         }

@@ -15,6 +15,7 @@ use sagegate_store::{Read, StoreError, Table, Tx};
 use super::fault::{bad, dry_run, invalid_value};
 use super::kind::Kind;
 use super::needs;
+use super::peering::Peering;
 use super::records::{
     self, EgressOnlyGateway, ElasticIp, Endpoint, Interface, InternetGateway, NatGateway,
     NetworkAcl, RouteTable, SecurityGroup, Subnet, Vpc,
@@ -152,6 +153,7 @@ fn exists(state: &dyn Read, scope: &Scope, kind: Kind, id: &str) -> Result<bool,
         Kind::ElasticIp => records::get::<ElasticIp>(state, scope, id)?.is_some(),
         Kind::NatGateway => records::get::<NatGateway>(state, scope, id)?.is_some(),
         Kind::NetworkAcl => records::get::<NetworkAcl>(state, scope, id)?.is_some(),
+        Kind::VpcPeeringConnection => records::get::<Peering>(state, scope, id)?.is_some(),
         Kind::SecurityGroupRule => records::all::<SecurityGroup>(state, scope)?
             .iter()
             .any(|group| group.rules.iter().any(|rule| rule.id == id)),

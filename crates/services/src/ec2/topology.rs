@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use sagegate_gate::Scope;
 use sagegate_network::topology::{
     AclEntry, Address, Destination, Endpoint, EndpointKind, GroupRule, Interface, NatGateway,
-    NetworkAcl, PrefixList, Role, Route, RouteTable, SecurityGroup, Subnet, Target, Topology, Vpc,
+    NetworkAcl, Peering, PrefixList, Role, Route, RouteTable, SecurityGroup, Subnet, Target,
+    Topology, Vpc,
 };
 use sagegate_store::{Read, StoreError};
 
+use super::peering::references::References;
+use super::peering::{self, PeeringState};
 use super::records::{
     self, EgressOnlyGateway, EndpointState, EndpointType, Holder, InternetGateway, NatState,
     RouteDestination, RouteTarget,
@@ -40,7 +43,7 @@ pub fn topology(state: &dyn Read, scope: &Scope) -> Result<Topology, StoreError>
             })
             .collect(),
         nat_gateways: nat_gateways(state, scope)?,
-        peerings: BTreeMap::new(),
+        peerings: peerings(state, scope)?,
         endpoints: endpoints
             .iter()
             .map(|endpoint| (endpoint.id.clone(), endpoint_of(scope, endpoint)))
@@ -160,9 +163,11 @@ fn security_groups(
     state: &dyn Read,
     scope: &Scope,
 ) -> Result<BTreeMap<String, SecurityGroup>, StoreError> {
+    let references = References::of(state, scope)?;
     let one = |group: records::SecurityGroup| {
         let rules = |egress: bool| {
             let rules = group.rules.iter().filter(|rule| rule.egress == egress);
+            let rules = rules.filter(|rule| !references.is_stale(rule));
             rules.map(|rule| GroupRule { id: rule.id.clone(), rule: rule.rule.clone() }).collect()
         };
         let (ingress, egress) = (rules(false), rules(true));
@@ -191,9 +196,27 @@ fn route_table(
                 }
                 Way::Made(RouteTarget::NatGateway(id)) => Target::NatGateway(id),
                 Way::Made(RouteTarget::Interface(id)) => Target::Interface(id),
+                Way::Made(RouteTarget::Peering(id)) => Target::Peering(id),
             },
         });
     RouteTable { vpc: table.vpc.clone(), routes: routes.collect() }
+}
+
+/// Requests that wait are there and carry nothing; what has ended is not.
+fn peerings(state: &dyn Read, scope: &Scope) -> Result<BTreeMap<String, Peering>, StoreError> {
+    let mut all = records::all::<peering::Peering>(state, scope)?;
+    all.retain(|it| matches!(it.state, PeeringState::Pending | PeeringState::Active));
+    let one = |it: peering::Peering| {
+        let shape = Peering {
+            requester: it.requester,
+            accepter: it.accepter.vpc,
+            active: it.state == PeeringState::Active,
+            requester_names: it.requester_names,
+            accepter_names: it.accepter_names,
+        };
+        (it.id, shape)
+    };
+    Ok(all.into_iter().map(one).collect())
 }
 
 fn nat_gateways(

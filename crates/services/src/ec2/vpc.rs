@@ -17,7 +17,7 @@ use super::records::{
 };
 use super::select::{self, Filters, flag};
 use super::tags::{self, Tags};
-use super::{needs, network_acl, route_table, security_group, vpc_cidr};
+use super::{needs, network_acl, peering, route_table, security_group, vpc_cidr};
 
 /// VPCs in a region (Amazon VPC User Guide, "Amazon VPC quotas").
 pub(crate) const MAX_VPCS: usize = 5;
@@ -126,7 +126,7 @@ impl Operation for CreateVpc {
 }
 
 /// DeleteVpc. The default security group, the main route table and the default network ACL go with
-/// it; everything else must be gone before.
+/// it, and so do requests for peering; everything else must be gone before.
 pub(crate) struct DeleteVpc;
 
 impl Operation for DeleteVpc {
@@ -165,6 +165,7 @@ impl Operation for DeleteVpc {
                 .any(|gateway| gateway.vpc == vpc.id)
             || tables.iter().any(|table| !route_table::is_main(table))
             || acls.iter().any(|acl| !acl.is_default)
+            || peering::active(tx, scope)?.iter().any(|it| it.has(&vpc.id))
             || groups.iter().any(|group| group.name != "default");
         if used {
             return Err(in_use("vpc", &vpc.id));
@@ -179,6 +180,7 @@ impl Operation for DeleteVpc {
             records::delete::<NetworkAcl>(tx, scope, &acl.id)?;
         }
         vpc_cidr::release(tx, &vpc);
+        peering::forget_vpc(tx, scope, &vpc.id, call.now)?;
         records::delete::<Vpc>(tx, scope, &vpc.id)?;
         Ok(Unit)
     }

@@ -18,7 +18,7 @@ use super::fault::{bad, invalid_value, refuse};
 use super::kind::Kind;
 use super::records::{self, AddedBlock, IPV6_BLOCKS, RouteDestination, RouteTable, Subnet, Vpc};
 use super::tags::Tags;
-use super::{needs, network_acl, route_table, security_group};
+use super::{needs, network_acl, peering, route_table, security_group};
 
 /// IPv4 blocks of a VPC, the first one counted (Amazon VPC User Guide, "Amazon VPC quotas").
 const MAX_BLOCKS: usize = 5;
@@ -244,6 +244,7 @@ impl Operation for AssociateVpcCidrBlock {
                     return Err(limit(&vpc, MAX_BLOCKS));
                 }
                 check_routes(tx, scope, &vpc, block)?;
+                peering::check_block(tx, scope, &vpc, block.into())?;
                 let id = new_association(call.env);
                 answer.cidr_block_association = Some(v4_shape(&id, block, associated));
                 vpc.added.push(AddedBlock { id, block: IpNet::V4(block) });

@@ -16,6 +16,7 @@ use sagegate_store::{Read, StoreError, Tx};
 
 use super::endpoint::gateway;
 use super::kind::Kind;
+use super::peering::{self, Peering};
 use super::records::{
     self, EgressOnlyGateway, Endpoint, Interface, InternetGateway, NatGateway, NatState, Route,
     RouteAssociation, RouteDestination, RouteTable, RouteTarget, Vpc,
@@ -155,6 +156,8 @@ pub(crate) struct Targets {
     /// What else there is, with its VPC: network interfaces, egress-only internet gateways, and NAT
     /// gateways that are not deleted.
     others: BTreeMap<String, String>,
+    /// Peering connections that are active.
+    peerings: Vec<Peering>,
 }
 
 impl Targets {
@@ -170,6 +173,7 @@ impl Targets {
         Ok(Self {
             gateways: gateways.into_iter().map(|it| (it.id, it.vpc)).collect(),
             others: others.collect(),
+            peerings: peering::active(state, scope)?,
         })
     }
 
@@ -187,6 +191,9 @@ impl Targets {
                 | RouteTarget::EgressOnlyGateway(id)
                 | RouteTarget::NatGateway(id),
             ) => same(self.others.get(id)),
+            Way::Made(RouteTarget::Peering(id)) => {
+                self.peerings.iter().any(|it| it.id == *id && it.has(vpc))
+            }
         }
     }
 }

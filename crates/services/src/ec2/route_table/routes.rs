@@ -4,7 +4,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use sagegate_api::Unit;
 use sagegate_api::ec2::{
     CreateRouteRequest, CreateRouteResult, DeleteRouteRequest, ReplaceRouteRequest,
+    VpcPeeringConnectionStateReasonCode as Code,
 };
+use sagegate_gate::env::Time;
 use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation, Scope};
 use sagegate_store::{Read, Tx};
 
@@ -15,7 +17,7 @@ use super::super::records::{
     self, EgressOnlyGateway, Interface, InternetGateway, NatGateway, NatState, Route,
     RouteDestination, RouteTable, RouteTarget, Subnet, Vpc,
 };
-use super::super::{needs, prefix_lists};
+use super::super::{needs, peering, prefix_lists};
 use super::vpc_blocks;
 
 /// Routes of a table, without those to the VPC itself (Amazon VPC User Guide, "Amazon VPC quotas").
@@ -137,6 +139,7 @@ fn checked_target(
     scope: &Scope,
     table: &RouteTable,
     (member, id): (&'static str, &str),
+    now: Time,
 ) -> Result<Option<RouteTarget>, Fault> {
     let elsewhere = |what: &str| {
         let text = format!("route table {} and {what} {id} belong to different networks", table.id);
@@ -189,7 +192,16 @@ fn checked_target(
             Ok(Some(RouteTarget::EgressOnlyGateway(gateway.id)))
         }
         "vpcPeeringConnectionId" => {
-            Err(unknown("InvalidVpcPeeringConnectionID.NotFound", "vpcPeeringConnection"))
+            // A route to a request leads nowhere until that is accepted (VPC Peering Guide, "Update your
+            // route tables for a VPC peering connection").
+            let peering = peering::find(state, scope, id, now)?;
+            if !matches!(peering.code(now), Code::PendingAcceptance | Code::Active) {
+                return Err(Kind::VpcPeeringConnection.not_found(id));
+            }
+            if !peering.has(&table.vpc) {
+                return Err(elsewhere("vpcPeeringConnection"));
+            }
+            Ok(Some(RouteTarget::Peering(peering.id)))
         }
         "instanceId" => Err(unknown("InvalidInstanceID.NotFound", "instance")),
         "transitGatewayId" => Err(unknown("InvalidTransitGatewayID.NotFound", "transitGateway")),
@@ -325,7 +337,7 @@ impl Operation for CreateRoute {
             bad("RouteAlreadyExists", text)
         };
         // A route to the VPC itself is there already, or is made by taking its replacement away.
-        let Some(target) = checked_target(tx, scope, &table, target)? else {
+        let Some(target) = checked_target(tx, scope, &table, target, call.now)? else {
             return Err(if is_local(&vpc, &destination) {
                 exists()
             } else {
@@ -386,7 +398,7 @@ impl Operation for ReplaceRoute {
             );
             return Err(invalid_value(text));
         }
-        let target = checked_target(tx, scope, &table, target)?;
+        let target = checked_target(tx, scope, &table, target, call.now)?;
         match (target, local) {
             (None, true) => table.routes.retain(|route| route.destination != destination),
             (None, false) => {

@@ -58,6 +58,9 @@ fn route_shape(destination: &RouteDestination, way: &Way, reached: bool) -> Rout
         }
         Way::Made(RouteTarget::NatGateway(id)) => shape.nat_gateway_id = Some(id.clone()),
         Way::Made(RouteTarget::Interface(id)) => shape.network_interface_id = Some(id.clone()),
+        Way::Made(RouteTarget::Peering(id)) => {
+            shape.vpc_peering_connection_id = Some(id.clone());
+        }
     }
     shape
 }

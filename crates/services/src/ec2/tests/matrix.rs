@@ -359,11 +359,17 @@ fn every_operation_needs_what_the_reference_says() {
     cases.extend(super::matrix_acls::cases(&house, &vpc_id));
     cases.extend(super::matrix_blocks::cases(&house, &vpc_id));
     cases.extend(super::matrix_groups::cases(&house, &vpc_id));
+    // An account has few VPCs.
+    let other = super::house();
+    let peering = super::matrix_peering::cases(&other);
     let registry = crate::registry();
     for (_, name) in registry.operations().into_iter().filter(|(service, _)| *service == "ec2") {
-        assert!(cases.iter().any(|case| case.name == name), "{name} has no entry");
+        assert!(cases.iter().chain(&peering).any(|case| case.name == name), "{name} has no entry");
     }
     for case in &cases {
         prove(&house, case);
+    }
+    for case in &peering {
+        prove(&other, case);
     }
 }
