@@ -2,6 +2,7 @@
 answers to commands inside of it."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -138,6 +139,11 @@ def test_an_alias_in_a_zone_makes_the_api_usable_by_its_name(site):
     text = f"The VPC {site.vpc['VPCId']} in region {REGION} has already been associated with"
     assert text in str(caught.value)
 
+    listed = site.route53.list_hosted_zones_by_vpc(**site.vpc)["HostedZoneSummaries"]
+    hidden = [it for it in listed if it["Name"] == API + "."]
+    assert [it["Owner"] for it in hidden] == [{"OwningService": "vpce.amazonaws.com"}]
+    assert hidden[0]["HostedZoneId"] in str(caught.value)
+
     site.ec2.modify_vpc_endpoint(**given, PrivateDnsEnabled=False)
     found = site.ec2.describe_vpc_endpoints(VpcEndpointIds=[endpoint])["VpcEndpoints"][0]
     entry = found["DnsEntries"][0]
@@ -160,6 +166,26 @@ def test_an_alias_in_a_zone_makes_the_api_usable_by_its_name(site):
     site.route53.delete_hosted_zone(Id=zone)
     site.ec2.modify_vpc_endpoint(**given, PrivateDnsEnabled=True)
     assert site.dig(API) == by_endpoint
+
+
+def test_route_53_itself_is_on_the_internet_alone(site):
+    """It has one name for all regions; the example's subnets have no way there."""
+    name = "route53.amazonaws.com"
+    assert len(site.dig(name)) == 1
+    failed = site.exec(
+        "sh", "-c", "unset AWS_ENDPOINT_URL; curl -sS --connect-timeout 2 https://" + name
+    )
+    # Without a route, the kernel says so at once.
+    assert failed.returncode == 7, failed.stderr
+
+
+def test_a_zone_in_the_way_of_a_call_is_told(site):
+    zone = site.zone("reach.test")
+    site.change(zone, "CREATE", records("a.reach.test", "A", "10.20.2.77"))
+    place = [site.saved["subnet_a"], "a.reach.test"]
+    command = [site.server.binary, "reach", *place, "--data", str(site.server.data)]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert f"the private hosted zone {zone.removeprefix('/hostedzone/')}" in told.stdout
 
 
 def test_zones_need_both_attributes_of_the_vpc(site):
@@ -190,6 +216,11 @@ def test_weighted_records_share_the_questions(site):
     assert set(done.stdout.split()) == {"10.20.1.0", "10.20.1.1"}
 
 
+def test_signatures_for_every_region_are_good(server):
+    for region in ["us-east-1", "eu-west-1"]:
+        server.principal().client("route53", region_name=region).list_hosted_zones()
+
+
 def test_the_aws_cli(server):
     def aws(*arguments):
         done = server.principal().aws("route53", *arguments, "--output", "json")
@@ -212,4 +243,4 @@ def test_the_aws_cli(server):
     names = [(it["Name"], it["Type"]) for it in listed["ResourceRecordSets"]]
     assert names == [("cli.test.", "NS"), ("cli.test.", "SOA"), ("\\052.cli.test.", "A")]
     found = aws("list-hosted-zones-by-name", "--dns-name", "cli.test")["HostedZones"]
-    assert [it["Id"] for it in found] == [zone]
+    assert found[0]["Id"] == zone

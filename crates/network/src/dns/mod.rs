@@ -7,6 +7,7 @@
 //! public name does. Wildcards: RFC 4592.
 
 mod routed;
+mod text;
 mod zone;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::endpoint_name;
 use crate::topology::{Endpoint, EndpointKind, Topology};
 
+pub use text::{labels_of, text_of};
 pub use zone::{Content, HostedZone, RecordSet, Routing};
 
 /// The type of IPv4 addresses (IANA, "DNS parameters").

@@ -14,7 +14,7 @@ use std::time::Duration;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, NULL};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
-use sagegate_network::dns::{Answer, Data, HostedZone, Names, Status};
+use sagegate_network::dns::{Answer, Data, HostedZone, Names, Status, labels_of, text_of};
 use sagegate_network::public::{self, PublicService};
 use sagegate_network::topology::Topology;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -215,7 +215,7 @@ fn reply(view: &View, vpc: &str, asked: &Message) -> Message {
         *code = ResponseCode::Refused;
         return reply;
     }
-    let answer = view.resolve(vpc, &query.name().to_ascii(), query.query_type().into());
+    let answer = view.resolve(vpc, &own_name(query.name()), query.query_type().into());
     *code = match answer.status {
         Status::Found | Status::NoData => ResponseCode::NoError,
         Status::NameError => ResponseCode::NXDomain,
@@ -224,25 +224,23 @@ fn reply(view: &View, vpc: &str, asked: &Message) -> Message {
     };
     for record in answer.records {
         // A client compares names as it wrote them, letter by letter at times.
-        let name = if Some(&*record.name) == own_name(query.name()).as_deref() {
-            Ok(query.name().clone())
+        let name = if record.name == own_name(query.name()) {
+            Some(query.name().clone())
         } else {
-            Name::from_ascii(&record.name)
+            read_name(&record.name)
         };
         let data = match record.data {
             Data::A(address) => Some(a(address)),
             Data::Aaaa(address) => Some(aaaa(address)),
-            Data::Cname(name) => {
-                Name::from_ascii(name).ok().map(|name| RData::CNAME(CNAME(absolute(name))))
-            }
+            Data::Cname(name) => read_name(&name).map(|name| RData::CNAME(CNAME(name))),
             Data::Other { kind, wire, .. } => {
                 let code = RecordType::from(kind);
                 Some(RData::Unknown { code, rdata: NULL::with(wire) })
             }
         };
         match (name, data) {
-            (Ok(name), Some(data)) => {
-                reply.add_answer(Record::from_rdata(absolute(name), record.ttl, data));
+            (Some(name), Some(data)) => {
+                reply.add_answer(Record::from_rdata(name, record.ttl, data));
             }
             // Half an answer would be a wrong one.
             _ => {
@@ -255,13 +253,15 @@ fn reply(view: &View, vpc: &str, asked: &Message) -> Message {
     reply
 }
 
-fn own_name(name: &Name) -> Option<String> {
-    Some(name.to_ascii().strip_suffix('.')?.to_ascii_lowercase())
+fn own_name(name: &Name) -> String {
+    text_of(name.iter())
 }
 
-fn absolute(mut name: Name) -> Name {
+fn read_name(text: &str) -> Option<Name> {
+    let labels = labels_of(text);
+    let mut name = Name::from_labels(labels.iter().map(Vec::as_slice)).ok()?;
     name.set_fqdn(true);
-    name
+    Some(name)
 }
 
 fn a(address: Ipv4Addr) -> RData {

@@ -14,7 +14,7 @@ use super::fault::{invalid, modelled, no_delegation_set};
 use super::name::Name;
 use super::records::{self, Vpc, Zone};
 use super::{vpc, zone};
-use crate::paging;
+use crate::{ec2, paging};
 
 /// Zones of a page, at most and unless fewer are asked for (Route 53 API Reference, `maxitems`).
 const PAGE: usize = 100;
@@ -130,7 +130,11 @@ impl Operation for ListHostedZonesByName {
     }
 }
 
-/// ListHostedZonesByVPC: zones of all accounts that are associated with a VPC.
+/// The service that owns the zones of endpoints' private names.
+const ENDPOINTS: &str = "vpce.amazonaws.com";
+
+/// ListHostedZonesByVPC: zones of all accounts that are associated with a VPC, and those that PrivateLink
+/// has made for endpoints in it.
 pub(super) struct ListHostedZonesByVPC;
 
 impl Operation for ListHostedZonesByVPC {
@@ -154,29 +158,33 @@ impl Operation for ListHostedZonesByVPC {
         // The errors of the operation have none for VPCs; text is ours.
         vpc::check(tx, call.scope, &own)
             .map_err(|_| invalid(format!("The VPC {} is not yours.", own.id)))?;
-        let mut zones = records::all(tx)?;
-        zones.retain(|zone| zone.vpcs.contains(&own));
+        let hidden = ec2::endpoint::private_zones(tx, call.scope, &own.id)?.into_iter();
+        let hidden = hidden.map(|(id, name)| (id, format!("{name}."), None));
+        let zones = records::all(tx)?.into_iter().filter(|zone| zone.vpcs.contains(&own));
+        let zones = zones.map(|zone| (zone.id, zone.name, Some(zone.account)));
+        let mut zones: Vec<_> = zones.chain(hidden).collect();
+        zones.sort();
         if let Some(token) = &input.next_token {
             let last: String = paging::key_of(token).ok_or_else(|| {
                 let text = "The value that you specified for NextToken is not valid.";
                 modelled(&tables::ERROR_INVALID_PAGINATION_TOKEN, text)
             })?;
-            zones.retain(|zone| zone.id > last);
+            zones.retain(|(id, ..)| *id > last);
         }
-        let (page, next) = page(&zones, size);
-        let summary = |zone: &Zone| HostedZoneSummary {
-            hosted_zone_id: Some(zone.id.clone()),
-            name: Some(zone.name.clone()),
+        let (page, rest) = zones.split_at(size.min(zones.len()));
+        let summary = |(id, name, account): &(String, String, Option<String>)| HostedZoneSummary {
+            hosted_zone_id: Some(id.clone()),
+            name: Some(name.clone()),
             owner: Some(HostedZoneOwner {
-                owning_account: Some(zone.account.clone()),
-                owning_service: None,
+                owning_account: account.clone(),
+                owning_service: account.is_none().then(|| ENDPOINTS.to_owned()),
             }),
         };
-        let last = page.last().filter(|_| next.is_some());
+        let last = page.last().filter(|_| !rest.is_empty());
         Ok(ListHostedZonesByVPCResponse {
             hosted_zone_summaries: Some(page.iter().map(summary).collect()),
             max_items: Some(size.to_string()),
-            next_token: last.map(|zone| paging::token_after(&zone.id)),
+            next_token: last.map(|(id, ..)| paging::token_after(id)),
         })
     }
 }

@@ -51,14 +51,7 @@ impl Name {
     /// As the resolver's questions have it: without the dot at the end; `*` at the beginning is a
     /// wildcard.
     pub(super) fn asked(&self) -> String {
-        let label = |label: &Vec<u8>| -> String {
-            let letter = |byte: &u8| match byte {
-                b'.' | b'\\' | 0..=b' ' | 0x7F.. => format!("\\{byte:03o}"),
-                other => char::from(*other).to_string(),
-            };
-            label.iter().map(letter).collect()
-        };
-        self.0.iter().map(label).collect::<Vec<_>>().join(".")
+        sagegate_network::dns::text_of(self.0.iter().map(Vec::as_slice))
     }
 
     /// As it is sent (RFC 1035, 3.1).

@@ -73,7 +73,10 @@ pub(super) fn check_free(
     let other = zone_named(state, vpc, zone)?.map(|other| other.id);
     let other = match other {
         Some(id) => Some(id),
-        None => ec2::endpoint::private_zone(state, scope, &vpc.id, zone.trim_end_matches('.'))?,
+        None => ec2::endpoint::private_zones(state, scope, &vpc.id)?
+            .into_iter()
+            .find(|(_, name)| Some(name.as_str()) == zone.strip_suffix('.'))
+            .map(|(id, _)| id),
     };
     let Some(other) = other else { return Ok(()) };
     let text = format!(

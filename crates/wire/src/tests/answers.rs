@@ -1,5 +1,5 @@
 use expect_test::expect;
-use sagegate_api::{ec2, iam, sagemaker, sts};
+use sagegate_api::{ec2, iam, route53, sagemaker, sts};
 use sagegate_model::Timestamp;
 
 use super::{answer, shown};
@@ -162,4 +162,64 @@ fn modelled_errors() {
     let error =
         ApiError::modelled(&sagegate_model::sagemaker::ERROR_RESOURCE_IN_USE, "It is in use.");
     assert_eq!((error.code.as_str(), error.status, error.sender), ("ResourceInUse", 400, true));
+}
+
+#[test]
+fn rest_answers() {
+    answer(
+        &sagegate_model::route53::SERVICE,
+        "CreateHostedZone",
+        &route53::CreateHostedZoneResponse {
+            hosted_zone: Some(route53::HostedZone {
+                id: Some("/hostedzone/Z1".into()),
+                name: Some("a.test.".into()),
+                caller_reference: Some("a&b".into()),
+                config: Some(route53::HostedZoneConfig { comment: None, private_zone: Some(true) }),
+                resource_record_set_count: Some(2),
+                ..Default::default()
+            }),
+            change_info: Some(route53::ChangeInfo {
+                submitted_at: Some(Timestamp::from_millis(1_700_000_000_123)),
+                ..Default::default()
+            }),
+            delegation_set: Some(route53::DelegationSet {
+                name_servers: Some(vec![
+                    "ns-0.awsdns-00.com".into(),
+                    "ns-512.awsdns-00.net".into(),
+                ]),
+                ..Default::default()
+            }),
+            location: Some("https://route53.amazonaws.com/2013-04-01/hostedzone/Z1".into()),
+            ..Default::default()
+        },
+        expect![[r#"
+            201 Created
+            content-type: text/xml
+            x-amzn-requestid: id-1
+            location: https://route53.amazonaws.com/2013-04-01/hostedzone/Z1
+
+            <?xml version="1.0"?>
+            <CreateHostedZoneResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><HostedZone><Id>/hostedzone/Z1</Id><Name>a.test.</Name><CallerReference>a&amp;b</CallerReference><Config><PrivateZone>true</PrivateZone></Config><ResourceRecordSetCount>2</ResourceRecordSetCount></HostedZone><ChangeInfo><SubmittedAt>2023-11-14T22:13:20.123Z</SubmittedAt></ChangeInfo><DelegationSet><NameServers><NameServer>ns-0.awsdns-00.com</NameServer><NameServer>ns-512.awsdns-00.net</NameServer></NameServers></DelegationSet></CreateHostedZoneResponse>"#]],
+    );
+    answer(
+        &sagegate_model::route53::SERVICE,
+        "ChangeTagsForResource",
+        &route53::ChangeTagsForResourceResponse {},
+        expect![[r#"
+            200 OK
+            content-type: text/xml
+            x-amzn-requestid: id-1
+
+            <?xml version="1.0"?>
+            <ChangeTagsForResourceResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"></ChangeTagsForResourceResponse>"#]],
+    );
+    let service = &sagegate_model::route53::SERVICE;
+    let error = ApiError::sender("InvalidChangeBatch", 400, "[<a>, b]");
+    expect![[r#"
+        400 Bad Request
+        content-type: text/xml
+        x-amzn-requestid: id-1
+
+        <?xml version="1.0"?>
+        <ErrorResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><Error><Type>Sender</Type><Code>InvalidChangeBatch</Code><Message>[&lt;a&gt;, b]</Message></Error><RequestId>id-1</RequestId></ErrorResponse>"#]].assert_eq(&shown(&error.encode(service.protocol, Some(service), "id-1")));
 }

@@ -25,6 +25,8 @@ fn zones() -> Vec<HostedZone> {
         record("a.inner.test", Data::A([10, 0, 9, 1].into())),
         record("other.inner.test", Data::Cname("a.inner.test".to_owned())),
         record("*.wild.inner.test", Data::A([10, 0, 9, 2].into())),
+        record("0/25.inner.test", Data::Cname("a\\056b.inner.test".to_owned())),
+        record("a\\056b.inner.test", Data::A([10, 0, 9, 3].into())),
         record("text.inner.test", other(16, b"\x05hello\x05world")),
         record("_sip._tcp.inner.test", other(33, b"\0\x01\0\x02\0\x50\x01a\x05inner\x04test\0")),
     ];
@@ -80,11 +82,21 @@ fn private_zones_answer_in_their_vpcs() {
         ["other.inner.test. 300 IN CNAME a.inner.test.", "a.inner.test. 300 IN A 10.0.9.1",]
     );
     let (_, records) = shown("vpc-a", "text.inner.test.", RecordType::TXT);
-    assert_eq!(records, ["text.inner.test. 300 IN TXT \"hello\" \"world\""]);
+    assert_eq!(records, ["text.inner.test. 300 IN TXT helloworld"]);
     let (_, records) = shown("vpc-a", "_sip._tcp.inner.test.", RecordType::SRV);
     assert_eq!(records, ["_sip._tcp.inner.test. 300 IN SRV 1 2 80 a.inner.test."]);
     let (_, records) = shown("vpc-a", "any.wild.inner.test.", RecordType::A);
     assert_eq!(records, ["any.wild.inner.test. 300 IN A 10.0.9.2"]);
+    // Names of other letters, by the bytes of their labels: the answer has two records.
+    let labels: [&[u8]; 3] = [b"0/25", b"inner", b"test"];
+    let mut odd = question("inner.test.", RecordType::A);
+    let mut name = Name::from_labels(labels).unwrap();
+    name.set_fqdn(true);
+    odd.queries = vec![Query::query(name, RecordType::A)];
+    let answers = ask("vpc-a", &odd).answers;
+    let labels: [&[u8]; 3] = [b"a.b", b"inner", b"test"];
+    assert_eq!(answers[1].name.iter().collect::<Vec<_>>(), labels);
+    assert_eq!(answers[1].data.ip_addr(), Some([10, 0, 9, 3].into()));
     assert_eq!(shown("vpc-a", "none.inner.test.", RecordType::A).0, ResponseCode::NXDomain);
     assert_eq!(shown("vpc-b", "a.inner.test.", RecordType::A).0, ResponseCode::NXDomain);
 }

@@ -314,19 +314,20 @@ fn hosted_zone_id(purpose: &str) -> String {
     std::iter::once('Z').chain(letters.map(|letter| char::from(*letter))).collect()
 }
 
-/// The hidden zone by which an endpoint's private names answer in a VPC, if there is one of this name.
-pub(crate) fn private_zone(
+/// The hidden zones by which endpoints' private names answer in a VPC: their ids and names.
+pub(crate) fn private_zones(
     state: &dyn Read,
     scope: &Scope,
     vpc: &str,
-    zone: &str,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Vec<(String, String)>, StoreError> {
     let endpoints = records::all::<Endpoint>(state, scope)?;
     let private = endpoints.iter().filter(|it| it.private_dns && it.vpc == vpc);
     let services = private.filter_map(|it| endpoint_services::find(&scope.region, &it.service));
     let names = services.map(|service| service.private_name);
-    let mut same = names.filter(|name| name.trim_start_matches("*.") == zone);
-    Ok(same.next().map(|name| hosted_zone_id(&format!("{vpc}/{name}"))))
+    let zone = |name: String| {
+        (hosted_zone_id(&format!("{vpc}/{name}")), name.trim_start_matches("*.").to_owned())
+    };
+    Ok(names.map(zone).collect())
 }
 
 /// Whether an endpoint has this name in this zone, as DescribeVpcEndpoints shows them. Private names are
