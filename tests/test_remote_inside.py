@@ -25,8 +25,10 @@ given = json.loads(ask(
 
 #: Asks STS who is calling.
 WHOAMI = CREDENTIALS + """
-endpoint = os.environ["AWS_ENDPOINT_URL"]
-region, host = os.environ["AWS_REGION"], urllib.parse.urlsplit(endpoint).netloc
+region = os.environ["AWS_REGION"]
+# Without a network of its own a space has a way to the API instead.
+endpoint = os.environ.get("AWS_ENDPOINT_URL", f"https://sts.{region}.amazonaws.com")
+host = urllib.parse.urlsplit(endpoint).netloc
 now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
 query = "Action=GetCallerIdentity&Version=2011-06-15"
 names = "host;x-amz-date;x-amz-security-token"

@@ -8,8 +8,11 @@ import json
 import os
 import pathlib
 import shlex
+import shutil
+import subprocess
 import sys
 import tarfile
+import tempfile
 
 import pytest
 
@@ -80,6 +83,8 @@ class Closed(Site):
 
     def __init__(self, place):
         super().__init__(place)
+        #: The domain that has the internet.
+        self.open = self.domain
         ec2 = self.ec2
         self.vpc = ec2.create_vpc(CidrBlock="10.40.0.0/16")["Vpc"]["VpcId"]
         ec2.modify_vpc_attribute(VpcId=self.vpc, EnableDnsHostnames={"Value": True})
@@ -423,6 +428,34 @@ def test_without_an_endpoint_there_is_no_answer(site, client):
         site.domain = first
 
 
+def test_with_the_internet_the_services_are_reached_from_a_public_address(site, client):
+    closed, site.domain = site.domain, site.open
+    try:
+        site.make("free")
+        site.make("also", owner="ben")
+        site.run("free", "also")
+        free = Client(site, "free", site.root, ["free", "also"])
+        free.said("free", "tar -xz", input=clients())
+        seen = call(free, "free", patience=20)
+        assert seen.get("arn") == WHO, seen
+        record = site.server.explain(seen["id"])
+        assert record["sourceIPAddress"] == "192.0.2.1" and "vpcEndpointId" not in record
+        # No interface of the account's, and nothing but AWS's services.
+        assert not [it for it in site.interfaces() if site.open in it["Description"]]
+        names = free.python("free", LOOK, STS, "example.com").split()
+        assert names[1].startswith("203.0.113.") and names[2] == "gaierror"
+        port = site.server.port
+        also = address_of(site, free, "also")
+        targets = [f"127.0.0.1:{port}", f"10.0.0.1:{port}", f"{also}:8888",
+                   f"192.0.2.1:{port}", "203.0.113.200:443", f"203.0.113.12:{port}",
+                   "127.0.0.1:9170", "240.0.0.1:53"]
+        assert free.python("free", TRY, *targets).split() == ["not"] * len(targets)
+        site.stop("also")
+        site.stop("free")
+    finally:
+        site.domain = closed
+
+
 def test_a_space_outlives_its_server_and_gets_its_network_back(site, client):
     before = address_of(site, client, "hers")
     started = client.said("hers", "stat -c %Y /proc/1; cat /proc/1/stat | cut -d' ' -f22").split()[1]
@@ -450,3 +483,84 @@ def test_an_interface_goes_with_its_app(site, client):
     assert len(site.interfaces()) == count - 1
     site.run("his")
     assert call(client, "his")["arn"] == WHO
+
+
+#: Serves what an app is asked for.
+SERVE = """
+import http.server, sys
+port = next(int(it.partition("=")[2]) for it in sys.argv if it.startswith("--ServerApp.port="))
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+"""
+
+
+def stand_in(apps):
+    """A directory of apps with a program in the place of JupyterLab: that may be root's alone."""
+    place = apps / "jupyterlab"
+    subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", place], check=True)
+    package = next((place / "lib").iterdir()) / "site-packages" / "jupyterlab"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "__main__.py").write_text(SERVE)
+    return apps
+
+
+@pytest.fixture(scope="module")
+def nobody():
+    """The same for a server of a user without any rights."""
+    if os.geteuid() != 0:
+        pytest.skip("the other tests run without root already")
+    # pytest's own directories are root's alone.
+    home = pathlib.Path(tempfile.mkdtemp(prefix="sagegate-nobody-"))
+    binary = shutil.copy(os.environ["SAGEGATE"], home / "sagegate")
+    wrapper = home / "as-nobody"
+    wrapper.write_text(
+        "#!/bin/sh\nexec setpriv --reuid=65534 --regid=65534 --clear-groups "
+        f'"{binary}" "$@"\n'
+    )
+    for name in [home, binary, wrapper]:
+        os.chmod(name, 0o755)
+    shutil.chown(home, 65534, 65534)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SAGEGATE", str(wrapper))
+            patch.setenv("SAGEGATE_TEST_APPS", str(stand_in(home / "apps")))
+            site = Closed(home)
+        try:
+            site.make("hers")
+            site.run("hers")
+            yield site
+        finally:
+            close(site.server)
+    finally:
+        shutil.rmtree(home)
+
+
+def test_without_root_it_is_the_same_but_that_apps_start_anew(nobody):
+    client = Client(nobody, "theirs", nobody.root, ["hers"])
+    skip_without_networks(nobody, client, "hers")
+    client.said("hers", "tar -xz", input=clients())
+    seen = call(client, "hers")
+    assert seen["arn"] == WHO, seen
+    record = nobody.server.explain(seen["id"])
+    before = address_of(nobody, client, "hers")
+    assert record["sourceIPAddress"] == before and record["vpcEndpointId"] == nobody.endpoint
+    nobody.shut_out()
+    assert call(client, "hers")["failed"] == "ConnectTimeoutError"
+    nobody.let_in()
+    changed = dict(line.split() for line in client.python("hers", CHANGE, "10.40.1.9").splitlines())
+    assert changed == {"raw": "1", "packet": "1", "bind": "99", "transparent": "1", "address": "1"}
+    nobody.server.kill()
+    nobody.server.start()
+
+    def answers():
+        done = client.ssh("hers", "python3", "-", "2", input=CALL.encode())
+        return done.returncode == 0 and json.loads(done.stdout).get("arn")
+
+    assert until(answers) == WHO
+    assert address_of(nobody, client, "hers") == before

@@ -9,7 +9,7 @@ use sagegate_gate::Gate;
 use sagegate_server::{Authority, Inside, InsideError, Place};
 use sagegate_workloads::networks::{Networks, Plugged, Unplugged};
 use sagegate_workloads::runtime::{Doing, Failure, Seat};
-use sagegate_workloads::work::Work;
+use sagegate_workloads::work::{Link, Work};
 
 use crate::node::Node;
 use crate::surroundings;
@@ -25,8 +25,10 @@ pub(crate) struct VpcNetworks {
     authority: std::path::PathBuf,
     /// Given as soon as the server is there that listens inside.
     inside: OnceLock<Arc<Inside>>,
-    /// Whether it was said that the machine cannot do it.
+    /// Whether it was said that the machine cannot do it any more.
     said: AtomicBool,
+    /// What was found out at the start: why it cannot.
+    missing: OnceLock<String>,
 }
 
 impl VpcNetworks {
@@ -37,12 +39,21 @@ impl VpcNetworks {
             authority: Authority::place(&node.directory),
             inside: OnceLock::new(),
             said: AtomicBool::new(false),
+            missing: OnceLock::new(),
         }
     }
 
-    /// Gives it what brings networks into the kernel; the first time counts.
-    pub(crate) fn open(&self, inside: Arc<Inside>) {
+    /// Gives it what brings networks into the kernel, and finds out whether the machine does that.
+    pub(crate) async fn open(&self, inside: Arc<Inside>) {
+        if let Err(error) = inside.try_out().await {
+            let _ = self.missing.set(error.to_string());
+        }
         let _ = self.inside.set(inside);
+    }
+
+    /// Why the machine does not do it.
+    pub(crate) fn missing(&self) -> Option<&str> {
+        self.missing.get().map(String::as_str)
     }
 
     async fn plug_in(
@@ -50,17 +61,21 @@ impl VpcNetworks {
         work: &Work,
         own: Option<OwnedFd>,
     ) -> Result<Option<Plugged>, Unplugged> {
-        let (Some(inside), Some(interface)) = (self.inside.get(), work.interface()) else {
+        let (Some(inside), Some(link)) = (self.inside.get(), work.link()) else {
             return Ok(None);
         };
         if let Err(error) = inside.stand(&self.gate).await {
-            if !self.said.swap(true, Ordering::Relaxed) {
+            // The banner has said so, if it was so from the start.
+            if self.missing().is_none() && !self.said.swap(true, Ordering::Relaxed) {
                 tracing::warn!("spaces are without their VPC: {error}");
             }
             return Ok(None);
         }
-        let Place { namespace, resolvers } =
-            inside.plug(&self.gate, interface, own).await.map_err(why)?;
+        let placed = match &link {
+            Link::Interface(interface) => inside.plug(&self.gate, interface, own).await,
+            Link::Internet(name) => inside.plug_managed(&self.gate, name, own).await,
+        };
+        let Place { namespace, resolvers } = placed.map_err(why)?;
         let authority = std::fs::read_to_string(&self.authority).map_err(|error| {
             Unplugged::Failed(Failure::of(&self.authority.display().to_string(), &error))
         })?;
@@ -68,7 +83,7 @@ impl VpcNetworks {
         let files = [("/etc/resolv.conf", resolver), (AUTHORITY, authority)];
         let trust = surroundings::TRUST.map(|name| (name.to_owned(), AUTHORITY.to_owned()));
         Ok(Some(Plugged {
-            interface: interface.to_owned(),
+            interface: link.name().to_owned(),
             seat: Seat { net: namespace.net, user: namespace.user },
             files: files.map(|(path, text)| (path.to_owned(), text)).into(),
             env: BTreeMap::from(trust),

@@ -116,8 +116,19 @@ impl Spaces {
 
     /// Gives apps the networks in the kernel.
     #[cfg(target_os = "linux")]
-    pub(crate) fn enter(&self, inside: Arc<Inside>) {
-        self.networks.open(inside);
+    pub(crate) async fn enter(&self, inside: Arc<Inside>) {
+        self.networks.open(inside).await;
+    }
+
+    /// Why apps are in no network.
+    fn outside(&self, networks: bool) -> Option<String> {
+        if !networks {
+            return Some("not those of this runtime".to_owned());
+        }
+        #[cfg(target_os = "linux")]
+        return self.networks.missing().map(str::to_owned);
+        #[cfg(not(target_os = "linux"))]
+        return Some("that takes Linux".to_owned());
     }
 
     /// What apps run in.
@@ -176,6 +187,11 @@ impl Spaces {
             ));
         }
         lines.extend(capability.missing.iter().map(|it| format!("          {it}")));
+        if capability.isolation.is_some()
+            && let Some(reason) = self.outside(capability.networks)
+        {
+            lines.push(format!("          in no VPC, and with a way to the API alone: {reason}"));
+        }
         lines
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sagegate_api::sagemaker::AppNetworkAccessType;
 use sagegate_gate::Scope;
 use sagegate_services::sagemaker::workload::{Desired, DesiredNotebook, Wanted};
 
@@ -12,6 +13,25 @@ pub enum Work {
     App(Box<Desired>),
     /// A run of a notebook instance.
     Notebook(Box<DesiredNotebook>),
+}
+
+/// What leads from a workload into a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// A network interface in a subnet of the account's, `eni-…`.
+    Interface(String),
+    /// SageMaker's own VPC, with the internet; the name of the place there.
+    Internet(String),
+}
+
+impl Link {
+    /// The interface, or the place's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Interface(name) | Self::Internet(name) => name,
+        }
+    }
 }
 
 impl Work {
@@ -97,12 +117,19 @@ impl Work {
         }
     }
 
-    /// Its network interface in a subnet, where it has one.
+    /// The network that it belongs to. A notebook instance in a subnet has that alone, whatever
+    /// `DirectInternetAccess` says.
     #[must_use]
-    pub fn interface(&self) -> Option<&str> {
-        match self {
-            Self::App(it) => it.interface.as_deref(),
-            Self::Notebook(it) => it.interface.as_deref(),
+    pub fn link(&self) -> Option<Link> {
+        let (interface, internet) = match self {
+            Self::App(it) => {
+                (&it.interface, it.network == AppNetworkAccessType::PublicInternetOnly)
+            }
+            Self::Notebook(it) => (&it.interface, it.direct_internet),
+        };
+        match interface {
+            Some(interface) => Some(Link::Interface(interface.clone())),
+            None => internet.then(|| Link::Internet(format!("internet-{}", self.id()))),
         }
     }
 

@@ -206,7 +206,7 @@ impl Running {
                 .await?;
         #[cfg(target_os = "linux")]
         let exec = {
-            spaces.enter(Arc::clone(&inside));
+            spaces.enter(Arc::clone(&inside)).await;
             crate::exec::open(&node, inside).await?
         };
         let credentials = node.write_root_credentials()?;

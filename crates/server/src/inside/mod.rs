@@ -5,6 +5,7 @@
 //! from the peer that the kernel names. If the kernel cannot be brought to what the state says, all
 //! of it is taken down: nobody stays plugged in by rules that are not in force.
 
+mod managed;
 mod resolver;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,13 +19,14 @@ use sagegate_gate::{Fault, Gate, Reaction, Scope};
 use sagegate_network::public::{self, PublicService};
 use sagegate_network::topology::{EndpointKind, Topology};
 use sagegate_services::{ec2, route53};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::spawn_blocking;
 
 use crate::authority::{Authority, AuthorityError};
 use crate::exchange::BoxFuture;
 use crate::listeners::{Adopted, Server, Via};
 
+use managed::Managed;
 use resolver::{Resolver, View};
 
 /// Endpoints and public services speak HTTPS.
@@ -49,6 +51,9 @@ pub enum InsideError {
     /// The namespace in which somebody is already cannot be taken over.
     #[error("the namespace cannot be plugged in again: {0}")]
     Foreign(FabricError),
+    /// There is no room in SageMaker's own VPC.
+    #[error("SageMaker's own VPC has no address left")]
+    Full,
     /// The interface was removed meanwhile.
     #[error("the network interface {0} is gone")]
     Gone(String),
@@ -88,6 +93,7 @@ struct Standing {
     authority: Arc<Authority>,
     public: Vec<PublicService>,
     plugged: BTreeSet<String>,
+    managed: Managed,
     doors: BTreeMap<Socket, Adopted>,
     resolvers: BTreeMap<Socket, Resolver>,
     view: watch::Sender<Arc<View>>,
@@ -134,6 +140,16 @@ impl Inside {
             .collect()
     }
 
+    /// Finds out whether the machine can do it, and leaves nothing of that.
+    ///
+    /// # Errors
+    /// [`InsideError`], with what is missing.
+    pub async fn try_out(&self) -> Result<(), InsideError> {
+        let (executable, argument) = self.keeper.clone();
+        let tried = spawn_blocking(move || Fabric::start(&executable, &[argument]).map(drop));
+        Ok(tried.await??)
+    }
+
     /// Makes sure that the machine can do it.
     ///
     /// # Errors
@@ -141,6 +157,24 @@ impl Inside {
     pub async fn stand(&self, gate: &Gate) -> Result<(), InsideError> {
         let mut standing = self.standing.lock().await;
         self.standing(&mut standing, gate).await.map(drop)
+    }
+
+    /// Puts somebody into a VPC of SageMaker's own, which the account does not see, under this name:
+    /// the internet can be reached from there, and nobody there can be reached.
+    ///
+    /// # Errors
+    /// [`InsideError`]; then nobody is there.
+    pub async fn plug_managed(
+        &self,
+        gate: &Gate,
+        name: &str,
+        own: Option<OwnedFd>,
+    ) -> Result<Place, InsideError> {
+        let mut guard = self.standing.lock().await;
+        if !self.standing(&mut guard, gate).await?.managed.enter(name) {
+            return Err(InsideError::Full);
+        }
+        self.plug_in(guard, gate, name, own).await
     }
 
     /// Puts somebody behind a network interface of the state. What was learned of the networks when
@@ -155,7 +189,17 @@ impl Inside {
         interface: &str,
         own: Option<OwnedFd>,
     ) -> Result<Place, InsideError> {
-        let mut guard = self.standing.lock().await;
+        let guard = self.standing.lock().await;
+        self.plug_in(guard, gate, interface, own).await
+    }
+
+    async fn plug_in(
+        &self,
+        mut guard: MutexGuard<'_, Option<Standing>>,
+        gate: &Gate,
+        interface: &str,
+        own: Option<OwnedFd>,
+    ) -> Result<Place, InsideError> {
         let standing = self.standing(&mut guard, gate).await?;
         if let Some(own) = own {
             let (fabric, interface) = (standing.fabric.clone(), interface.to_owned());
@@ -185,6 +229,7 @@ impl Inside {
         if let Some(standing) = guard.as_mut()
             && standing.plugged.remove(interface)
         {
+            standing.managed.leave(interface);
             self.follow(&mut guard, gate).await;
         }
     }
@@ -228,6 +273,7 @@ impl Inside {
                     authority,
                     public,
                     plugged: BTreeSet::new(),
+                    managed: Managed::default(),
                     doors: BTreeMap::new(),
                     resolvers: BTreeMap::new(),
                     view: watch::Sender::new(Arc::new(view)),
@@ -258,7 +304,9 @@ impl Standing {
         gate: &Gate,
     ) -> Result<(), InsideError> {
         let state = gate.store().snapshot().map_err(Fault::from)?;
-        let topology = Arc::new(ec2::topology(&state, scope).map_err(Fault::from)?);
+        let mut topology = ec2::topology(&state, scope).map_err(Fault::from)?;
+        self.managed.join(&mut topology, scope.account.as_str());
+        let topology = Arc::new(topology);
         let zones = route53::zones_of(&state, scope).map_err(Fault::from)?;
         let endpoints = ec2::listeners(&state).map_err(Fault::from)?;
         drop(state);

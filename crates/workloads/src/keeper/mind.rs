@@ -48,8 +48,8 @@ pub(super) async fn mind(
         tracing::error!(id = wanted.id(), %failure, "a workload could not be ended");
         return;
     }
-    if let Some(interface) = wanted.interface() {
-        keeper.parts.networks.unplug(interface).await;
+    if let Some(link) = wanted.link() {
+        keeper.parts.networks.unplug(link.name()).await;
     }
     let order = *orders.borrow();
     let observed = match (end, order) {
