@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ipnet::IpNet;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use sagegate_network::topology::Topology;
 
 use crate::compile::{Numbers, compile};
@@ -166,6 +167,16 @@ impl Fabric {
     pub fn adopt(&self, interface: &str, namespace: OwnedFd) -> Result<(), FabricError> {
         let order = Order::Adopt { port: interface.to_owned() };
         self.keeper().order_with(&order, &[namespace.as_fd()]).map(drop)
+    }
+
+    /// The keeper's process: readable once it has ended, and the networks with it (pidfd_open(2)).
+    ///
+    /// # Errors
+    /// If it cannot be had.
+    pub fn process(&self) -> Result<OwnedFd, FabricError> {
+        let number = i32::try_from(self.keeper().child.id()).ok().and_then(Pid::from_raw);
+        let process = pidfd_open(number.ok_or_else(missing)?, PidfdFlags::empty());
+        Ok(process.map_err(io::Error::from)?)
     }
 
     /// Makes all addresses of a block those of servers on the internet.

@@ -103,12 +103,8 @@ impl Managed {
         let (ingress, egress) = (vec![all.clone()], vec![all]);
         let acl = NetworkAcl { vpc: VPC.to_owned(), ingress, egress };
         topology.network_acls.insert(ACL.to_owned(), acl);
-        let out = Rule {
-            protocol: Protocol::All,
-            from: -1,
-            to: -1,
-            peer: Peer::V4(Ipv4Net::default()),
-        };
+        let out =
+            Rule { protocol: Protocol::All, from: -1, to: -1, peer: Peer::V4(Ipv4Net::default()) };
         let egress = vec![GroupRule { id: String::new(), rule: out }];
         let group = SecurityGroup { vpc: VPC.to_owned(), ingress: Vec::new(), egress };
         topology.security_groups.insert(GROUP.to_owned(), group);

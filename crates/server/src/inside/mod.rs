@@ -19,6 +19,8 @@ use sagegate_gate::{Fault, Gate, Reaction, Scope};
 use sagegate_network::public::{self, PublicService};
 use sagegate_network::topology::{EndpointKind, Topology};
 use sagegate_services::{ec2, route53};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::spawn_blocking;
 
@@ -90,6 +92,8 @@ impl std::fmt::Debug for Inside {
 /// What is in the kernel.
 struct Standing {
     fabric: Fabric,
+    /// Readable when the fabric has ended by itself.
+    ended: Option<Arc<AsyncFd<OwnedFd>>>,
     authority: Arc<Authority>,
     public: Vec<PublicService>,
     plugged: BTreeSet<String>,
@@ -237,7 +241,27 @@ impl Inside {
     /// Comes back when nobody is behind an interface any more.
     pub async fn lost(&self, interface: &str) {
         let mut there = self.there.subscribe();
-        let _ = there.wait_for(|there| !there.contains(interface)).await;
+        let ended = self.standing.lock().await.as_ref().and_then(|it| it.ended.clone());
+        // What it gives is not to be held while anything else is waited for.
+        let gone = async { drop(there.wait_for(|there| !there.contains(interface)).await) };
+        let over = async {
+            match &ended {
+                Some(ended) => drop(ended.readable().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = gone => {}
+            () = over => {
+                let mut standing = self.standing.lock().await;
+                // Another may stand already.
+                let now = standing.as_ref().and_then(|it| it.ended.clone());
+                if now.zip(ended).is_some_and(|(now, ended)| Arc::ptr_eq(&now, &ended)) {
+                    tracing::error!("the keeper of the networks in the kernel has ended");
+                    self.take_down(&mut standing);
+                }
+            }
+        }
     }
 
     /// Takes all networks out of the kernel.
@@ -270,6 +294,7 @@ impl Inside {
                 };
                 Ok(Standing {
                     fabric,
+                    ended: None,
                     authority,
                     public,
                     plugged: BTreeSet::new(),
@@ -279,7 +304,9 @@ impl Inside {
                     view: watch::Sender::new(Arc::new(view)),
                 })
             });
-            *standing = Some(made.await??);
+            let mut made = made.await??;
+            made.ended = Some(Arc::new(watch_process(made.fabric.process()?)?));
+            *standing = Some(made);
         }
         standing.as_mut().ok_or_else(|| FabricError::Refused("it does not stand".to_owned()).into())
     }
@@ -441,6 +468,14 @@ impl Standing {
         }
         Ok(())
     }
+}
+
+fn watch_process(process: OwnedFd) -> Result<AsyncFd<OwnedFd>, FabricError> {
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe for types that may close their descriptor; this one does not"
+    )]
+    Ok(AsyncFd::with_interest(process, Interest::READABLE)?)
 }
 
 /// The addresses of a VPC's resolver (Amazon VPC User Guide, "Amazon DNS server").

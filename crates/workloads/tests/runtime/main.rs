@@ -12,5 +12,6 @@ mod docker;
 mod image;
 mod jupyter;
 mod keeper;
+mod networks;
 mod notebooks;
 mod scripted;

@@ -1,18 +1,19 @@
 //! The keeper over a runtime in which everything happens as a test says, with a clock that is held.
 
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sagegate_agent::protocol::{Answer, App, FromAgent, Open, Status, ToAgent};
+use sagegate_agent::protocol::{Answer, App, FromAgent, Open, Relay, Status, ToAgent};
 use sagegate_api::sagemaker::{AppStatus, AppType};
 use sagegate_gate::env::{Clock, ManualClock, SystemClock};
 use sagegate_gate::{Env, Gate};
 use sagegate_services::sagemaker::space_records::AppRecord;
 use sagegate_workloads::apps::Catalog;
 use sagegate_workloads::keeper::{Keeper, Pace, Parts};
-use sagegate_workloads::networks::NoNetworks;
-use sagegate_workloads::runtime::{Capability, Doing, Failure, Runtime, Spec, Stream};
+use sagegate_workloads::networks::{Networks, NoNetworks};
+use sagegate_workloads::runtime::{Capability, Doing, Failure, Runtime, Seat, Spec, Stream};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::task::JoinHandle;
@@ -22,27 +23,35 @@ use super::keeper::{Echo, app_of, apps, ground, put_app, until_status};
 
 /// A runtime without processes. Its agents say that their app serves.
 #[derive(Default)]
-struct Scripted {
-    running: Mutex<Vec<Spec>>,
-    agents: Arc<Agents>,
+pub(super) struct Scripted {
+    pub(super) running: Mutex<Vec<Spec>>,
+    pub(super) agents: Arc<Agents>,
     /// What was to be stopped, as often as it was.
-    stops: Mutex<Vec<String>>,
+    pub(super) stops: Mutex<Vec<String>>,
     /// Workloads that cannot be ended: whether that takes for ever, or fails at once.
-    stubborn: Vec<(&'static str, bool)>,
+    pub(super) stubborn: Vec<(&'static str, bool)>,
 }
 
 /// What agents do.
 #[derive(Default)]
-struct Agents {
+pub(super) struct Agents {
     /// They say that the app serves, and never anything again.
-    stuck: bool,
+    pub(super) stuck: bool,
     /// When somebody was last at work, in seconds since 1970; 0 for never.
-    active: AtomicU64,
+    pub(super) active: AtomicU64,
     /// Pings that they were asked.
-    pings: AtomicU32,
+    pub(super) pings: AtomicU32,
+    /// The relay that they say somebody has connected to.
+    pub(super) dial: Option<Relay>,
+    /// How often such a connection was fetched.
+    pub(super) accepts: AtomicU32,
 }
 
 impl Scripted {
+    pub(super) fn specs(&self) -> Vec<Spec> {
+        self.running.lock().unwrap().clone()
+    }
+
     fn ids(&self) -> Vec<String> {
         self.running.lock().unwrap().iter().map(|it| it.id.clone()).collect()
     }
@@ -54,7 +63,7 @@ impl Runtime for Scripted {
             runtime: "scripted",
             form: "a script".to_owned(),
             isolation: None,
-            networks: false,
+            networks: true,
             limits: Vec::new(),
             missing: Vec::new(),
         }
@@ -63,6 +72,14 @@ impl Runtime for Scripted {
     fn start<'a>(&'a self, spec: &'a Spec) -> Doing<'a, Result<(), Failure>> {
         self.running.lock().unwrap().push(spec.clone());
         Box::pin(async { Ok(()) })
+    }
+
+    fn start_in<'a>(&'a self, spec: &'a Spec, _: Seat) -> Doing<'a, Result<(), Failure>> {
+        self.start(spec)
+    }
+
+    fn seat<'a>(&'a self, _: &'a str) -> Doing<'a, Result<OwnedFd, Failure>> {
+        Box::pin(async { Ok(std::fs::File::open("/dev/null").unwrap().into()) })
     }
 
     fn list(&self) -> Doing<'_, Result<Vec<Spec>, Failure>> {
@@ -106,9 +123,16 @@ impl Runtime for Scripted {
 async fn agent(stream: tokio::io::DuplexStream, agents: Arc<Agents>) {
     let mut lines = BufReader::new(stream).lines();
     let open = lines.next_line().await.unwrap().unwrap();
+    if let Open::Accept { id: 1 } = serde_json::from_str(&open).unwrap() {
+        agents.accepts.fetch_add(1, Ordering::SeqCst);
+        return;
+    }
     assert_eq!(serde_json::from_str::<Open>(&open).unwrap(), Open::Control);
     let opened = serde_json::to_string(&Answer::Opened).unwrap();
     let mut said = format!("{opened}\n{}", status(&agents));
+    if let Some(relay) = agents.dial {
+        said += &line(&FromAgent::Dial { id: 1, relay });
+    }
     loop {
         // The keeper may have hung up.
         if lines.get_mut().write_all(said.as_bytes()).await.is_err() {
@@ -136,10 +160,10 @@ fn line(say: &FromAgent) -> String {
 }
 
 /// A keeper over such a runtime, with an app that serves.
-struct Kept {
+pub(super) struct Kept {
     gate: Arc<Gate>,
     clock: Arc<ManualClock>,
-    runtime: Arc<Scripted>,
+    pub(super) runtime: Arc<Scripted>,
     keeper: JoinHandle<()>,
     _apps: tempfile::TempDir,
 }
@@ -153,6 +177,24 @@ impl Kept {
     }
 
     async fn begin(runtime: Scripted, silent: u32, more: serde_json::Value) -> Self {
+        Self::over(runtime, silent, Arc::new(NoNetworks), more).await
+    }
+
+    /// One whose workloads are put into networks.
+    pub(super) async fn in_networks(
+        runtime: Scripted,
+        networks: Arc<dyn Networks>,
+        more: serde_json::Value,
+    ) -> Self {
+        Self::over(runtime, u32::MAX, networks, more).await
+    }
+
+    async fn over(
+        runtime: Scripted,
+        silent: u32,
+        networks: Arc<dyn Networks>,
+        more: serde_json::Value,
+    ) -> Self {
         let clock = Arc::new(ManualClock::new(SystemClock.now()));
         let (gate, scope) =
             ground(Env { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..Env::system() }).await;
@@ -165,13 +207,13 @@ impl Kept {
             runtime: Arc::clone(&runtime) as Arc<dyn Runtime>,
             catalog: Catalog::new(apps(directory.path()), "/none"),
             door: Arc::new(Echo),
-            networks: Arc::new(NoNetworks),
+            networks,
             pace: Pace { look: soon, judge: soon, silent },
         });
         Self { gate, clock, runtime, keeper: keeper.run(), _apps: directory }
     }
 
-    async fn until(&self, status: AppStatus) -> AppRecord {
+    pub(super) async fn until(&self, status: AppStatus) -> AppRecord {
         until_status(&self.gate, "app-1", status).await
     }
 
@@ -197,7 +239,7 @@ impl Drop for Kept {
     }
 }
 
-async fn soon(seen: impl Fn() -> bool) {
+pub(super) async fn soon(seen: impl Fn() -> bool) {
     let seeing = async {
         while !seen() {
             tokio::time::sleep(Duration::from_millis(5)).await;
