@@ -51,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sagegate-load", &["sagegate-wire"]),
     ("sagegate-agent", &["sagegate-ssh"]),
     ("sagegate-fabric", &["sagegate-network"]),
+    ("sagegate-doctor", &["sagegate-network"]),
     ("sagegate-map", &["sagegate-network"]),
     (
         "sagegate-workloads",

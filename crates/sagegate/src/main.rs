@@ -14,6 +14,7 @@ macro_rules! say_part {
 mod channel;
 mod client;
 mod commands;
+mod doctor;
 mod engines;
 #[cfg(target_os = "linux")]
 mod exec;
@@ -66,6 +67,10 @@ enum Command {
     /// internet; with --from and --to also the walk of `sagegate reach`. Exits with 0 if the picture is
     /// drawn, 2 if not.
     Map(commands::map::Arguments),
+    /// Check the set-up against what SageMaker needs of networks and roles, and print the command that mends
+    /// each finding. Exits with 0 if nothing is wrong, 1 with a finding of level error, 2 if it could
+    /// not be asked.
+    Doctor(commands::doctor::Arguments),
     /// Run a command inside a subnet of the VPC: its names, routes and rules, and its addresses.
     Exec(commands::exec::Arguments),
     /// Print the certificate by which clients inside of subnets trust the server.
@@ -115,6 +120,7 @@ fn main() -> ExitCode {
         Command::Sessions(arguments) => commands::block_on(commands::sessions::run(arguments)),
         Command::Reach(arguments) => commands::block_on(commands::reach::run(arguments)),
         Command::Map(arguments) => commands::block_on(commands::map::run(arguments)),
+        Command::Doctor(arguments) => commands::block_on(commands::doctor::run(arguments)),
         Command::Explain(arguments) => commands::block_on(commands::explain::run(arguments)),
     };
     match done {

@@ -40,6 +40,7 @@ pub(crate) async fn answer(
         "/sessions" => crate::channel::list(node),
         "/sessions/end" => crate::channel::end(node, &read(arguments)?).await,
         "/reach" => crate::reach::answer(node, &read(arguments)?),
+        "/doctor" => crate::doctor::answer(node, &read(arguments)?),
         "/map" => crate::map::answer(node, &read(arguments)?),
         "/explain" => explain(node, read(arguments)?).await,
         _ => Err(OperatorFailure::NotFound(format!("there is no command {path}"))),

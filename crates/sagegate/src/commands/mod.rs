@@ -3,6 +3,7 @@
 pub(crate) mod ca;
 pub(crate) mod connect;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod endpoints;
 pub(crate) mod env;
 pub(crate) mod exec;

@@ -1,6 +1,6 @@
 //! The IPv4 addresses of subnets: who holds which, and which one the next one gets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use sagegate_gate::{Fault, Scope};
@@ -139,6 +139,23 @@ pub(crate) fn client_address(
     subnet.client_address = Some(address);
     records::put(tx, scope, subnet)?;
     Ok(address)
+}
+
+/// How many addresses each subnet has left, as DescribeSubnets says it.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn free_addresses(
+    state: &dyn Read,
+    scope: &Scope,
+) -> Result<BTreeMap<String, usize>, StoreError> {
+    let mut free = BTreeMap::new();
+    for subnet in records::all::<Subnet>(state, scope)? {
+        let usable = usize::try_from(cidr::usable(&subnet.cidr)).unwrap_or(usize::MAX);
+        let used = taken(state, scope, &subnet.id)?.len();
+        free.insert(subnet.id, usable.saturating_sub(used));
+    }
+    Ok(free)
 }
 
 /// Who comes from a subnet where nobody in particular is named.

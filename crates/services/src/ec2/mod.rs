@@ -53,11 +53,11 @@ use sagegate_gate::{Fault, Scope};
 use sagegate_store::{Read, StoreError};
 
 pub use account::bootstrap;
-pub use addresses::{SubnetClient, subnet_client};
+pub use addresses::{SubnetClient, free_addresses, subnet_client};
 pub use command::{
     CommandInterface, NETWORK_TABLES, make_for_command, of_commands, remove_of_command,
 };
-pub use endpoint::{EndpointListener, Endpoints, listeners};
+pub use endpoint::{EndpointListener, Endpoints, listeners, policies_of_endpoints};
 pub use names::names;
 pub use nat_gateway::NatGateways;
 pub use topology::topology;

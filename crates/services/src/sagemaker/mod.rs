@@ -51,6 +51,7 @@ mod space_rules;
 pub mod start_session;
 pub mod studio;
 pub mod studio_lifecycle;
+pub mod survey;
 mod tagging;
 pub mod tags;
 #[cfg(test)]

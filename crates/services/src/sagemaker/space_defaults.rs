@@ -81,6 +81,11 @@ impl Defaults {
         }
     }
 
+    /// All of them.
+    pub(super) fn settings(&self) -> &UserSettings {
+        &self.settings
+    }
+
     pub(super) fn execution_role(&self) -> Option<&String> {
         self.settings.execution_role.as_ref()
     }

@@ -27,7 +27,7 @@ use super::records::{
 };
 use super::{endpoint_services, prefix_lists, zones};
 
-pub use policy::Endpoints;
+pub use policy::{Endpoints, policies_of_endpoints};
 
 use crate::binding::Binding;
 

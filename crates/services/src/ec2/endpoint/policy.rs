@@ -1,7 +1,7 @@
 //! Endpoint policies: checking them when they are written, and compiling them for the gate. Their
 //! principals are [`bound`] as those of trust policies are.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sagegate_gate::directory::EndpointPolicies;
@@ -102,6 +102,22 @@ pub(crate) fn shown(
 type Meant = Vec<(Box<str>, Box<str>)>;
 /// What was compiled of documents.
 type Compiled = HashMap<Box<str>, Vec<(Meant, Arc<Policy>)>>;
+
+/// The policies of all endpoints, by id, as answers show them.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn policies_of_endpoints(
+    state: &dyn Read,
+    scope: &Scope,
+) -> Result<BTreeMap<String, String>, StoreError> {
+    let mut all = BTreeMap::new();
+    for endpoint in super::super::records::all::<Endpoint>(state, scope)? {
+        let text = shown(state, scope, &endpoint)?;
+        all.insert(endpoint.id, text);
+    }
+    Ok(all)
+}
 
 /// The policies of interface endpoints, compiled and kept by their document and what stands for its
 /// principals.
