@@ -183,6 +183,37 @@ def test_private_dns_is_turned_on(doctor, saved, client):
     assert doctor.report()[0] == 0
 
 
+def test_a_private_hosted_zone_does_as_well_as_private_dns(doctor, saved, client):
+    ec2, route53 = client("ec2"), client("route53")
+    api = saved["api_endpoint"]
+    name = f"api.sagemaker.{REGION}.amazonaws.com"
+    ec2.modify_vpc_endpoint(VpcEndpointId=api, PrivateDnsEnabled=False)
+    assert doctor.report()[0] == 1
+    zone = route53.create_hosted_zone(
+        Name=name,
+        CallerReference="doctor",
+        VPC={"VPCRegion": REGION, "VPCId": saved["vpc"]},
+    )["HostedZone"]["Id"]
+    entry = ec2.describe_vpc_endpoints(VpcEndpointIds=[api])["VpcEndpoints"][0]["DnsEntries"][0]
+    alias = {
+        "HostedZoneId": entry["HostedZoneId"],
+        "DNSName": entry["DnsName"],
+        "EvaluateTargetHealth": False,
+    }
+    record = {"Name": name, "Type": "A", "AliasTarget": alias}
+
+    def change(action):
+        changes = [{"Action": action, "ResourceRecordSet": record}]
+        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
+
+    change("CREATE")
+    assert doctor.findings("private-dns") == []
+    assert doctor.report()[0] == 0
+    change("DELETE")
+    route53.delete_hosted_zone(Id=zone)
+    doctor.mend("private-dns", "--vpc", saved["vpc"])
+
+
 def test_endpoints_are_in_all_subnets(doctor, saved, client):
     client("ec2").modify_vpc_endpoint(
         VpcEndpointId=saved["studio_endpoint"], RemoveSubnetIds=[saved["subnet_b"]]

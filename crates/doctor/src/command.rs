@@ -95,18 +95,14 @@ pub(crate) fn let_through(
             Some(let_in(there?, port, own))
         }
         (Code::SubnetAclRestriction, Component::NetworkAcl(id)) => {
-            let subnet = explanation.related.iter().find_map(|it| match it {
-                Component::Subnet(id) => Some(id),
-                _ => None,
-            })?;
-            let (source, destination, ports) = match explanation.direction {
-                Direction::Forward => (client.address, to, (port, port)),
+            let egress = explanation.stopped.egress?;
+            let header = explanation.stopped.header;
+            let other = if egress { header.destination } else { header.source };
+            let ports = match explanation.direction {
+                Direction::Forward => (port, port),
                 // The answer goes to whichever port the client took.
-                Direction::Return => (to, client.address, (1024, u16::MAX)),
+                Direction::Return => (1024, u16::MAX),
             };
-            let own = topology.subnets.get(subnet)?;
-            let egress = own.blocks.iter().any(|block| block.contains(&source));
-            let other = if egress { destination } else { source };
             entry(topology, id, egress, other, ports)
         }
         _ => None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use sagegate_network::dns::{HostedZone, Names};
+use sagegate_network::dns::{self, HostedZone, Names};
 use sagegate_network::public::{self, PublicService};
 use sagegate_network::topology::{Endpoint, EndpointKind, Interface, Subnet, Topology};
 
@@ -250,7 +250,13 @@ impl Snapshot {
         then: impl FnOnce(&Names<'_>) -> T,
     ) -> T {
         let public = |name: &str| public::resolve(&self.public, name);
-        let names = Names { topology, region: &self.region, zones: &self.zones, public: &public };
+        let names = Names {
+            topology,
+            region: &self.region,
+            zones: &self.zones,
+            public: &public,
+            draw: &dns::first,
+        };
         then(&names)
     }
 }

@@ -7,7 +7,7 @@ use crate::text::{self, Face};
 /// The height of a line.
 pub(crate) const LINE: i32 = 18;
 /// Around the lines of a card.
-const PAD: i32 = 10;
+pub(crate) const PAD: i32 = 10;
 /// Around the lines of a box in a card, left and right; and above and below.
 const INNER: (i32, i32) = (8, 3);
 /// Between the blocks of a card.

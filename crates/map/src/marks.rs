@@ -140,6 +140,12 @@ impl Marks {
         self.failed.contains(key)
     }
 
+    /// When the walk comes by; last of all where it does not.
+    pub(crate) fn order(&self, key: &Key) -> usize {
+        let at = self.way.iter().position(|own| own == key);
+        at.unwrap_or(if self.has(key) { self.way.len() } else { usize::MAX })
+    }
+
     /// Whether the walk comes by.
     pub(crate) fn has(&self, key: &Key) -> bool {
         self.numbers.contains_key(key) || self.failed.contains(key)

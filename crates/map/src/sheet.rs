@@ -397,7 +397,12 @@ fn walk(sheet: &Sheet<'_>, scene: &mut Scene) {
 /// again from the right.
 fn between(from: &Anchor, to: &Anchor) -> Vec<(i32, i32)> {
     if from.card == to.card {
-        return Vec::new();
+        // Along the card's edge, where nothing is written; to the next line straight.
+        if (from.y - to.y).abs() <= 2 * LINE {
+            return Vec::new();
+        }
+        let edge = from.card.right() - card::PAD / 2;
+        return vec![(edge, from.y), (edge, to.y)];
     }
     let side = |it: &Anchor| it.card.right() + GAP / 2;
     let (out, into) = (side(from), side(to));

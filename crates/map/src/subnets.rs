@@ -115,9 +115,10 @@ fn subnet_card(
     let mut blocks = vec![Block::plain(head), Block::plain(by)];
     let mut held = held.to_vec();
     held.sort_by_key(|(id, it)| {
-        let walk = sheet.marks.has(&Key::Interface((*id).clone()));
-        let service = !matches!(it.role, Role::Host);
-        Reverse((walk, !sheet.exposure.at(id).is_empty(), service))
+        let walk = sheet.marks.order(&Key::Interface((*id).clone()));
+        let open = !sheet.exposure.at(id).is_empty();
+        let first = it.addresses.first().map(|own| own.private);
+        (walk, Reverse(open), matches!(it.role, Role::Host), first)
     });
     // A walk comes by few, all of which are drawn.
     let walked = held.iter().filter(|(id, _)| sheet.marks.has(&Key::Interface((*id).clone())));

@@ -142,11 +142,9 @@ mod tests {
             ttl: 60,
             data: Data::A(address.into()),
         };
-        let zone = |address| HostedZone {
-            id: "Z1".into(),
-            name: "api.sagemaker.us-west-2.amazonaws.com".into(),
-            vpcs: vec!["vpc-a".into()],
-            records: vec![record(address)],
+        let zone = |address| {
+            let name = "api.sagemaker.us-west-2.amazonaws.com";
+            HostedZone::of_records("Z1", name, vec!["vpc-a".into()], vec![record(address)])
         };
         zoned.zones = vec![zone([10, 0, 1, 6])];
         assert_eq!(private_dns(&zoned), []);

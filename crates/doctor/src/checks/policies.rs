@@ -62,7 +62,7 @@ pub(super) fn endpoint_policy(snapshot: &Snapshot) -> Vec<Finding> {
                 snapshot.verdict(question).text
             );
             let denied = snapshot.verdict(question).denied;
-            let mend = allow(snapshot, domain, id).filter(|_| !denied);
+            let mend = allow(snapshot, domain, id, question.action).filter(|_| !denied);
             let about = ("endpoint-policy", *requirement);
             let objects = [id, domain.id.as_str()];
             found.push(Finding::new(Level::Warning, about, &objects, text, mend));
@@ -71,15 +71,15 @@ pub(super) fn endpoint_policy(snapshot: &Snapshot) -> Vec<Finding> {
     found
 }
 
-/// The endpoint's policy with a statement for both calls. Everything else of it stays.
-fn allow(snapshot: &Snapshot, domain: &Domain, endpoint: &str) -> Option<String> {
+/// The endpoint's policy with a statement for a call. Everything else of it stays.
+fn allow(snapshot: &Snapshot, domain: &Domain, endpoint: &str, action: &str) -> Option<String> {
     let (partition, region, account) = (&snapshot.partition, &snapshot.region, &snapshot.account);
     let profiles =
         format!("arn:{partition}:sagemaker:{region}:{account}:user-profile/{}/*", domain.id);
     let statement = json!({
         "Effect": "Allow",
         "Principal": "*",
-        "Action": ["sagemaker:CreatePresignedDomainUrl", "sagemaker:CreateApp"],
+        "Action": action,
         "Resource": profiles,
     });
     let policy = with_statement(snapshot.endpoint_policies.get(endpoint)?, statement)?;
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(
             mended(&found),
             [
-                r#"aws ec2 modify-vpc-endpoint --vpc-endpoint-id vpce-api --policy-document '{"Statement":[{"Effect":"Deny"},{"Action":["sagemaker:CreatePresignedDomainUrl","sagemaker:CreateApp"],"Effect":"Allow","Principal":"*","Resource":"arn:aws:sagemaker:us-west-2:123456789012:user-profile/d-1/*"}]}'"#
+                r#"aws ec2 modify-vpc-endpoint --vpc-endpoint-id vpce-api --policy-document '{"Statement":[{"Effect":"Deny"},{"Action":"sagemaker:CreateApp","Effect":"Allow","Principal":"*","Resource":"arn:aws:sagemaker:us-west-2:123456789012:user-profile/d-1/*"}]}'"#
             ]
         );
         // A statement more does not undo one that denies.

@@ -11,6 +11,7 @@ use sagegate_network::topology::Topology;
 use sagegate_server::OperatorFailure;
 use sagegate_services::ec2;
 use sagegate_services::ec2::endpoint_services;
+use sagegate_services::route53;
 use sagegate_services::sagemaker::survey::{self, DomainFacts, NotebookFacts};
 use sagegate_store::{Read, StoreError};
 
@@ -33,7 +34,7 @@ pub(super) fn snapshot(node: &Node, asked: &Asked) -> Result<Snapshot, OperatorF
         partition: scope.region.partition().to_owned(),
         services: services(scope),
         public: public::services(scope.region.as_str()),
-        zones: Vec::new(),
+        zones: route53::zones_of(&state, scope).map_err(unread)?,
         clients: clients(&state, scope, &topology)?,
         free: ec2::free_addresses(&state, scope).map_err(unread)?,
         domains: domains.into_iter().map(domain).collect(),

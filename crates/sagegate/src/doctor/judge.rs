@@ -56,7 +56,7 @@ pub(super) fn decide(
         Err(Refusal::Denied(denial)) => Verdict {
             allowed: false,
             denied: matches!(denial.decision.by, Reason::ExplicitDeny(_)),
-            text: denial.text(),
+            text: reason(&denial.text()),
         },
         Err(Refusal::Fault(fault)) => {
             Verdict { allowed: false, denied: false, text: fault.detail.unwrap_or(fault.message) }
@@ -66,6 +66,11 @@ pub(super) fn decide(
             Verdict { allowed: false, denied: true, text: error.message }
         }
     })
+}
+
+/// Why, without who and what: that is in the question.
+fn reason(text: &str) -> String {
+    text.split_once(" because ").map_or(text, |(_, reason)| reason).to_owned()
 }
 
 /// An arrival through the first of an endpoint's interfaces, from that one's own subnet.
