@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use sagegate_network::search::{End, Filter, Wanted, search};
+use ipnet::IpNet;
 use sagegate_network::security_group::{ICMP, ICMPV6, Packet, Peer, Protocol, Rule, TCP, UDP};
-use sagegate_network::topology::{Interface, Target, Topology};
-use sagegate_network::walk::{Ports, Question, Source, Walker};
+use sagegate_network::topology::{AclEntry, Destination, Interface, Target, Topology};
+use sagegate_network::walk::{Question, Source, Walker};
 
 /// Who stands for everybody: addresses that RFC 5737 and RFC 3849 keep for documentation.
 const SOMEBODY: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
@@ -27,10 +27,9 @@ pub(crate) struct Exposure {
 impl Exposure {
     pub(crate) fn of(topology: &Topology, vpc: &str) -> Self {
         let walker = Walker::new(topology.clone());
-        let gateway = topology.vpcs.get(vpc).and_then(|it| it.internet_gateway.as_deref());
         let mut interfaces = BTreeMap::new();
         for (id, interface) in topology.interfaces.iter().filter(|(_, it)| it.vpc == vpc) {
-            let open = open(&walker, gateway, id, interface);
+            let open = open(&walker, interface);
             if !open.is_empty() {
                 interfaces.insert(id.clone(), open);
             }
@@ -49,34 +48,28 @@ impl Exposure {
 }
 
 /// The rules of an interface by which somebody does get to it, both ways.
-fn open(walker: &Walker, gateway: Option<&str>, id: &str, interface: &Interface) -> Vec<String> {
-    let public = |v4: bool| {
-        let own = interface.addresses.iter().filter(move |it| it.private.is_ipv4() == v4);
-        own.filter_map(|it| match it.private {
+fn open(walker: &Walker, interface: &Interface) -> Vec<String> {
+    let addresses: Vec<IpAddr> = interface
+        .addresses
+        .iter()
+        .filter_map(|it| match it.private {
             IpAddr::V4(_) => it.public.map(IpAddr::V4),
             IpAddr::V6(_) => Some(it.private),
         })
-    };
+        .collect();
+    if addresses.is_empty() {
+        return Vec::new();
+    }
+    let topology = walker.topology();
+    let filters = Filters::of(topology, interface);
     let groups = interface.groups.iter();
-    let groups = groups.filter_map(|id| walker.topology().security_groups.get(id));
+    let groups = groups.filter_map(|id| topology.security_groups.get(id));
     let mut found: Vec<String> = Vec::new();
-    let mut asked = BTreeSet::new();
     for rule in groups.flat_map(|group| &group.ingress).map(|held| &held.rule) {
-        // Of a group only members of VPCs are let in, by their private addresses.
-        if matches!(rule.peer, Peer::Group(_)) {
-            continue;
-        }
-        let v4 = matches!(rule.peer, Peer::V4(_) | Peer::PrefixList(_));
-        if !asked.insert((v4, rule.protocol, rule.from, rule.to, samples_from(rule))) {
-            continue;
-        }
         let said = said(rule);
-        if found.contains(&said) {
-            continue;
-        }
-        let reached = public(v4)
-            .any(|to| by_port(walker, gateway, id, rule, to) || sampled(walker, rule, to));
-        if reached {
+        if !found.contains(&said)
+            && addresses.iter().any(|to| is_reached(walker, &filters, rule, *to))
+        {
             found.push(said);
         }
     }
@@ -88,90 +81,112 @@ fn open(walker: &Walker, gateway: Option<&str>, id: &str, interface: &Interface)
     found
 }
 
-/// The block from which a rule is tried, where it is not searched whole.
-fn samples_from(rule: &Rule) -> Option<&Peer> {
-    let ports = matches!(rule.protocol, Protocol::All | Protocol::Number(TCP | UDP));
-    (!ports || matches!(rule.peer, Peer::V6(_))).then_some(&rule.peer)
+/// Where what decides about an interface, besides a rule, changes its mind.
+struct Filters {
+    /// The blocks of its network ACL and of its routes.
+    blocks: Vec<IpNet>,
+    /// The ports of entries for what enters, and for what leaves.
+    entering: BTreeSet<u16>,
+    leaving: BTreeSet<u16>,
 }
 
-/// Whether any TCP or UDP of IPv4 that the rule is about gets there, from wherever on the internet. What
-/// could not be decided is taken for open.
-fn by_port(walker: &Walker, gateway: Option<&str>, id: &str, rule: &Rule, to: IpAddr) -> bool {
-    let (Some(gateway), IpAddr::V4(_)) = (gateway, to) else { return false };
-    let (protocols, ports) = match rule.protocol {
-        Protocol::All => (vec![TCP, UDP], Ports { first: 0, last: u16::MAX }),
-        Protocol::Number(protocol @ (TCP | UDP)) => {
-            let port = |number: i32| u16::try_from(number).ok();
-            let (Some(first), Some(last)) = (port(rule.from), port(rule.to)) else { return true };
-            (vec![protocol], Ports { first, last })
-        }
-        Protocol::Number(_) => return false,
-    };
-    protocols.into_iter().any(|protocol| {
-        let at_source = Filter { destination_ports: Some(ports), ..Filter::default() };
-        let found = search(
-            walker,
-            &Wanted {
-                source: End::InternetGateway(gateway.to_owned()),
-                destination: Some(End::Interface(id.to_owned())),
-                protocol,
-                at_source,
-                at_destination: Filter::default(),
-                through: Vec::new(),
-                around: Vec::new(),
-            },
-        );
-        found.found() || found.exhausted
-    })
-}
-
-/// Whether a packet that stands for those of a rule gets there: of IPv6, whose ports are tried at both ends
-/// and where network ACLs change their minds, and of protocols without ports.
-fn sampled(walker: &Walker, rule: &Rule, to: IpAddr) -> bool {
-    let Some(source) = sender(&rule.peer, to) else { return false };
-    packets(walker.topology(), rule, to).into_iter().any(|packet| {
-        let question = Question {
-            source: Source::Internet { address: source },
-            destination: to,
-            packet,
-            source_port: CLIENT_PORT,
+impl Filters {
+    fn of(topology: &Topology, interface: &Interface) -> Self {
+        let subnet = topology.subnets.get(&interface.subnet);
+        let acl = subnet.and_then(|it| topology.network_acls.get(&it.network_acl));
+        let table = subnet.and_then(|it| topology.route_tables.get(&it.route_table));
+        let (ingress, egress) =
+            acl.map_or((&[][..], &[][..]), |it| (it.ingress.as_slice(), it.egress.as_slice()));
+        let routed = table.into_iter().flat_map(|it| &it.routes);
+        let routed = routed.flat_map(|route| match &route.destination {
+            Destination::Block(block) => vec![*block],
+            Destination::PrefixList(id) => {
+                topology.prefix_lists.get(id).map(|it| it.blocks.clone()).unwrap_or_default()
+            }
+        });
+        let ports = |entries: &[AclEntry]| {
+            let ends = entries.iter().flat_map(|it| [it.from, it.to.saturating_add(1)]);
+            ends.filter_map(|port| u16::try_from(port).ok()).collect()
         };
-        walker.walk(&question).reached()
-    })
-}
-
-/// Who tries: somebody in the rule's block.
-fn sender(peer: &Peer, to: IpAddr) -> Option<IpAddr> {
-    match (peer, to) {
-        (Peer::V4(block), IpAddr::V4(_)) if block.contains(&SOMEBODY) => Some(SOMEBODY.into()),
-        (Peer::V4(block), IpAddr::V4(_)) => block.hosts().next().map(IpAddr::V4),
-        (Peer::V6(block), IpAddr::V6(_)) if block.contains(&SOMEBODY_6) => Some(SOMEBODY_6.into()),
-        (Peer::V6(block), IpAddr::V6(_)) => block.hosts().next().map(IpAddr::V6),
-        _ => None,
+        Self {
+            blocks: ingress.iter().chain(egress).map(|it| it.block).chain(routed).collect(),
+            entering: ports(ingress),
+            leaving: ports(egress),
+        }
     }
 }
 
-/// Packets that a rule is about.
-fn packets(topology: &Topology, rule: &Rule, to: IpAddr) -> Vec<Packet> {
-    let (protocols, from, last) = match rule.protocol {
+/// Whether a packet that a rule is about gets to a public address and is answered. One is tried of each class
+/// between which rule, network ACL and routes could tell.
+fn is_reached(walker: &Walker, filters: &Filters, rule: &Rule, to: IpAddr) -> bool {
+    let sources = sources(walker.topology(), filters, &rule.peer, to);
+    let packets = packets(filters, rule);
+    let clients: BTreeSet<u16> =
+        filters.leaving.iter().copied().filter(|port| *port > 0).chain([CLIENT_PORT]).collect();
+    // The usual port first: it mostly settles it.
+    let clients: Vec<u16> = clients.into_iter().rev().collect();
+    sources.iter().any(|source| {
+        packets.iter().any(|packet| {
+            clients.iter().any(|port| {
+                let question = Question {
+                    source: Source::Internet { address: *source },
+                    destination: to,
+                    packet: *packet,
+                    source_port: *port,
+                };
+                walker.walk(&question).reached()
+            })
+        })
+    })
+}
+
+/// Who tries: of the rule's blocks, an address of each part that another block makes.
+fn sources(topology: &Topology, filters: &Filters, peer: &Peer, to: IpAddr) -> Vec<IpAddr> {
+    let own = match peer {
+        Peer::V4(block) => vec![IpNet::V4(*block)],
+        Peer::V6(block) => vec![IpNet::V6(*block)],
+        Peer::PrefixList(id) => {
+            topology.prefix_lists.get(id).map(|it| it.blocks.clone()).unwrap_or_default()
+        }
+        // Members of VPCs, by their private addresses.
+        Peer::Group(_) => Vec::new(),
+    };
+    let own: Vec<IpNet> =
+        own.into_iter().filter(|it| it.addr().is_ipv4() == to.is_ipv4()).collect();
+    let ends = filters.blocks.iter().chain(&own).flat_map(|it| [Some(it.network()), after(it)]);
+    let somebody = [Some(IpAddr::V4(SOMEBODY)), Some(IpAddr::V6(SOMEBODY_6))];
+    let mut all: Vec<IpAddr> = Vec::new();
+    for address in somebody.into_iter().chain(ends).flatten() {
+        if own.iter().any(|block| block.contains(&address)) && !all.contains(&address) {
+            all.push(address);
+        }
+    }
+    all
+}
+
+/// The address behind a block.
+fn after(block: &IpNet) -> Option<IpAddr> {
+    match block.broadcast() {
+        IpAddr::V4(last) => u32::from(last).checked_add(1).map(|it| Ipv4Addr::from(it).into()),
+        IpAddr::V6(last) => u128::from(last).checked_add(1).map(|it| Ipv6Addr::from(it).into()),
+    }
+}
+
+/// Packets that a rule is about: of each part that a network ACL makes of its ports.
+fn packets(filters: &Filters, rule: &Rule) -> Vec<Packet> {
+    let (protocols, from, to) = match rule.protocol {
         Protocol::All => (vec![TCP, UDP], 0, i32::from(u16::MAX)),
         Protocol::Number(protocol @ (TCP | UDP)) => (vec![protocol], rule.from, rule.to),
+        // A question, which is answered.
         Protocol::Number(ICMP) => return vec![Packet::Icmp { protocol: ICMP, kind: 8, code: 0 }],
         Protocol::Number(ICMPV6) => {
             return vec![Packet::Icmp { protocol: ICMPV6, kind: 128, code: 0 }];
         }
         Protocol::Number(protocol) => return vec![Packet::Other { protocol }],
     };
-    if to.is_ipv4() {
-        return Vec::new();
-    }
-    let entries = topology.network_acls.values().flat_map(|it| &it.ingress);
-    let ends = entries.flat_map(|it| [it.from, it.to.saturating_add(1)]);
-    let ports: BTreeSet<u16> = ends
-        .chain([from, last])
-        .filter(|port| (from..=last).contains(port))
-        .filter_map(|port| u16::try_from(port).ok())
-        .collect();
+    let first = u16::try_from(from).ok();
+    let ports = filters.entering.iter().copied().filter(|it| (from..=to).contains(&i32::from(*it)));
+    let ports: BTreeSet<u16> = first.into_iter().chain(ports).collect();
     let of = |protocol| ports.iter().map(move |port| Packet::Port { protocol, port: *port });
     protocols.into_iter().flat_map(of).collect()
 }

@@ -238,7 +238,7 @@ fn words(hop: &Hop) -> String {
         }
     };
     if let Some(outbound) = &hop.outbound {
-        text.push_str(&format!("  becomes {}", outbound.source));
+        text.push_str(&format!("  becomes {} to {}", outbound.source, outbound.destination));
     }
     text
 }

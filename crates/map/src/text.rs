@@ -83,7 +83,7 @@ pub(crate) fn width(text: &str, face: Face) -> i32 {
 }
 
 /// The longest text that is looked at.
-const LONGEST: usize = 400;
+const LONGEST: usize = 1_200;
 
 /// A text without what XML cannot hold or what would turn its neighbours round: control characters,
 /// marks of direction, and what is no character.

@@ -7,9 +7,12 @@ use crate::command::{aws, with_statement};
 use crate::finding::{Finding, Level};
 use crate::snapshot::{Domain, Question, Snapshot, Whose};
 
+/// Questions, each with the requirement that it is of.
+type Calls = [(Question, &'static str); 2];
+
 /// What Studio calls through an endpoint of the API, for a domain: presigned URLs of its profiles, and
 /// KernelGateway apps (SPEC R1.9, R1.10). An endpoint's policy may name the profile for either (T2).
-fn calls(snapshot: &Snapshot, domain: &Domain, endpoint: &str) -> [(Question, &'static str); 2] {
+fn calls(snapshot: &Snapshot, domain: &Domain, endpoint: &str) -> Calls {
     let profile = domain.profiles.first().map_or("any", String::as_str);
     let (partition, region, account) = (&snapshot.partition, &snapshot.region, &snapshot.account);
     let own = format!("arn:{partition}:sagemaker:{region}:{account}");
@@ -29,7 +32,7 @@ fn calls(snapshot: &Snapshot, domain: &Domain, endpoint: &str) -> [(Question, &'
 }
 
 /// The API's endpoints in the VPC of each domain.
-fn asked(snapshot: &Snapshot) -> Vec<(&Domain, &str, [(Question, &'static str); 2])> {
+fn asked(snapshot: &Snapshot) -> Vec<(&Domain, &str, Calls)> {
     let mut all = Vec::new();
     for domain in &snapshot.domains {
         let Some(vpc) = &domain.vpc else { continue };
