@@ -163,14 +163,25 @@ impl One<'_> {
     }
 
     /// A route table with all its destinations spelled out. Of several routes to one block, one of
-    /// the table itself stands before those of a prefix list.
+    /// the table itself stands before those of a prefix list, and of those the one of the list with
+    /// the smallest id, as the packet walk has it.
     fn table(&self, table: &RouteTable) -> BTreeMap<IpNet, Hop> {
         let mut hops = BTreeMap::new();
-        for route in &table.routes {
-            if let Destination::PrefixList(list) = &route.destination {
-                for block in rules::blocks(self.topology, list) {
-                    hops.insert(block, self.hop(&route.target));
-                }
+        let by_list = table.routes.iter().filter_map(|route| match &route.destination {
+            Destination::PrefixList(list) => Some((list, &route.target)),
+            Destination::Block(_) => None,
+        });
+        let mut by_list: Vec<(&String, &Target)> = by_list.collect();
+        by_list.sort_by_key(|(list, _)| *list);
+        for (list, target) in by_list {
+            // Each block by itself: how long it is decides between it and other routes.
+            for block in self.topology.prefix_lists.get(list).into_iter().flat_map(|it| &it.blocks)
+            {
+                hops.entry(block.trunc()).or_insert_with(|| match self.is_inside(*block) {
+                    // A list leads nowhere within the VPC.
+                    true => Hop::Blackhole,
+                    false => self.hop(target),
+                });
             }
         }
         for route in &table.routes {

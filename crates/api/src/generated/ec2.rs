@@ -169,6 +169,47 @@ impl Member for AccountAttributeValue {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct AddPrefixListEntry {
+    pub cidr: String,
+    pub description: Option<String>,
+}
+
+impl Shape for AddPrefixListEntry {
+    const SCHEMA: &'static StructSchema = &tables::ADD_PREFIX_LIST_ENTRY;
+}
+
+impl Struct for AddPrefixListEntry {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.cidr,
+            1 => &self.description,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.cidr,
+            1 => &mut self.description,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AddPrefixListEntry {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Address {
     pub allocation_id: Option<String>,
     pub association_id: Option<String>,
@@ -2310,6 +2351,100 @@ impl Member for CreateInternetGatewayResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateManagedPrefixListRequest {
+    pub dry_run: Option<bool>,
+    pub prefix_list_name: String,
+    pub entries: Option<Vec<AddPrefixListEntry>>,
+    pub max_entries: i32,
+    pub tag_specifications: Option<Vec<TagSpecification>>,
+    pub address_family: String,
+    pub client_token: Option<String>,
+}
+
+impl Shape for CreateManagedPrefixListRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_MANAGED_PREFIX_LIST_REQUEST;
+}
+
+impl Struct for CreateManagedPrefixListRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.prefix_list_name,
+            2 => &self.entries,
+            3 => &self.max_entries,
+            4 => &self.tag_specifications,
+            5 => &self.address_family,
+            6 => &self.client_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.prefix_list_name,
+            2 => &mut self.entries,
+            3 => &mut self.max_entries,
+            4 => &mut self.tag_specifications,
+            5 => &mut self.address_family,
+            6 => &mut self.client_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateManagedPrefixListRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateManagedPrefixListResult {
+    pub prefix_list: Option<ManagedPrefixList>,
+}
+
+impl Shape for CreateManagedPrefixListResult {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_MANAGED_PREFIX_LIST_RESULT;
+}
+
+impl Struct for CreateManagedPrefixListResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.prefix_list,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.prefix_list,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateManagedPrefixListResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateNatGatewayRequest {
     pub availability_mode: Option<AvailabilityMode>,
     pub allocation_id: Option<String>,
@@ -3787,6 +3922,85 @@ impl Member for DeleteInternetGatewayRequest {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteManagedPrefixListRequest {
+    pub dry_run: Option<bool>,
+    pub prefix_list_id: String,
+}
+
+impl Shape for DeleteManagedPrefixListRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_MANAGED_PREFIX_LIST_REQUEST;
+}
+
+impl Struct for DeleteManagedPrefixListRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.prefix_list_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.prefix_list_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteManagedPrefixListRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteManagedPrefixListResult {
+    pub prefix_list: Option<ManagedPrefixList>,
+}
+
+impl Shape for DeleteManagedPrefixListResult {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_MANAGED_PREFIX_LIST_RESULT;
+}
+
+impl Struct for DeleteManagedPrefixListResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.prefix_list,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.prefix_list,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteManagedPrefixListResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteNatGatewayRequest {
     pub dry_run: Option<bool>,
     pub nat_gateway_id: String,
@@ -5153,6 +5367,97 @@ impl Struct for DescribeInternetGatewaysResult {
 }
 
 impl Member for DescribeInternetGatewaysResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeManagedPrefixListsRequest {
+    pub dry_run: Option<bool>,
+    pub filters: Option<Vec<Filter>>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+    pub prefix_list_ids: Option<Vec<String>>,
+}
+
+impl Shape for DescribeManagedPrefixListsRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_MANAGED_PREFIX_LISTS_REQUEST;
+}
+
+impl Struct for DescribeManagedPrefixListsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.filters,
+            2 => &self.max_results,
+            3 => &self.next_token,
+            4 => &self.prefix_list_ids,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.filters,
+            2 => &mut self.max_results,
+            3 => &mut self.next_token,
+            4 => &mut self.prefix_list_ids,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeManagedPrefixListsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeManagedPrefixListsResult {
+    pub next_token: Option<String>,
+    pub prefix_lists: Option<Vec<ManagedPrefixList>>,
+}
+
+impl Shape for DescribeManagedPrefixListsResult {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_MANAGED_PREFIX_LISTS_RESULT;
+}
+
+impl Struct for DescribeManagedPrefixListsResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.next_token,
+            1 => &self.prefix_lists,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.next_token,
+            1 => &mut self.prefix_lists,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeManagedPrefixListsResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -7680,6 +7985,185 @@ text_enum!(FlowLogsResourceType {
 });
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetManagedPrefixListAssociationsRequest {
+    pub dry_run: Option<bool>,
+    pub prefix_list_id: String,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetManagedPrefixListAssociationsRequest {
+    const SCHEMA: &'static StructSchema = &tables::GET_MANAGED_PREFIX_LIST_ASSOCIATIONS_REQUEST;
+}
+
+impl Struct for GetManagedPrefixListAssociationsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.prefix_list_id,
+            2 => &self.max_results,
+            3 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.prefix_list_id,
+            2 => &mut self.max_results,
+            3 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for GetManagedPrefixListAssociationsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetManagedPrefixListAssociationsResult {
+    pub prefix_list_associations: Option<Vec<PrefixListAssociation>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetManagedPrefixListAssociationsResult {
+    const SCHEMA: &'static StructSchema = &tables::GET_MANAGED_PREFIX_LIST_ASSOCIATIONS_RESULT;
+}
+
+impl Struct for GetManagedPrefixListAssociationsResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.prefix_list_associations,
+            1 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.prefix_list_associations,
+            1 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for GetManagedPrefixListAssociationsResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetManagedPrefixListEntriesRequest {
+    pub dry_run: Option<bool>,
+    pub prefix_list_id: String,
+    pub target_version: Option<i64>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetManagedPrefixListEntriesRequest {
+    const SCHEMA: &'static StructSchema = &tables::GET_MANAGED_PREFIX_LIST_ENTRIES_REQUEST;
+}
+
+impl Struct for GetManagedPrefixListEntriesRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.prefix_list_id,
+            2 => &self.target_version,
+            3 => &self.max_results,
+            4 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.prefix_list_id,
+            2 => &mut self.target_version,
+            3 => &mut self.max_results,
+            4 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for GetManagedPrefixListEntriesRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetManagedPrefixListEntriesResult {
+    pub entries: Option<Vec<PrefixListEntry>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetManagedPrefixListEntriesResult {
+    const SCHEMA: &'static StructSchema = &tables::GET_MANAGED_PREFIX_LIST_ENTRIES_RESULT;
+}
+
+impl Struct for GetManagedPrefixListEntriesResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.entries,
+            1 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.entries,
+            1 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for GetManagedPrefixListEntriesResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GroupIdentifier {
     pub group_id: Option<String>,
     pub group_name: Option<String>,
@@ -8286,6 +8770,174 @@ text_enum!(LogDestinationType {
     S3 = "s3",
     KinesisDataFirehose = "kinesis-data-firehose",
 });
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedPrefixList {
+    pub prefix_list_id: Option<String>,
+    pub address_family: Option<String>,
+    pub state: Option<PrefixListState>,
+    pub state_message: Option<String>,
+    pub prefix_list_arn: Option<String>,
+    pub prefix_list_name: Option<String>,
+    pub max_entries: Option<i32>,
+    pub version: Option<i64>,
+    pub tags: Option<Vec<Tag>>,
+    pub owner_id: Option<String>,
+    pub ipam_prefix_list_resolver_target_id: Option<String>,
+    pub ipam_prefix_list_resolver_sync_enabled: Option<bool>,
+}
+
+impl Shape for ManagedPrefixList {
+    const SCHEMA: &'static StructSchema = &tables::MANAGED_PREFIX_LIST;
+}
+
+impl Struct for ManagedPrefixList {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.prefix_list_id,
+            1 => &self.address_family,
+            2 => &self.state,
+            3 => &self.state_message,
+            4 => &self.prefix_list_arn,
+            5 => &self.prefix_list_name,
+            6 => &self.max_entries,
+            7 => &self.version,
+            8 => &self.tags,
+            9 => &self.owner_id,
+            10 => &self.ipam_prefix_list_resolver_target_id,
+            11 => &self.ipam_prefix_list_resolver_sync_enabled,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.prefix_list_id,
+            1 => &mut self.address_family,
+            2 => &mut self.state,
+            3 => &mut self.state_message,
+            4 => &mut self.prefix_list_arn,
+            5 => &mut self.prefix_list_name,
+            6 => &mut self.max_entries,
+            7 => &mut self.version,
+            8 => &mut self.tags,
+            9 => &mut self.owner_id,
+            10 => &mut self.ipam_prefix_list_resolver_target_id,
+            11 => &mut self.ipam_prefix_list_resolver_sync_enabled,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ManagedPrefixList {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModifyManagedPrefixListRequest {
+    pub dry_run: Option<bool>,
+    pub prefix_list_id: String,
+    pub current_version: Option<i64>,
+    pub prefix_list_name: Option<String>,
+    pub add_entries: Option<Vec<AddPrefixListEntry>>,
+    pub remove_entries: Option<Vec<RemovePrefixListEntry>>,
+    pub max_entries: Option<i32>,
+    pub ipam_prefix_list_resolver_sync_enabled: Option<bool>,
+}
+
+impl Shape for ModifyManagedPrefixListRequest {
+    const SCHEMA: &'static StructSchema = &tables::MODIFY_MANAGED_PREFIX_LIST_REQUEST;
+}
+
+impl Struct for ModifyManagedPrefixListRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.prefix_list_id,
+            2 => &self.current_version,
+            3 => &self.prefix_list_name,
+            4 => &self.add_entries,
+            5 => &self.remove_entries,
+            6 => &self.max_entries,
+            7 => &self.ipam_prefix_list_resolver_sync_enabled,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.prefix_list_id,
+            2 => &mut self.current_version,
+            3 => &mut self.prefix_list_name,
+            4 => &mut self.add_entries,
+            5 => &mut self.remove_entries,
+            6 => &mut self.max_entries,
+            7 => &mut self.ipam_prefix_list_resolver_sync_enabled,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ModifyManagedPrefixListRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModifyManagedPrefixListResult {
+    pub prefix_list: Option<ManagedPrefixList>,
+}
+
+impl Shape for ModifyManagedPrefixListResult {
+    const SCHEMA: &'static StructSchema = &tables::MODIFY_MANAGED_PREFIX_LIST_RESULT;
+}
+
+impl Struct for ModifyManagedPrefixListResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.prefix_list,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.prefix_list,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for ModifyManagedPrefixListResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ModifyNetworkInterfaceAttributeRequest {
@@ -9966,6 +10618,88 @@ impl Member for PrefixList {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct PrefixListAssociation {
+    pub resource_id: Option<String>,
+    pub resource_owner: Option<String>,
+}
+
+impl Shape for PrefixListAssociation {
+    const SCHEMA: &'static StructSchema = &tables::PREFIX_LIST_ASSOCIATION;
+}
+
+impl Struct for PrefixListAssociation {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.resource_id,
+            1 => &self.resource_owner,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.resource_id,
+            1 => &mut self.resource_owner,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for PrefixListAssociation {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PrefixListEntry {
+    pub cidr: Option<String>,
+    pub description: Option<String>,
+}
+
+impl Shape for PrefixListEntry {
+    const SCHEMA: &'static StructSchema = &tables::PREFIX_LIST_ENTRY;
+}
+
+impl Struct for PrefixListEntry {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.cidr,
+            1 => &self.description,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.cidr,
+            1 => &mut self.description,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for PrefixListEntry {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PrefixListId {
     pub description: Option<String>,
     pub prefix_list_id: Option<String>,
@@ -10005,6 +10739,21 @@ impl Member for PrefixListId {
         sagegate_model::Slot::Struct(self)
     }
 }
+
+text_enum!(PrefixListState {
+    CreateInProgress = "create-in-progress",
+    CreateComplete = "create-complete",
+    CreateFailed = "create-failed",
+    ModifyInProgress = "modify-in-progress",
+    ModifyComplete = "modify-complete",
+    ModifyFailed = "modify-failed",
+    RestoreInProgress = "restore-in-progress",
+    RestoreComplete = "restore-complete",
+    RestoreFailed = "restore-failed",
+    DeleteInProgress = "delete-in-progress",
+    DeleteComplete = "delete-complete",
+    DeleteFailed = "delete-failed",
+});
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PrivateDnsDetails {
@@ -10570,6 +11319,44 @@ impl Member for ReleaseAddressRequest {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct RemovePrefixListEntry {
+    pub cidr: String,
+}
+
+impl Shape for RemovePrefixListEntry {
+    const SCHEMA: &'static StructSchema = &tables::REMOVE_PREFIX_LIST_ENTRY;
+}
+
+impl Struct for RemovePrefixListEntry {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.cidr,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.cidr,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for RemovePrefixListEntry {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReplaceNetworkAclAssociationRequest {
     pub dry_run: Option<bool>,
     pub association_id: String,
@@ -10926,6 +11713,91 @@ impl Struct for ResetNetworkInterfaceAttributeRequest {
 }
 
 impl Member for ResetNetworkInterfaceAttributeRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RestoreManagedPrefixListVersionRequest {
+    pub dry_run: Option<bool>,
+    pub prefix_list_id: String,
+    pub previous_version: i64,
+    pub current_version: i64,
+}
+
+impl Shape for RestoreManagedPrefixListVersionRequest {
+    const SCHEMA: &'static StructSchema = &tables::RESTORE_MANAGED_PREFIX_LIST_VERSION_REQUEST;
+}
+
+impl Struct for RestoreManagedPrefixListVersionRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.prefix_list_id,
+            2 => &self.previous_version,
+            3 => &self.current_version,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.prefix_list_id,
+            2 => &mut self.previous_version,
+            3 => &mut self.current_version,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for RestoreManagedPrefixListVersionRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RestoreManagedPrefixListVersionResult {
+    pub prefix_list: Option<ManagedPrefixList>,
+}
+
+impl Shape for RestoreManagedPrefixListVersionResult {
+    const SCHEMA: &'static StructSchema = &tables::RESTORE_MANAGED_PREFIX_LIST_VERSION_RESULT;
+}
+
+impl Struct for RestoreManagedPrefixListVersionResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.prefix_list,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.prefix_list,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for RestoreManagedPrefixListVersionResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -13945,6 +14817,7 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         }
         "CreateFlowLogs" => Box::<CreateFlowLogsRequest>::default(),
         "CreateInternetGateway" => Box::<CreateInternetGatewayRequest>::default(),
+        "CreateManagedPrefixList" => Box::<CreateManagedPrefixListRequest>::default(),
         "CreateNatGateway" => Box::<CreateNatGatewayRequest>::default(),
         "CreateNetworkAcl" => Box::<CreateNetworkAclRequest>::default(),
         "CreateNetworkAclEntry" => Box::<CreateNetworkAclEntryRequest>::default(),
@@ -13963,6 +14836,7 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         }
         "DeleteFlowLogs" => Box::<DeleteFlowLogsRequest>::default(),
         "DeleteInternetGateway" => Box::<DeleteInternetGatewayRequest>::default(),
+        "DeleteManagedPrefixList" => Box::<DeleteManagedPrefixListRequest>::default(),
         "DeleteNatGateway" => Box::<DeleteNatGatewayRequest>::default(),
         "DeleteNetworkAcl" => Box::<DeleteNetworkAclRequest>::default(),
         "DeleteNetworkAclEntry" => Box::<DeleteNetworkAclEntryRequest>::default(),
@@ -13985,6 +14859,7 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         }
         "DescribeFlowLogs" => Box::<DescribeFlowLogsRequest>::default(),
         "DescribeInternetGateways" => Box::<DescribeInternetGatewaysRequest>::default(),
+        "DescribeManagedPrefixLists" => Box::<DescribeManagedPrefixListsRequest>::default(),
         "DescribeNatGateways" => Box::<DescribeNatGatewaysRequest>::default(),
         "DescribeNetworkAcls" => Box::<DescribeNetworkAclsRequest>::default(),
         "DescribeNetworkInterfaceAttribute" => {
@@ -14012,6 +14887,11 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "DisassociateRouteTable" => Box::<DisassociateRouteTableRequest>::default(),
         "DisassociateSubnetCidrBlock" => Box::<DisassociateSubnetCidrBlockRequest>::default(),
         "DisassociateVpcCidrBlock" => Box::<DisassociateVpcCidrBlockRequest>::default(),
+        "GetManagedPrefixListAssociations" => {
+            Box::<GetManagedPrefixListAssociationsRequest>::default()
+        }
+        "GetManagedPrefixListEntries" => Box::<GetManagedPrefixListEntriesRequest>::default(),
+        "ModifyManagedPrefixList" => Box::<ModifyManagedPrefixListRequest>::default(),
         "ModifyNetworkInterfaceAttribute" => {
             Box::<ModifyNetworkInterfaceAttributeRequest>::default()
         }
@@ -14029,6 +14909,9 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "ReplaceRoute" => Box::<ReplaceRouteRequest>::default(),
         "ReplaceRouteTableAssociation" => Box::<ReplaceRouteTableAssociationRequest>::default(),
         "ResetNetworkInterfaceAttribute" => Box::<ResetNetworkInterfaceAttributeRequest>::default(),
+        "RestoreManagedPrefixListVersion" => {
+            Box::<RestoreManagedPrefixListVersionRequest>::default()
+        }
         "RevokeSecurityGroupEgress" => Box::<RevokeSecurityGroupEgressRequest>::default(),
         "RevokeSecurityGroupIngress" => Box::<RevokeSecurityGroupIngressRequest>::default(),
         "UnassignIpv6Addresses" => Box::<UnassignIpv6AddressesRequest>::default(),
@@ -14064,6 +14947,7 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         }
         "CreateFlowLogs" => Box::<CreateFlowLogsResult>::default(),
         "CreateInternetGateway" => Box::<CreateInternetGatewayResult>::default(),
+        "CreateManagedPrefixList" => Box::<CreateManagedPrefixListResult>::default(),
         "CreateNatGateway" => Box::<CreateNatGatewayResult>::default(),
         "CreateNetworkAcl" => Box::<CreateNetworkAclResult>::default(),
         "CreateNetworkAclEntry" => Box::<sagegate_model::Unit>::default(),
@@ -14082,6 +14966,7 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         }
         "DeleteFlowLogs" => Box::<DeleteFlowLogsResult>::default(),
         "DeleteInternetGateway" => Box::<sagegate_model::Unit>::default(),
+        "DeleteManagedPrefixList" => Box::<DeleteManagedPrefixListResult>::default(),
         "DeleteNatGateway" => Box::<DeleteNatGatewayResult>::default(),
         "DeleteNetworkAcl" => Box::<sagegate_model::Unit>::default(),
         "DeleteNetworkAclEntry" => Box::<sagegate_model::Unit>::default(),
@@ -14104,6 +14989,7 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         }
         "DescribeFlowLogs" => Box::<DescribeFlowLogsResult>::default(),
         "DescribeInternetGateways" => Box::<DescribeInternetGatewaysResult>::default(),
+        "DescribeManagedPrefixLists" => Box::<DescribeManagedPrefixListsResult>::default(),
         "DescribeNatGateways" => Box::<DescribeNatGatewaysResult>::default(),
         "DescribeNetworkAcls" => Box::<DescribeNetworkAclsResult>::default(),
         "DescribeNetworkInterfaceAttribute" => {
@@ -14131,6 +15017,11 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "DisassociateRouteTable" => Box::<sagegate_model::Unit>::default(),
         "DisassociateSubnetCidrBlock" => Box::<DisassociateSubnetCidrBlockResult>::default(),
         "DisassociateVpcCidrBlock" => Box::<DisassociateVpcCidrBlockResult>::default(),
+        "GetManagedPrefixListAssociations" => {
+            Box::<GetManagedPrefixListAssociationsResult>::default()
+        }
+        "GetManagedPrefixListEntries" => Box::<GetManagedPrefixListEntriesResult>::default(),
+        "ModifyManagedPrefixList" => Box::<ModifyManagedPrefixListResult>::default(),
         "ModifyNetworkInterfaceAttribute" => Box::<sagegate_model::Unit>::default(),
         "ModifySecurityGroupRules" => Box::<ModifySecurityGroupRulesResult>::default(),
         "ModifySubnetAttribute" => Box::<sagegate_model::Unit>::default(),
@@ -14146,6 +15037,9 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "ReplaceRoute" => Box::<sagegate_model::Unit>::default(),
         "ReplaceRouteTableAssociation" => Box::<ReplaceRouteTableAssociationResult>::default(),
         "ResetNetworkInterfaceAttribute" => Box::<sagegate_model::Unit>::default(),
+        "RestoreManagedPrefixListVersion" => {
+            Box::<RestoreManagedPrefixListVersionResult>::default()
+        }
         "RevokeSecurityGroupEgress" => Box::<RevokeSecurityGroupEgressResult>::default(),
         "RevokeSecurityGroupIngress" => Box::<RevokeSecurityGroupIngressResult>::default(),
         "UnassignIpv6Addresses" => Box::<UnassignIpv6AddressesResult>::default(),

@@ -258,7 +258,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("CreateLocalGatewayVirtualInterface"),
     missing("CreateLocalGatewayVirtualInterfaceGroup"),
     missing("CreateMacSystemIntegrityProtectionModificationTask"),
-    missing("CreateManagedPrefixList"),
+    OperationSchema {
+        name: "CreateManagedPrefixList",
+        implemented: true,
+        input: Some(&CREATE_MANAGED_PREFIX_LIST_REQUEST),
+        output: Some(&CREATE_MANAGED_PREFIX_LIST_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("CreateMetricCategory"),
     OperationSchema {
         name: "CreateNatGateway",
@@ -472,7 +479,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("DeleteLocalGatewayRouteTableVpcAssociation"),
     missing("DeleteLocalGatewayVirtualInterface"),
     missing("DeleteLocalGatewayVirtualInterfaceGroup"),
-    missing("DeleteManagedPrefixList"),
+    OperationSchema {
+        name: "DeleteManagedPrefixList",
+        implemented: true,
+        input: Some(&DELETE_MANAGED_PREFIX_LIST_REQUEST),
+        output: Some(&DELETE_MANAGED_PREFIX_LIST_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DeleteMetricCategory"),
     OperationSchema {
         name: "DeleteNatGateway",
@@ -785,7 +799,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("DescribeLockedSnapshots"),
     missing("DescribeMacHosts"),
     missing("DescribeMacModificationTasks"),
-    missing("DescribeManagedPrefixLists"),
+    OperationSchema {
+        name: "DescribeManagedPrefixLists",
+        implemented: true,
+        input: Some(&DESCRIBE_MANAGED_PREFIX_LISTS_REQUEST),
+        output: Some(&DESCRIBE_MANAGED_PREFIX_LISTS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("DescribeMetricCategories"),
     missing("DescribeMovingAddresses"),
     OperationSchema {
@@ -1172,8 +1193,22 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("GetIpamRoutingPolicyRegistrationDeltas"),
     missing("GetIpamRoutingPolicyRegistrations"),
     missing("GetLaunchTemplateData"),
-    missing("GetManagedPrefixListAssociations"),
-    missing("GetManagedPrefixListEntries"),
+    OperationSchema {
+        name: "GetManagedPrefixListAssociations",
+        implemented: true,
+        input: Some(&GET_MANAGED_PREFIX_LIST_ASSOCIATIONS_REQUEST),
+        output: Some(&GET_MANAGED_PREFIX_LIST_ASSOCIATIONS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
+    OperationSchema {
+        name: "GetManagedPrefixListEntries",
+        implemented: true,
+        input: Some(&GET_MANAGED_PREFIX_LIST_ENTRIES_REQUEST),
+        output: Some(&GET_MANAGED_PREFIX_LIST_ENTRIES_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("GetManagedResourceVisibility"),
     missing("GetNetworkInsightsAccessScopeAnalysisFindings"),
     missing("GetNetworkInsightsAccessScopeContent"),
@@ -1254,7 +1289,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("ModifyIpamScope"),
     missing("ModifyLaunchTemplate"),
     missing("ModifyLocalGatewayRoute"),
-    missing("ModifyManagedPrefixList"),
+    OperationSchema {
+        name: "ModifyManagedPrefixList",
+        implemented: true,
+        input: Some(&MODIFY_MANAGED_PREFIX_LIST_REQUEST),
+        output: Some(&MODIFY_MANAGED_PREFIX_LIST_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("ModifyManagedResourceVisibility"),
     missing("ModifyMetricCategory"),
     OperationSchema {
@@ -1444,7 +1486,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("ResetSnapshotAttribute"),
     missing("RestoreAddressToClassic"),
     missing("RestoreImageFromRecycleBin"),
-    missing("RestoreManagedPrefixListVersion"),
+    OperationSchema {
+        name: "RestoreManagedPrefixListVersion",
+        implemented: true,
+        input: Some(&RESTORE_MANAGED_PREFIX_LIST_VERSION_REQUEST),
+        output: Some(&RESTORE_MANAGED_PREFIX_LIST_VERSION_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("RestoreSnapshotFromRecycleBin"),
     missing("RestoreSnapshotTier"),
     missing("RestoreVolumeFromRecycleBin"),
@@ -1613,6 +1662,32 @@ static ACCOUNT_ATTRIBUTE_VALUE_LIST_SHAPE: ShapeSchema = ShapeSchema {
         flattened: false,
         size: Size { min: None, max: None },
     }),
+};
+
+static ADD_PREFIX_LIST_ENTRIES_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AddPrefixListEntries",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &ADD_PREFIX_LIST_ENTRY_SHAPE,
+        item_name: "member",
+        flattened: false,
+        size: Size { min: Some(0), max: Some(100) },
+    }),
+};
+
+pub static ADD_PREFIX_LIST_ENTRY: StructSchema = StructSchema {
+    name: "AddPrefixListEntry",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Cidr", &STRING_SHAPE).required(),
+        MemberSchema::new("Description", &STRING_SHAPE),
+    ],
+};
+static ADD_PREFIX_LIST_ENTRY_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AddPrefixListEntry",
+    sensitive: false,
+    kind: Kind::Struct(&ADD_PREFIX_LIST_ENTRY),
 };
 
 pub static ADDRESS: StructSchema = StructSchema {
@@ -2334,6 +2409,9 @@ static BLOCK_PUBLIC_ACCESS_STATES_SHAPE: ShapeSchema = ShapeSchema {
 static BOOLEAN_SHAPE: ShapeSchema =
     ShapeSchema { name: "Boolean", sensitive: false, kind: Kind::Boolean };
 
+static BOXED_BOOLEAN_SHAPE: ShapeSchema =
+    ShapeSchema { name: "BoxedBoolean", sensitive: false, kind: Kind::Boolean };
+
 static CARRIER_GATEWAY_ID_SHAPE: ShapeSchema = ShapeSchema {
     name: "CarrierGatewayId",
     sensitive: false,
@@ -2513,6 +2591,28 @@ pub static CREATE_INTERNET_GATEWAY_RESULT: StructSchema = StructSchema {
     union: false,
     members: &[MemberSchema::new("InternetGateway", &INTERNET_GATEWAY_SHAPE)
         .wire("InternetGateway", "internetGateway")],
+};
+pub static CREATE_MANAGED_PREFIX_LIST_REQUEST: StructSchema = StructSchema {
+    name: "CreateManagedPrefixListRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("PrefixListName", &STRING_SHAPE).required(),
+        MemberSchema::new("Entries", &ADD_PREFIX_LIST_ENTRIES_SHAPE).wire("Entry", "Entry"),
+        MemberSchema::new("MaxEntries", &INTEGER_SHAPE).required(),
+        MemberSchema::new("TagSpecifications", &TAG_SPECIFICATION_LIST_SHAPE)
+            .wire("TagSpecification", "TagSpecification"),
+        MemberSchema::new("AddressFamily", &STRING_SHAPE).required(),
+        MemberSchema::new("ClientToken", &STRING_SHAPE).idempotency_token(),
+    ],
+};
+pub static CREATE_MANAGED_PREFIX_LIST_RESULT: StructSchema = StructSchema {
+    name: "CreateManagedPrefixListResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("PrefixList", &MANAGED_PREFIX_LIST_SHAPE)
+        .wire("PrefixList", "prefixList")],
 };
 pub static CREATE_NAT_GATEWAY_REQUEST: StructSchema = StructSchema {
     name: "CreateNatGatewayRequest",
@@ -2932,6 +3032,22 @@ pub static DELETE_INTERNET_GATEWAY_REQUEST: StructSchema = StructSchema {
             .required(),
     ],
 };
+pub static DELETE_MANAGED_PREFIX_LIST_REQUEST: StructSchema = StructSchema {
+    name: "DeleteManagedPrefixListRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("PrefixListId", &PREFIX_LIST_RESOURCE_ID_SHAPE).required(),
+    ],
+};
+pub static DELETE_MANAGED_PREFIX_LIST_RESULT: StructSchema = StructSchema {
+    name: "DeleteManagedPrefixListResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("PrefixList", &MANAGED_PREFIX_LIST_SHAPE)
+        .wire("PrefixList", "prefixList")],
+};
 pub static DELETE_NAT_GATEWAY_REQUEST: StructSchema = StructSchema {
     name: "DeleteNatGatewayRequest",
     sensitive: false,
@@ -3282,6 +3398,29 @@ pub static DESCRIBE_INTERNET_GATEWAYS_RESULT: StructSchema = StructSchema {
         MemberSchema::new("InternetGateways", &INTERNET_GATEWAY_LIST_SHAPE)
             .wire("InternetGatewaySet", "internetGatewaySet"),
         MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
+    ],
+};
+pub static DESCRIBE_MANAGED_PREFIX_LISTS_REQUEST: StructSchema = StructSchema {
+    name: "DescribeManagedPrefixListsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("Filters", &FILTER_LIST_SHAPE).wire("Filter", "Filter"),
+        MemberSchema::new("MaxResults", &PREFIX_LIST_MAX_RESULTS_SHAPE),
+        MemberSchema::new("NextToken", &NEXT_TOKEN_SHAPE),
+        MemberSchema::new("PrefixListIds", &VALUE_STRING_LIST_SHAPE)
+            .wire("PrefixListId", "PrefixListId"),
+    ],
+};
+pub static DESCRIBE_MANAGED_PREFIX_LISTS_RESULT: StructSchema = StructSchema {
+    name: "DescribeManagedPrefixListsResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NextToken", &NEXT_TOKEN_SHAPE).wire("NextToken", "nextToken"),
+        MemberSchema::new("PrefixLists", &MANAGED_PREFIX_LIST_SET_SHAPE)
+            .wire("PrefixListSet", "prefixListSet"),
     ],
 };
 static DESCRIBE_NAT_GATEWAYS_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
@@ -4252,6 +4391,54 @@ static FLOW_LOGS_RESOURCE_TYPE_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+static GET_MANAGED_PREFIX_LIST_ASSOCIATIONS_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "GetManagedPrefixListAssociationsMaxResults",
+    sensitive: false,
+    kind: Kind::Integer(Integer { min: Some(5), max: Some(255) }),
+};
+
+pub static GET_MANAGED_PREFIX_LIST_ASSOCIATIONS_REQUEST: StructSchema = StructSchema {
+    name: "GetManagedPrefixListAssociationsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("PrefixListId", &PREFIX_LIST_RESOURCE_ID_SHAPE).required(),
+        MemberSchema::new("MaxResults", &GET_MANAGED_PREFIX_LIST_ASSOCIATIONS_MAX_RESULTS_SHAPE),
+        MemberSchema::new("NextToken", &NEXT_TOKEN_SHAPE),
+    ],
+};
+pub static GET_MANAGED_PREFIX_LIST_ASSOCIATIONS_RESULT: StructSchema = StructSchema {
+    name: "GetManagedPrefixListAssociationsResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("PrefixListAssociations", &PREFIX_LIST_ASSOCIATION_SET_SHAPE)
+            .wire("PrefixListAssociationSet", "prefixListAssociationSet"),
+        MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
+    ],
+};
+pub static GET_MANAGED_PREFIX_LIST_ENTRIES_REQUEST: StructSchema = StructSchema {
+    name: "GetManagedPrefixListEntriesRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("PrefixListId", &PREFIX_LIST_RESOURCE_ID_SHAPE).required(),
+        MemberSchema::new("TargetVersion", &LONG_SHAPE),
+        MemberSchema::new("MaxResults", &PREFIX_LIST_MAX_RESULTS_SHAPE),
+        MemberSchema::new("NextToken", &NEXT_TOKEN_SHAPE),
+    ],
+};
+pub static GET_MANAGED_PREFIX_LIST_ENTRIES_RESULT: StructSchema = StructSchema {
+    name: "GetManagedPrefixListEntriesResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Entries", &PREFIX_LIST_ENTRY_SET_SHAPE).wire("EntrySet", "entrySet"),
+        MemberSchema::new("NextToken", &NEXT_TOKEN_SHAPE).wire("NextToken", "nextToken"),
+    ],
+};
 static GROUP_ID_STRING_LIST_SHAPE: ShapeSchema = ShapeSchema {
     name: "GroupIdStringList",
     sensitive: false,
@@ -4765,12 +4952,82 @@ static LOG_DESTINATION_TYPE_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+static LONG_SHAPE: ShapeSchema = ShapeSchema {
+    name: "Long",
+    sensitive: false,
+    kind: Kind::Long(Integer { min: None, max: None }),
+};
+
+pub static MANAGED_PREFIX_LIST: StructSchema = StructSchema {
+    name: "ManagedPrefixList",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("PrefixListId", &PREFIX_LIST_RESOURCE_ID_SHAPE)
+            .wire("PrefixListId", "prefixListId"),
+        MemberSchema::new("AddressFamily", &STRING_SHAPE).wire("AddressFamily", "addressFamily"),
+        MemberSchema::new("State", &PREFIX_LIST_STATE_SHAPE).wire("State", "state"),
+        MemberSchema::new("StateMessage", &STRING_SHAPE).wire("StateMessage", "stateMessage"),
+        MemberSchema::new("PrefixListArn", &RESOURCE_ARN_SHAPE)
+            .wire("PrefixListArn", "prefixListArn"),
+        MemberSchema::new("PrefixListName", &STRING_SHAPE).wire("PrefixListName", "prefixListName"),
+        MemberSchema::new("MaxEntries", &INTEGER_SHAPE).wire("MaxEntries", "maxEntries"),
+        MemberSchema::new("Version", &LONG_SHAPE).wire("Version", "version"),
+        MemberSchema::new("Tags", &TAG_LIST_SHAPE).wire("TagSet", "tagSet"),
+        MemberSchema::new("OwnerId", &STRING_SHAPE).wire("OwnerId", "ownerId"),
+        MemberSchema::new("IpamPrefixListResolverTargetId", &STRING_SHAPE)
+            .wire("IpamPrefixListResolverTargetId", "ipamPrefixListResolverTargetId"),
+        MemberSchema::new("IpamPrefixListResolverSyncEnabled", &BOOLEAN_SHAPE)
+            .wire("IpamPrefixListResolverSyncEnabled", "ipamPrefixListResolverSyncEnabled"),
+    ],
+};
+static MANAGED_PREFIX_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "ManagedPrefixList",
+    sensitive: false,
+    kind: Kind::Struct(&MANAGED_PREFIX_LIST),
+};
+
+static MANAGED_PREFIX_LIST_SET_SHAPE: ShapeSchema = ShapeSchema {
+    name: "ManagedPrefixListSet",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &MANAGED_PREFIX_LIST_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 static MILLISECOND_DATE_TIME_SHAPE: ShapeSchema = ShapeSchema {
     name: "MillisecondDateTime",
     sensitive: false,
     kind: Kind::Timestamp(TimestampFormat::Iso8601),
 };
 
+pub static MODIFY_MANAGED_PREFIX_LIST_REQUEST: StructSchema = StructSchema {
+    name: "ModifyManagedPrefixListRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("PrefixListId", &PREFIX_LIST_RESOURCE_ID_SHAPE).required(),
+        MemberSchema::new("CurrentVersion", &LONG_SHAPE),
+        MemberSchema::new("PrefixListName", &STRING_SHAPE),
+        MemberSchema::new("AddEntries", &ADD_PREFIX_LIST_ENTRIES_SHAPE)
+            .wire("AddEntry", "AddEntry"),
+        MemberSchema::new("RemoveEntries", &REMOVE_PREFIX_LIST_ENTRIES_SHAPE)
+            .wire("RemoveEntry", "RemoveEntry"),
+        MemberSchema::new("MaxEntries", &INTEGER_SHAPE),
+        MemberSchema::new("IpamPrefixListResolverSyncEnabled", &BOXED_BOOLEAN_SHAPE),
+    ],
+};
+pub static MODIFY_MANAGED_PREFIX_LIST_RESULT: StructSchema = StructSchema {
+    name: "ModifyManagedPrefixListResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("PrefixList", &MANAGED_PREFIX_LIST_SHAPE)
+        .wire("PrefixList", "prefixList")],
+};
 pub static MODIFY_NETWORK_INTERFACE_ATTRIBUTE_REQUEST: StructSchema = StructSchema {
     name: "ModifyNetworkInterfaceAttributeRequest",
     sensitive: false,
@@ -5732,6 +5989,58 @@ pub static PREFIX_LIST: StructSchema = StructSchema {
 static PREFIX_LIST_SHAPE: ShapeSchema =
     ShapeSchema { name: "PrefixList", sensitive: false, kind: Kind::Struct(&PREFIX_LIST) };
 
+pub static PREFIX_LIST_ASSOCIATION: StructSchema = StructSchema {
+    name: "PrefixListAssociation",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("ResourceId", &STRING_SHAPE).wire("ResourceId", "resourceId"),
+        MemberSchema::new("ResourceOwner", &STRING_SHAPE).wire("ResourceOwner", "resourceOwner"),
+    ],
+};
+static PREFIX_LIST_ASSOCIATION_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PrefixListAssociation",
+    sensitive: false,
+    kind: Kind::Struct(&PREFIX_LIST_ASSOCIATION),
+};
+
+static PREFIX_LIST_ASSOCIATION_SET_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PrefixListAssociationSet",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &PREFIX_LIST_ASSOCIATION_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+pub static PREFIX_LIST_ENTRY: StructSchema = StructSchema {
+    name: "PrefixListEntry",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Cidr", &STRING_SHAPE).wire("Cidr", "cidr"),
+        MemberSchema::new("Description", &STRING_SHAPE).wire("Description", "description"),
+    ],
+};
+static PREFIX_LIST_ENTRY_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PrefixListEntry",
+    sensitive: false,
+    kind: Kind::Struct(&PREFIX_LIST_ENTRY),
+};
+
+static PREFIX_LIST_ENTRY_SET_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PrefixListEntrySet",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &PREFIX_LIST_ENTRY_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 pub static PREFIX_LIST_ID: StructSchema = StructSchema {
     name: "PrefixListId",
     sensitive: false,
@@ -5766,6 +6075,12 @@ static PREFIX_LIST_ID_SET_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+static PREFIX_LIST_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PrefixListMaxResults",
+    sensitive: false,
+    kind: Kind::Integer(Integer { min: Some(1), max: Some(100) }),
+};
+
 static PREFIX_LIST_RESOURCE_ID_SHAPE: ShapeSchema = ShapeSchema {
     name: "PrefixListResourceId",
     sensitive: false,
@@ -5791,6 +6106,29 @@ static PREFIX_LIST_SET_SHAPE: ShapeSchema = ShapeSchema {
         item_name: "item",
         flattened: false,
         size: Size { min: None, max: None },
+    }),
+};
+
+static PREFIX_LIST_STATE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PrefixListState",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &[
+            "create-in-progress",
+            "create-complete",
+            "create-failed",
+            "modify-in-progress",
+            "modify-complete",
+            "modify-failed",
+            "restore-in-progress",
+            "restore-complete",
+            "restore-failed",
+            "delete-in-progress",
+            "delete-complete",
+            "delete-failed",
+        ],
     }),
 };
 
@@ -6092,6 +6430,29 @@ pub static RELEASE_ADDRESS_REQUEST: StructSchema = StructSchema {
         MemberSchema::new("DryRun", &BOOLEAN_SHAPE).wire("DryRun", "dryRun"),
     ],
 };
+static REMOVE_PREFIX_LIST_ENTRIES_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RemovePrefixListEntries",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &REMOVE_PREFIX_LIST_ENTRY_SHAPE,
+        item_name: "member",
+        flattened: false,
+        size: Size { min: Some(0), max: Some(100) },
+    }),
+};
+
+pub static REMOVE_PREFIX_LIST_ENTRY: StructSchema = StructSchema {
+    name: "RemovePrefixListEntry",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("Cidr", &STRING_SHAPE).required()],
+};
+static REMOVE_PREFIX_LIST_ENTRY_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RemovePrefixListEntry",
+    sensitive: false,
+    kind: Kind::Struct(&REMOVE_PREFIX_LIST_ENTRY),
+};
+
 pub static REPLACE_NETWORK_ACL_ASSOCIATION_REQUEST: StructSchema = StructSchema {
     name: "ReplaceNetworkAclAssociationRequest",
     sensitive: false,
@@ -6205,6 +6566,16 @@ pub static RESET_NETWORK_INTERFACE_ATTRIBUTE_REQUEST: StructSchema = StructSchem
             .wire("SourceDestCheck", "sourceDestCheck"),
     ],
 };
+static RESOURCE_ARN_SHAPE: ShapeSchema = ShapeSchema {
+    name: "ResourceArn",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: Some(1), max: Some(1283) },
+        pattern: None,
+        values: &[],
+    }),
+};
+
 static RESOURCE_CONFIGURATION_ARN_SHAPE: ShapeSchema = ShapeSchema {
     name: "ResourceConfigurationArn",
     sensitive: false,
@@ -6347,6 +6718,24 @@ static RESOURCE_TYPE_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+pub static RESTORE_MANAGED_PREFIX_LIST_VERSION_REQUEST: StructSchema = StructSchema {
+    name: "RestoreManagedPrefixListVersionRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("PrefixListId", &PREFIX_LIST_RESOURCE_ID_SHAPE).required(),
+        MemberSchema::new("PreviousVersion", &LONG_SHAPE).required(),
+        MemberSchema::new("CurrentVersion", &LONG_SHAPE).required(),
+    ],
+};
+pub static RESTORE_MANAGED_PREFIX_LIST_VERSION_RESULT: StructSchema = StructSchema {
+    name: "RestoreManagedPrefixListVersionResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("PrefixList", &MANAGED_PREFIX_LIST_SHAPE)
+        .wire("PrefixList", "prefixList")],
+};
 pub static REVOKE_SECURITY_GROUP_EGRESS_REQUEST: StructSchema = StructSchema {
     name: "RevokeSecurityGroupEgressRequest",
     sensitive: false,

@@ -9,6 +9,7 @@ use std::net::Ipv4Addr;
 use sagegate_gate::{Env, Fault, Scope};
 use sagegate_store::{Read, StoreError, Tx};
 
+use super::managed_prefix_list::PREFIX_LISTS;
 use super::network_interface::{self, Plan, Wanted};
 use super::records::{self, Attachment, Holder, Interface, Subnet};
 
@@ -29,6 +30,7 @@ pub const NETWORK_TABLES: &[&str] = &[
     records::ELASTIC_IPS.name(),
     records::NAT_GATEWAYS.name(),
     records::PEERINGS.name(),
+    PREFIX_LISTS.name(),
 ];
 
 /// A command's interface.

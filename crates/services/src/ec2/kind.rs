@@ -19,10 +19,11 @@ pub(crate) enum Kind {
     NatGateway,
     NetworkAcl,
     VpcPeeringConnection,
+    PrefixList,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Vpc,
         Self::Subnet,
         Self::SecurityGroup,
@@ -36,6 +37,7 @@ impl Kind {
         Self::NatGateway,
         Self::NetworkAcl,
         Self::VpcPeeringConnection,
+        Self::PrefixList,
     ];
 
     /// What ids begin with, the dash included.
@@ -54,6 +56,7 @@ impl Kind {
             Self::NatGateway => "nat-",
             Self::NetworkAcl => "acl-",
             Self::VpcPeeringConnection => "pcx-",
+            Self::PrefixList => "pl-",
         }
     }
 
@@ -73,6 +76,7 @@ impl Kind {
             Self::NatGateway => "natgateway",
             Self::NetworkAcl => "network-acl",
             Self::VpcPeeringConnection => "vpc-peering-connection",
+            Self::PrefixList => "prefix-list",
         }
     }
 
@@ -123,6 +127,7 @@ impl Kind {
             Self::NatGateway => "NatGatewayMalformed",
             Self::NetworkAcl => "InvalidNetworkAclId.Malformed",
             Self::VpcPeeringConnection => "InvalidVpcPeeringConnectionId.Malformed",
+            Self::PrefixList => "InvalidPrefixListId.Malformed",
         };
         Fault::client(
             code,
@@ -173,6 +178,10 @@ impl Kind {
             Self::VpcPeeringConnection => (
                 "InvalidVpcPeeringConnectionID.NotFound",
                 format!("The vpcPeeringConnection ID '{id}' does not exist"),
+            ),
+            Self::PrefixList => (
+                "InvalidPrefixListID.NotFound",
+                format!("The prefix list ID '{id}' does not exist"),
             ),
         };
         Fault::client(code, 400, text)

@@ -21,6 +21,7 @@ mod interface_addresses;
 pub(crate) mod interface_shape;
 mod internet_gateway;
 pub(crate) mod kind;
+mod managed_prefix_list;
 mod names;
 mod nat_gateway;
 mod needs;
@@ -91,6 +92,13 @@ pub(crate) fn register(registry: &mut Registry) {
         .add::<internet_gateway::DeleteInternetGateway>()
         .add::<internet_gateway::DescribeInternetGateways>()
         .add::<internet_gateway::DetachInternetGateway>()
+        .add::<managed_prefix_list::create::CreateManagedPrefixList>()
+        .add::<managed_prefix_list::describe::DescribeManagedPrefixLists>()
+        .add::<managed_prefix_list::describe::GetManagedPrefixListAssociations>()
+        .add::<managed_prefix_list::describe::GetManagedPrefixListEntries>()
+        .add::<managed_prefix_list::modify::ModifyManagedPrefixList>()
+        .add::<managed_prefix_list::modify::RestoreManagedPrefixListVersion>()
+        .add::<managed_prefix_list::remove::DeleteManagedPrefixList>()
         .add::<nat_gateway::CreateNatGateway>()
         .add::<nat_gateway::DeleteNatGateway>()
         .add::<nat_gateway::DescribeNatGateways>()

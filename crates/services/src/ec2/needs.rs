@@ -5,6 +5,7 @@ use sagegate_gate::{Fault, Need, Needs, Scope};
 use sagegate_store::Read;
 
 use super::kind::Kind;
+use super::managed_prefix_list;
 use super::peering::{Accepter, Peering};
 use super::records::{
     self, ElasticIp, Endpoint, Interface, NetworkAcl, RouteTable, SecurityGroup, Subnet, Vpc,
@@ -112,7 +113,10 @@ fn stored_keys(
             }
             keys
         }
-        Kind::SecurityGroupRule | Kind::EgressOnlyInternetGateway | Kind::NatGateway => Vec::new(),
+        Kind::SecurityGroupRule
+        | Kind::EgressOnlyInternetGateway
+        | Kind::NatGateway
+        | Kind::PrefixList => Vec::new(),
     })
 }
 
@@ -134,7 +138,11 @@ pub(crate) fn on(
     id: &str,
 ) -> Result<Need, Fault> {
     kind.check(id)?;
-    let mut need = Need::on(action, kind.arn(scope, id)).key("ec2:Region", scope.region.as_str());
+    let arn = match kind {
+        Kind::PrefixList => managed_prefix_list::arn(scope, id),
+        _ => kind.arn(scope, id),
+    };
+    let mut need = Need::on(action, arn).key("ec2:Region", scope.region.as_str());
     for (key, value) in stored_keys(state, scope, kind, id)? {
         if listed(action, kind, key) {
             need = need.key(key, value);

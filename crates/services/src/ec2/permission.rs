@@ -10,6 +10,7 @@ use sagegate_store::Read;
 
 use super::fault::{bad, invalid_value, missing};
 use super::kind::Kind;
+use super::managed_prefix_list::Any;
 use super::peering::references::{self, References};
 use super::records::{self, GroupRule, SecurityGroup};
 use super::tags::{self, Tags};
@@ -118,7 +119,8 @@ fn of_permission(
     }
     for list in permission.prefix_list_ids.iter().flatten() {
         let id = list.prefix_list_id.as_deref().unwrap_or_default();
-        super::prefix_lists::find(&scope.region, id)?;
+        // What a rule that is there names is held by it.
+        Any::find(state, scope, id)?;
         peers.push((Peer::PrefixList(id.to_owned()), list.description.as_ref()));
     }
     if peers.is_empty() {

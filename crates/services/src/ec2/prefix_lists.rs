@@ -1,33 +1,23 @@
 //! DescribePrefixLists: the prefix lists of AWS services, by which gateway endpoints are routed.
 
-use ipnet::IpNet;
 use sagegate_api::ec2::{DescribePrefixListsRequest, DescribePrefixListsResult, PrefixList};
 use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation, Region};
 use sagegate_store::{Read, Tx};
 
 use super::aws_prefix_lists::{self, AwsList};
-use super::fault::{bad, dry_run};
+use super::fault::dry_run;
+use super::kind::Kind;
 use super::needs;
 use super::select::{self, Filters};
 use super::tags::Tags;
 
-/// The error for a prefix list that does not exist.
-pub(crate) fn unknown(id: &str) -> Fault {
-    bad("InvalidPrefixListID.NotFound", format!("The prefix list ID '{id}' does not exist"))
-}
-
-/// The prefix list of this id.
+/// The list of AWS's of this id.
 ///
 /// # Errors
 /// `InvalidPrefixListID.NotFound`.
-pub(crate) fn find(region: &Region, id: &str) -> Result<AwsList, Fault> {
-    aws_prefix_lists::of(region).into_iter().find(|list| list.id == id).ok_or_else(|| unknown(id))
-}
-
-/// The blocks of a prefix list; of one that does not exist, none.
-pub(crate) fn blocks(region: &Region, id: &str) -> Vec<IpNet> {
+fn find(region: &Region, id: &str) -> Result<AwsList, Fault> {
     let list = aws_prefix_lists::of(region).into_iter().find(|list| list.id == id);
-    list.map(AwsList::nets).unwrap_or_default()
+    list.ok_or_else(|| Kind::PrefixList.not_found(id))
 }
 
 /// DescribePrefixLists.

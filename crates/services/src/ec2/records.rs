@@ -13,6 +13,7 @@ use crate::binding::Binding;
 use crate::iam::bound::Bound;
 
 use super::kind::Kind;
+use super::managed_prefix_list::{PREFIX_LISTS, PrefixList};
 use super::peering::{Across, Peering};
 use super::tags;
 
@@ -520,6 +521,7 @@ resource! {
     NatGateway NatGateway NAT_GATEWAYS,
     NetworkAcl NetworkAcl NETWORK_ACLS,
     Peering VpcPeeringConnection PEERINGS,
+    PrefixList PrefixList PREFIX_LISTS,
 }
 
 fn key<'a>(scope: &'a Scope, id: &'a str) -> (&'a str, &'a str, &'a str) {

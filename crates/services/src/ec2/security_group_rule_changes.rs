@@ -125,8 +125,8 @@ impl Operation for ModifySecurityGroupRules {
                 return Err(permission::duplicate(&rule.rule));
             }
         }
-        within_quota(&group, false)?;
-        within_quota(&group, true)?;
+        within_quota(tx, scope, &group, false)?;
+        within_quota(tx, scope, &group, true)?;
         records::put(tx, scope, &group)?;
         Ok(Self::Output { r#return: Some(true) })
     }

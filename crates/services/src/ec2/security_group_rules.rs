@@ -9,11 +9,11 @@ use sagegate_api::ec2::{
     SecurityGroupRule, TagSpecification,
 };
 use sagegate_gate::{Access, Authorized, Call, Env, Fault, Need, Needs, Operation, Scope};
-use sagegate_network::security_group::Peer;
 use sagegate_store::{Read, Tx};
 
 use super::fault::{bad, dry_run};
 use super::kind::Kind;
+use super::managed_prefix_list::References as ListReferences;
 use super::peering::references::{self, References};
 use super::permission::{self, Purpose, Single, Wanted};
 use super::records::{self, GroupRule, SecurityGroup};
@@ -23,7 +23,7 @@ use super::{needs, tags};
 
 /// Rules of a group for each direction and address family (Amazon VPC User Guide, "Amazon VPC
 /// quotas").
-const MAX_RULES: usize = 60;
+pub(crate) const MAX_RULES: usize = 60;
 
 /// What authorizing rules asks: the group, and the rules to be made where they get tags.
 fn authorize_needs(
@@ -66,7 +66,7 @@ fn authorize(
         shapes.push(permission::rule_shape(scope, &group, &references, &rule, &tags));
         group.rules.push(rule);
     }
-    within_quota(&group, egress)?;
+    within_quota(tx, scope, &group, egress)?;
     records::put(tx, scope, &group)?;
     Ok(shapes)
 }
@@ -75,14 +75,13 @@ fn authorize(
 ///
 /// # Errors
 /// `RulesPerSecurityGroupLimitExceeded`.
-pub(super) fn within_quota(group: &SecurityGroup, egress: bool) -> Result<(), Fault> {
-    // A rule that names a group counts for both families.
-    let count = |counted: fn(&Peer) -> bool| {
-        group.rules.iter().filter(|rule| rule.egress == egress && counted(&rule.rule.peer)).count()
-    };
-    let v4 = count(|peer| !matches!(peer, Peer::V6(_)));
-    let v6 = count(|peer| !matches!(peer, Peer::V4(_)));
-    if v4.max(v6) > MAX_RULES {
+pub(super) fn within_quota(
+    state: &dyn Read,
+    scope: &Scope,
+    group: &SecurityGroup,
+    egress: bool,
+) -> Result<(), Fault> {
+    if ListReferences::of(state, scope)?.rules(group, egress) > MAX_RULES {
         let text = "The maximum number of rules per security group has been reached.";
         return Err(bad("RulesPerSecurityGroupLimitExceeded", text));
     }

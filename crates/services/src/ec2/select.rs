@@ -1,6 +1,7 @@
 //! Filters and pages: what every Describe call does with the resources that it finds.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use sagegate_api::ec2::Filter;
 use sagegate_gate::Fault;
@@ -126,6 +127,21 @@ pub(crate) fn page<T>(
     max_results: Option<i32>,
     next_token: Option<&str>,
 ) -> Result<(Vec<T>, Option<String>), Fault> {
+    page_within(5..=1000, items, id, ids_named, max_results, next_token)
+}
+
+/// The same where AWS has pages of other sizes.
+///
+/// # Errors
+/// Those of [`page`].
+pub(crate) fn page_within<T>(
+    sizes: RangeInclusive<usize>,
+    items: Vec<T>,
+    id: impl Fn(&T) -> String,
+    ids_named: bool,
+    max_results: Option<i32>,
+    next_token: Option<&str>,
+) -> Result<(Vec<T>, Option<String>), Fault> {
     let limit = match max_results {
         None => None,
         Some(_) if ids_named => {
@@ -136,9 +152,11 @@ pub(crate) fn page<T>(
         }
         Some(wanted) => {
             let wanted = usize::try_from(wanted).unwrap_or_default();
-            if !(5..=1000).contains(&wanted) {
+            if !sizes.contains(&wanted) {
                 let text = format!(
-                    "Value ( {wanted} ) for parameter maxResults is invalid. Expecting a value between 5 and 1000."
+                    "Value ( {wanted} ) for parameter maxResults is invalid. Expecting a value between {} and {}.",
+                    sizes.start(),
+                    sizes.end()
                 );
                 return Err(invalid_value(text));
             }

@@ -14,6 +14,7 @@ use sagegate_store::{Read, StoreError, Table, Tx};
 
 use super::fault::{bad, dry_run, invalid_value};
 use super::kind::Kind;
+use super::managed_prefix_list::PrefixList;
 use super::needs;
 use super::peering::Peering;
 use super::records::{
@@ -154,6 +155,7 @@ fn exists(state: &dyn Read, scope: &Scope, kind: Kind, id: &str) -> Result<bool,
         Kind::NatGateway => records::get::<NatGateway>(state, scope, id)?.is_some(),
         Kind::NetworkAcl => records::get::<NetworkAcl>(state, scope, id)?.is_some(),
         Kind::VpcPeeringConnection => records::get::<Peering>(state, scope, id)?.is_some(),
+        Kind::PrefixList => records::get::<PrefixList>(state, scope, id)?.is_some(),
         Kind::SecurityGroupRule => records::all::<SecurityGroup>(state, scope)?
             .iter()
             .any(|group| group.rules.iter().any(|rule| rule.id == id)),

@@ -10,6 +10,7 @@ use sagegate_network::topology::{
 };
 use sagegate_store::{Read, StoreError};
 
+use super::managed_prefix_list::Any;
 use super::peering::references::References;
 use super::peering::{self, PeeringState};
 use super::records::{
@@ -17,7 +18,7 @@ use super::records::{
     RouteDestination, RouteTarget,
 };
 use super::route_table::{self, Way};
-use super::{aws_prefix_lists, elastic_ip, endpoint};
+use super::{elastic_ip, endpoint};
 
 /// Everything of an account's networks in a region that decides whether a packet arrives, as it is
 /// now. NAT gateways that failed or were deleted are left out; what leads to them leads nowhere.
@@ -48,7 +49,7 @@ pub fn topology(state: &dyn Read, scope: &Scope) -> Result<Topology, StoreError>
             .iter()
             .map(|endpoint| (endpoint.id.clone(), endpoint_of(scope, endpoint)))
             .collect(),
-        prefix_lists: prefix_lists(scope),
+        prefix_lists: prefix_lists(state, scope)?,
     })
 }
 
@@ -255,16 +256,17 @@ fn endpoint_of(scope: &Scope, endpoint: &records::Endpoint) -> Endpoint {
     }
 }
 
-fn prefix_lists(scope: &Scope) -> BTreeMap<String, PrefixList> {
-    let one = |list: aws_prefix_lists::AwsList| {
+fn prefix_lists(
+    state: &dyn Read,
+    scope: &Scope,
+) -> Result<BTreeMap<String, PrefixList>, StoreError> {
+    let one = |list: Any| {
         let shape = PrefixList {
-            name: list.name(&scope.region),
-            blocks: list.nets(),
-            // Those of S3 and DynamoDB count as one rule (Amazon VPC User Guide, "AWS-managed prefix
-            // list weight").
-            max_entries: 1,
+            name: list.name(scope),
+            blocks: list.blocks(),
+            max_entries: list.weight(),
         };
-        (list.id.to_owned(), shape)
+        (list.id().to_owned(), shape)
     };
-    aws_prefix_lists::of(&scope.region).into_iter().map(one).collect()
+    Ok(Any::all(state, scope)?.into_iter().map(one).collect())
 }

@@ -21,11 +21,12 @@ use sagegate_network::{Behind, EndpointArrival, behind, endpoint_name};
 use sagegate_store::{Read, StoreError, Tx};
 use sha2::{Digest, Sha256};
 
+use super::managed_prefix_list::{Any, PREFIX_LISTS};
 use super::records::{
     self, ENDPOINTS, Endpoint, EndpointState, GROUPS, Place, SUBNETS, SecurityGroup, Subnet, VPCS,
     Vpc,
 };
-use super::{endpoint_services, prefix_lists, zones};
+use super::{endpoint_services, zones};
 
 pub use policy::{Endpoints, policies_of_endpoints};
 
@@ -103,7 +104,7 @@ impl EndpointListener {
 
 /// The tables that listeners and their admission depend on.
 pub const LISTENER_TABLES: &[&str] =
-    &[ENDPOINTS.name(), SUBNETS.name(), GROUPS.name(), VPCS.name()];
+    &[ENDPOINTS.name(), SUBNETS.name(), GROUPS.name(), PREFIX_LISTS.name(), VPCS.name()];
 
 /// Every address that must be listened on, in the order of accounts, regions and endpoints.
 ///
@@ -193,6 +194,9 @@ fn of_endpoint(
     for id in &endpoint.groups {
         endpoint_groups.extend(group(id)?.iter().map(as_group));
     }
+    let lists = Any::all(state, scope)?;
+    let blocks =
+        |id: &str| lists.iter().find(|list| list.id() == id).map(Any::blocks).unwrap_or_default();
     let mut listeners = Vec::new();
     for place in &endpoint.places {
         let subnet = records::get::<Subnet>(state, scope, &place.subnet)?;
@@ -220,9 +224,7 @@ fn of_endpoint(
             account: scope.account.clone(),
             region: scope.region.clone(),
             dns_names,
-            admitted: security_group::admits(&client, &own, Packet::HTTPS, &|id| {
-                prefix_lists::blocks(&scope.region, id)
-            }),
+            admitted: security_group::admits(&client, &own, Packet::HTTPS, &blocks),
             binding: place.binding.clone(),
         });
     }

@@ -13,15 +13,16 @@ use sagegate_store::{Read, Tx};
 use super::super::endpoint::gateway;
 use super::super::fault::{bad, dry_run, invalid_value, refuse};
 use super::super::kind::Kind;
+use super::super::managed_prefix_list::{Any, Family, References};
 use super::super::records::{
     self, EgressOnlyGateway, Interface, InternetGateway, NatGateway, NatState, Route,
     RouteDestination, RouteTable, RouteTarget, Subnet, Vpc,
 };
-use super::super::{needs, peering, prefix_lists};
+use super::super::{needs, peering};
 use super::vpc_blocks;
 
 /// Routes of a table, without those to the VPC itself (Amazon VPC User Guide, "Amazon VPC quotas").
-const MAX_ROUTES: usize = 500;
+pub(crate) const MAX_ROUTES: usize = 500;
 
 /// The destination by which a request names a route.
 #[derive(Clone, Copy)]
@@ -221,7 +222,7 @@ fn check_pair(
     destination: &RouteDestination,
     target: &RouteTarget,
 ) -> Result<(), Fault> {
-    let v6 = matches!(destination, RouteDestination::Block(IpNet::V6(_)));
+    let v6 = family_of(state, scope, destination)? == Family::V6;
     match target {
         RouteTarget::EgressOnlyGateway(id) if !v6 => {
             let text = format!(
@@ -292,11 +293,16 @@ fn kept(table: &RouteTable, destination: &RouteDestination, verb: &str) -> Fault
     invalid_value(text)
 }
 
-/// Checks that a prefix list that is named is there.
-fn check_list(scope: &Scope, destination: &RouteDestination) -> Result<(), Fault> {
+/// Whose addresses a destination has. A prefix list that is named must be there.
+fn family_of(
+    state: &dyn Read,
+    scope: &Scope,
+    destination: &RouteDestination,
+) -> Result<Family, Fault> {
     match destination {
-        RouteDestination::PrefixList(id) => prefix_lists::find(&scope.region, id).map(drop),
-        RouteDestination::Block(_) => Ok(()),
+        RouteDestination::PrefixList(id) => Ok(Any::find(state, scope, id)?.family()),
+        RouteDestination::Block(IpNet::V4(_)) => Ok(Family::V4),
+        RouteDestination::Block(IpNet::V6(_)) => Ok(Family::V6),
     }
 }
 
@@ -330,7 +336,7 @@ impl Operation for CreateRoute {
         let mut table = records::find::<RouteTable>(tx, scope, &input.route_table_id)?;
         let vpc = vpc_of(tx, scope, &table)?;
         let destination = named!(input).destination()?;
-        check_list(scope, &destination)?;
+        family_of(tx, scope, &destination)?;
         let target = target!(input, false).one()?;
         let exists = || {
             let text = format!("The route identified by {} already exists.", shown(&destination));
@@ -353,11 +359,12 @@ impl Operation for CreateRoute {
             return Err(exists());
         }
         check_pair(tx, scope, &vpc, &destination, &target)?;
-        if table.routes.len() >= MAX_ROUTES {
+        table.routes.push(Route { destination, target });
+        // A prefix list counts for as many routes as it may have entries.
+        if References::of(tx, scope)?.routes(&table) > MAX_ROUTES {
             let text = "The maximum number of routes has been reached.";
             return Err(bad("RouteLimitExceeded", text));
         }
-        table.routes.push(Route { destination, target });
         records::put(tx, scope, &table)?;
         Ok(Self::Output { r#return: Some(true) })
     }
@@ -384,7 +391,7 @@ impl Operation for ReplaceRoute {
         let mut table = records::find::<RouteTable>(tx, scope, &input.route_table_id)?;
         let vpc = vpc_of(tx, scope, &table)?;
         let destination = named!(input).destination()?;
-        check_list(scope, &destination)?;
+        family_of(tx, scope, &destination)?;
         let target = target!(input, input.local_target == Some(true)).one()?;
         if of_endpoint(tx, scope, &table, &destination)? {
             return Err(kept(&table, &destination, "replace"));

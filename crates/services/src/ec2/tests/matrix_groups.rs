@@ -40,7 +40,7 @@ pub(super) fn cases<'a>(house: &'a House, vpc_id: &str) -> Vec<Case<'a>> {
     };
     let interface = house
         .ok::<CreateNetworkInterface>(api::CreateNetworkInterfaceRequest {
-            subnet_id: subnet(house, vpc_id, "10.0.60.0/24", "a"),
+            subnet_id: subnet(house, vpc_id, "10.0.50.0/24", "a"),
             ..Default::default()
         })
         .network_interface
