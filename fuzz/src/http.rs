@@ -29,7 +29,7 @@ fuzz_target!(|input: &[u8]| -> Corpus {
             Protocol::Json10 | Protocol::Json11 => {
                 serde_json::from_slice::<serde_json::Value>(response.body()).expect("JSON");
             }
-            Protocol::Query | Protocol::Ec2 => assert_xml(response.body()),
+            Protocol::Query | Protocol::Ec2 | Protocol::RestXml => assert_xml(response.body()),
         }
     }
     Corpus::Keep

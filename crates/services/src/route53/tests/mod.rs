@@ -1,5 +1,6 @@
 //! Calls through a whole gate.
 
+mod accounts;
 mod records;
 
 use std::sync::Arc;
