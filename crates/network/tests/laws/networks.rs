@@ -85,6 +85,11 @@ pub(crate) fn network(dice: &mut Dice<'_>) -> String {
                 }
                 let own = matches!(target, "igw" | "nat" | "vpce-s3");
                 let target = if own { format!("{target}-{vpc}") } else { target.to_owned() };
+                // The second subnet leads to the other VPC by a prefix list.
+                let destination = match (destination, third) {
+                    ("10.0.0.0/8", 2) => format!("pl-own-{vpc}"),
+                    _ => destination.to_owned(),
+                };
                 routes.push_str(&format!(" {destination}>{target}"));
             }
             lines.push(format!("rtb rtb-{id} vpc-{vpc}{routes}"));
@@ -136,6 +141,16 @@ pub(crate) fn network(dice: &mut Dice<'_>) -> String {
         lines.push(format!(
             "gateway vpce-s3-{vpc} vpc-{vpc} com.amazonaws.us-west-2.s3 pl-s3 {state}"
         ));
+    }
+    for (vpc, other) in [("a", 1), ("b", 0)] {
+        // Blocks within others, beside others, and what other routes have a part of.
+        let blocks = dice.pick(&[
+            "10.0.0.0/9,10.128.0.0/9",
+            "10.0.0.0/8,10.@.0.0/17",
+            "10.@.1.0/24,10.@.2.0/24,10.@.2.0/25",
+            "10.@.0.0/16,203.0.113.0/25,198.51.100.0/25",
+        ]);
+        lines.push(format!("pl pl-own-{vpc} {}", blocks.replace('@', &other.to_string())));
     }
     lines.push(format!("pcx pcx-ab vpc-a vpc-b {}", dice.pick(&["", "", "", "pending"])));
     lines.join("\n")
