@@ -3,55 +3,28 @@
 Where the machine has no namespaces for whoever runs the tests, they are skipped and say so.
 """
 
-import io
+import base64
 import json
 import os
 import pathlib
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
-import tarfile
 import tempfile
 
 import pytest
 
-from conftest import ACCOUNT, REGION
-from remote import Client, Site, until
+from closed import CALL, LOOK, STS, WHO, Closed, address_of, call, clients, skip_without_networks
+from conftest import REGION
+from remote import Client, until
 from studio import close, profile
-
-HTTPS = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
-STUDIO = [{"Name": "description", "Values": ["[DO NOT DELETE] ENI managed by SageMaker*"]}]
-WHO = f"arn:aws:sts::{ACCOUNT}:assumed-role/studio/SageMaker"
-STS = f"sts.{REGION}.amazonaws.com"
-#: The clients that are put into spaces: pure Python, and of botocore's models those that are used.
-PACKAGES = ["awscli", "boto3", "botocore", "colorama", "dateutil", "docutils", "jmespath", "pyasn1",
-            "rsa", "s3transfer", "six.py", "urllib3", "yaml"]
-#: The aws CLI renames commands of some services, and wants to find them.
-MODELS = {"codedeploy", "config", "s3", "sagemaker", "sagemaker-runtime", "sdb", "sms-voice", "sts"}
+from test_remote_inside import WHOAMI
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="network namespaces are Linux's"
 )
-
-#: One call of STS; what came of it, and how.
-CALL = """
-import json, sys
-sys.path.insert(0, "clients")
-import boto3, botocore.config, botocore.exceptions
-config = botocore.config.Config(
-    connect_timeout=int(sys.argv[1]), read_timeout=20, retries={"total_max_attempts": 1}
-)
-try:
-    answer = boto3.client("sts", config=config).get_caller_identity()
-    said = {"arn": answer["Arn"]}
-except botocore.exceptions.ClientError as refusal:
-    answer, said = refusal.response, {"refused": str(refusal)}
-except botocore.exceptions.BotoCoreError as error:
-    answer, said = {}, {"failed": type(error).__name__}
-said["id"] = answer.get("ResponseMetadata", {}).get("RequestId")
-print(json.dumps(said))
-"""
 
 #: A call that the role's policies decide about; what came of it.
 ROLES = """
@@ -59,112 +32,10 @@ import sys
 sys.path.insert(0, "clients")
 import boto3, botocore.exceptions
 try:
-    boto3.client("sts").assume_role(RoleArn="arn:aws:iam::123456789012:role/x", RoleSessionName="x")
+    boto3.client("sts").assume_role(RoleArn="arn:aws:iam::123456789012:role/x", RoleSessionName="session")
 except botocore.exceptions.ClientError as refusal:
     print(refusal)
 """
-
-#: The addresses of the interface, and of a name.
-LOOK = """
-import socket, sys
-with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-    one.connect(("198.18.0.1", 9))
-    print(one.getsockname()[0])
-for name in sys.argv[1:]:
-    try:
-        print(*sorted({it[4][0] for it in socket.getaddrinfo(name, 443, socket.AF_INET)}))
-    except OSError as error:
-        print(type(error).__name__)
-"""
-
-
-class Closed(Site):
-    """A domain that is VpcOnly, in a VPC with an endpoint of STS."""
-
-    def __init__(self, place):
-        super().__init__(place)
-        #: The domain that has the internet.
-        self.open = self.domain
-        ec2 = self.ec2
-        self.vpc = ec2.create_vpc(CidrBlock="10.40.0.0/16")["Vpc"]["VpcId"]
-        ec2.modify_vpc_attribute(VpcId=self.vpc, EnableDnsHostnames={"Value": True})
-        make = lambda block: ec2.create_subnet(VpcId=self.vpc, CidrBlock=block)["Subnet"]["SubnetId"]
-        self.subnet, self.outer = make("10.40.1.0/24"), make("10.40.2.0/24")
-        self.apps, self.endpoints = self.group("apps"), self.group("endpoints")
-        self.let_in()
-        self.endpoint = ec2.create_vpc_endpoint(
-            VpcId=self.vpc,
-            ServiceName=f"com.amazonaws.{REGION}.sts",
-            VpcEndpointType="Interface",
-            SubnetIds=[self.outer],
-            SecurityGroupIds=[self.endpoints],
-            PrivateDnsEnabled=True,
-        )["VpcEndpoint"]["VpcEndpointId"]
-        self.domain = self.sagemaker.create_domain(
-            DomainName="closed",
-            AuthMode="IAM",
-            VpcId=self.vpc,
-            SubnetIds=[self.subnet],
-            AppNetworkAccessType="VpcOnly",
-            DefaultUserSettings={"ExecutionRole": self.role, "SecurityGroups": [self.apps]},
-        )["DomainArn"].rsplit("/", 1)[1]
-        for name in ("ann", "ben"):
-            profile(self.root, self.domain, name)
-
-    def group(self, name):
-        made = self.ec2.create_security_group(GroupName=name, Description="-", VpcId=self.vpc)
-        return made["GroupId"]
-
-    def let_in(self):
-        self.ec2.authorize_security_group_ingress(
-            GroupId=self.endpoints,
-            IpPermissions=[{**HTTPS, "UserIdGroupPairs": [{"GroupId": self.apps}]}],
-        )
-
-    def shut_out(self):
-        self.ec2.revoke_security_group_ingress(
-            GroupId=self.endpoints,
-            IpPermissions=[{**HTTPS, "UserIdGroupPairs": [{"GroupId": self.apps}]}],
-        )
-
-    def interfaces(self):
-        return self.ec2.describe_network_interfaces(Filters=STUDIO)["NetworkInterfaces"]
-
-    def policy(self, document):
-        self.ec2.modify_vpc_endpoint(
-            VpcEndpointId=self.endpoint,
-            **({"PolicyDocument": json.dumps(document)} if document else {"ResetPolicy": True}),
-        )
-
-
-def clients():
-    """The clients, as an archive."""
-    from importlib.util import find_spec
-
-    place = pathlib.Path(find_spec("botocore").origin).parent.parent
-    packed = io.BytesIO()
-
-    def wanted(entry):
-        words = pathlib.PurePath(entry.name).parts
-        model = entry.name.partition("botocore/data/")[2].partition("/")[0]
-        skipped = "__pycache__" in words or words[1:3] == ("awscli", "examples")
-        return None if skipped or (model and "." not in model and model not in MODELS) else entry
-
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for name in PACKAGES:
-            archive.add(place / name, f"clients/{name}", filter=wanted)
-    return packed.getvalue()
-
-
-def call(client, space, patience=2):
-    """Calls STS by boto3 in a space."""
-    return json.loads(client.python(space, CALL, str(patience)))
-
-
-def skip_without_networks(site, client, space):
-    if "nameserver" not in client.said(space, "cat /etc/resolv.conf"):
-        close(site.server)
-        pytest.skip("this machine cannot carry the VPC")
 
 
 @pytest.fixture(scope="module")
@@ -184,10 +55,6 @@ def client(site):
     for space in ("hers", "his"):
         client.said(space, "tar -xz", input=clients())
     return client
-
-
-def address_of(site, client, space):
-    return client.python(space, LOOK).split()[0]
 
 
 def test_each_app_has_an_interface_in_the_subnet(site, client):
@@ -456,7 +323,25 @@ def test_with_the_internet_the_services_are_reached_from_a_public_address(site, 
         site.domain = closed
 
 
+def test_a_keeper_of_networks_that_is_killed_is_replaced(site, client):
+    before = address_of(site, client, "hers")
+    children = pathlib.Path(f"/proc/{site.server.process.pid}/task").glob("*/children")
+    pids = [int(pid) for file in children for pid in file.read_text().split()]
+    called = {pid: pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids}
+    [keeper] = [pid for pid, words in called.items() if b"fabric-keeper" in words]
+    os.kill(keeper, signal.SIGKILL)
+    assert until(lambda: call(client, "hers").get("arn")) == WHO
+    assert address_of(site, client, "hers") == before
+    assert until(lambda: call(client, "his").get("arn")) == WHO
+
+
 def test_a_space_outlives_its_server_and_gets_its_network_back(site, client):
+    closed, site.domain = site.domain, site.open
+    site.make("rover")
+    site.run("rover")
+    rover = Client(site, "rover", site.root, ["rover"])
+    rover.said("rover", "tar -xz", input=clients())
+    site.domain = closed
     before = address_of(site, client, "hers")
     started = client.said("hers", "stat -c %Y /proc/1; cat /proc/1/stat | cut -d' ' -f22").split()[1]
     site.server.kill()
@@ -475,6 +360,61 @@ def test_a_space_outlives_its_server_and_gets_its_network_back(site, client):
     assert call(client, "hers")["failed"] == "ConnectTimeoutError"
     site.let_in()
     assert call(client, "his")["arn"] == WHO
+    seen = until(lambda: (it := call(rover, "rover", patience=20)).get("arn") and it)
+    assert site.server.explain(seen["id"])["sourceIPAddress"] == "192.0.2.1"
+
+
+#: Runs before a notebook instance's JupyterLab: STS has to answer through the endpoint.
+SCRIPT = """#!/bin/bash
+set -eux
+grep -q 'nameserver 10.40.0.2' /etc/resolv.conf
+python3 - <<'PYTHON'
+import socket
+socket.create_connection(("{sts}", 443), timeout=5).close()
+{source}
+PYTHON
+"""
+
+
+def test_a_notebook_instance_in_a_subnet_is_behind_its_interface(site, client):
+    script = SCRIPT.format(sts=STS, source=WHOAMI)
+    site.sagemaker.create_notebook_instance_lifecycle_config(
+        NotebookInstanceLifecycleConfigName="calls",
+        OnStart=[{"Content": base64.b64encode(script.encode()).decode()}],
+    )
+    name = {"NotebookInstanceName": "placed"}
+    site.sagemaker.create_notebook_instance(
+        **name,
+        InstanceType="ml.t3.medium",
+        RoleArn=site.role,
+        SubnetId=site.subnet,
+        SecurityGroupIds=[site.apps],
+        DirectInternetAccess="Disabled",
+        LifecycleConfigName="calls",
+    )
+
+    def settled():
+        seen = site.sagemaker.describe_notebook_instance(**name)
+        return seen["NotebookInstanceStatus"] not in ("Pending", "Stopping") and seen
+
+    seen = until(settled)
+    assert seen["NotebookInstanceStatus"] == "InService", seen
+    interface = site.ec2.describe_network_interfaces(
+        NetworkInterfaceIds=[seen["NetworkInterfaceId"]]
+    )["NetworkInterfaces"][0]
+    assert interface["Description"].startswith(
+        "[Do not delete] Network Interface created to access resources in your VPC for "
+        "SageMaker Notebook Instance placed"
+    )
+    site.sagemaker.stop_notebook_instance(**name)
+    assert until(settled)["NotebookInstanceStatus"] == "Stopped"
+    # Without a way to the endpoint the script gets no answer.
+    site.shut_out()
+    site.sagemaker.start_notebook_instance(**name)
+    seen = until(settled)
+    site.let_in()
+    assert seen["NotebookInstanceStatus"] == "Failed" and "exit code" in seen["FailureReason"], seen
+    site.sagemaker.delete_notebook_instance(**name)
 
 
 def test_an_interface_goes_with_its_app(site, client):
