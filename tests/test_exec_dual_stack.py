@@ -109,3 +109,23 @@ def test_a_network_acl_stops_ipv6(place):
     assert seen is None and "timed out" in error
     place.ec2.delete_network_acl_entry(**entry)
     assert place.meet(5)[0]
+
+
+def test_the_hosts_are_told_what_the_dhcp_options_say(place):
+    read = "print(open('/etc/resolv.conf').read(), end='')"
+    usual = place.run(place.one, read).stdout
+    assert usual == "nameserver 10.94.0.2\nsearch us-west-2.compute.internal\n"
+    made = place.ec2.create_dhcp_options(
+        DhcpConfigurations=[
+            {"Key": "domain-name", "Values": ["example.com"]},
+            {"Key": "domain-name-servers", "Values": ["10.94.1.9", "AmazonProvidedDNS"]},
+        ]
+    )["DhcpOptions"]["DhcpOptionsId"]
+    place.ec2.associate_dhcp_options(DhcpOptionsId=made, VpcId=place.vpc)
+    told = place.run(place.one, read).stdout
+    assert told == "nameserver 10.94.1.9\nnameserver 10.94.0.2\nsearch example.com\n"
+    place.ec2.modify_vpc_attribute(VpcId=place.vpc, EnableDnsSupport={"Value": False})
+    told = place.run(place.one, read).stdout
+    assert told == "nameserver 10.94.1.9\nsearch example.com\n"
+    place.ec2.associate_dhcp_options(DhcpOptionsId="default", VpcId=place.vpc)
+    assert "nameserver 1" not in place.run(place.one, read).stdout

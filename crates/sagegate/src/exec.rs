@@ -53,8 +53,9 @@ pub(crate) struct Entered {
     pub(crate) region: String,
     pub(crate) access_key_id: String,
     pub(crate) secret_access_key: String,
-    /// None where the VPC has no resolver.
-    pub(crate) resolver: Option<IpAddr>,
+    /// The name servers and domains that the VPC's DHCP options name.
+    pub(crate) name_servers: Vec<IpAddr>,
+    pub(crate) search: Vec<String>,
     /// The certificate to trust.
     pub(crate) authority: PathBuf,
 }
@@ -149,7 +150,7 @@ async fn enter(
     });
     let interface = made.await.map_err(fault)?.id;
     let placed = inside.plug(&node.gate, &interface, None).await;
-    let Place { namespace, resolvers } = match placed {
+    let Place { namespace, name_servers, search } = match placed {
         Ok(place) => place,
         Err(error) => {
             leave(node, inside, &interface).await?;
@@ -160,7 +161,8 @@ async fn enter(
         region: node.scope.region.to_string(),
         access_key_id,
         secret_access_key,
-        resolver: resolvers.first().copied(),
+        name_servers,
+        search,
         authority: sagegate_server::Authority::place(&node.directory),
     };
     let descriptors = [Some(namespace.net), namespace.user].into_iter().flatten().collect();

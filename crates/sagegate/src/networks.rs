@@ -20,7 +20,6 @@ const AUTHORITY: &str = "/opt/sagegate/authority.pem";
 /// The networks of VPCs.
 pub(crate) struct VpcNetworks {
     gate: Arc<Gate>,
-    region: String,
     /// The certificate to trust.
     authority: std::path::PathBuf,
     /// Given as soon as the server is there that listens inside.
@@ -35,7 +34,6 @@ impl VpcNetworks {
     pub(crate) fn new(node: &Node) -> Self {
         Self {
             gate: Arc::clone(&node.gate),
-            region: node.scope.region.to_string(),
             authority: Authority::place(&node.directory),
             inside: OnceLock::new(),
             said: AtomicBool::new(false),
@@ -75,11 +73,11 @@ impl VpcNetworks {
             Link::Interface(interface) => inside.plug(&self.gate, interface, own).await,
             Link::Internet(name) => inside.plug_managed(&self.gate, name, own).await,
         };
-        let Place { namespace, resolvers } = placed.map_err(why)?;
+        let Place { namespace, name_servers, search } = placed.map_err(why)?;
         let authority = std::fs::read_to_string(&self.authority).map_err(|error| {
             Unplugged::Failed(Failure::of(&self.authority.display().to_string(), &error))
         })?;
-        let resolver = surroundings::resolver(&self.region, resolvers.first().copied());
+        let resolver = surroundings::resolver(&name_servers, &search);
         let files = [("/etc/resolv.conf", resolver), (AUTHORITY, authority)];
         let trust = surroundings::TRUST.map(|name| (name.to_owned(), AUTHORITY.to_owned()));
         Ok(Some(Plugged {

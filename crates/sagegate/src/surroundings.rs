@@ -11,15 +11,16 @@ pub(crate) const TRUST: [&str; 5] = [
     "NODE_EXTRA_CA_CERTS",
 ];
 
-/// The text of `/etc/resolv.conf`, as the VPC's default DHCP options have it (Amazon VPC User Guide,
-/// "DHCP option sets"). There is no resolver where the VPC's `enableDnsSupport` is off.
-pub(crate) fn resolver(region: &str, resolver: Option<IpAddr>) -> String {
-    let Some(address) = resolver else {
-        return "# enableDnsSupport of this VPC is off\n".to_owned();
-    };
-    let domain = match region {
-        "us-east-1" => "ec2.internal".to_owned(),
-        region => format!("{region}.compute.internal"),
-    };
-    format!("nameserver {address}\nsearch {domain}\n")
+/// The text of `/etc/resolv.conf`, as a VPC's DHCP options have it (Amazon VPC User Guide, "DHCP option
+/// sets").
+pub(crate) fn resolver(name_servers: &[IpAddr], search: &[String]) -> String {
+    let servers = name_servers.iter();
+    let mut lines: Vec<String> = servers.map(|it| format!("nameserver {it}")).collect();
+    if lines.is_empty() {
+        lines.push("# the hosts of this VPC are told of no name server".to_owned());
+    }
+    if !search.is_empty() {
+        lines.push(format!("search {}", search.join(" ")));
+    }
+    lines.join("\n") + "\n"
 }

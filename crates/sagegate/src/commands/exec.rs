@@ -100,8 +100,10 @@ mod linux {
         namespace: &Namespace,
         directory: &Path,
     ) -> anyhow::Result<()> {
-        let mut instead =
-            vec![(Path::new(RESOLVER), surroundings::resolver(&entered.region, entered.resolver))];
+        let mut instead = vec![(
+            Path::new(RESOLVER),
+            surroundings::resolver(&entered.name_servers, &entered.search),
+        )];
         if let Ok(text) = fs::read_to_string(SWITCH) {
             instead.push((Path::new(SWITCH), switch(&text)));
         }

@@ -66,8 +66,11 @@ pub enum InsideError {
 pub struct Place {
     /// To be joined.
     pub namespace: Namespace,
-    /// The addresses of the VPC's resolver; none where `enableDnsSupport` is off.
-    pub resolvers: Vec<IpAddr>,
+    /// The name servers that the VPC's DHCP options name. Its own resolver is none of them where
+    /// `enableDnsSupport` is off.
+    pub name_servers: Vec<IpAddr>,
+    /// The domains in which they have short names looked for.
+    pub search: Vec<String>,
 }
 
 /// The networks in the kernel, from the first who is put into them.
@@ -178,7 +181,7 @@ impl Inside {
         if !self.standing(&mut guard, gate).await?.managed.enter(name) {
             return Err(InsideError::Full);
         }
-        self.plug_in(guard, gate, name, own).await
+        self.plug_in(guard, gate, name, own, NameService::usual(&self.scope)).await
     }
 
     /// Puts somebody behind a network interface of the state. What was learned of the networks when
@@ -193,8 +196,11 @@ impl Inside {
         interface: &str,
         own: Option<OwnedFd>,
     ) -> Result<Place, InsideError> {
+        let state = gate.store().snapshot().map_err(Fault::from)?;
+        let names = ec2::name_service(&state, &self.scope, interface).map_err(Fault::from)?;
+        drop(state);
         let guard = self.standing.lock().await;
-        self.plug_in(guard, gate, interface, own).await
+        self.plug_in(guard, gate, interface, own, names).await
     }
 
     async fn plug_in(
@@ -203,6 +209,7 @@ impl Inside {
         gate: &Gate,
         interface: &str,
         own: Option<OwnedFd>,
+        names: NameService,
     ) -> Result<Place, InsideError> {
         let standing = self.standing(&mut guard, gate).await?;
         if let Some(own) = own {
@@ -224,7 +231,9 @@ impl Inside {
         let vpc = &topology.interfaces.get(interface).ok_or_else(gone)?.vpc;
         let (fabric, at) = (standing.fabric.clone(), At::Port(interface.to_owned()));
         let namespace = spawn_blocking(move || fabric.namespace(at)).await??;
-        Ok(Place { namespace, resolvers: resolvers_of(&topology, vpc) })
+        let resolver = resolvers_of(&topology, vpc).first().copied();
+        let name_servers = names.servers.into_iter().filter_map(|server| server.or(resolver));
+        Ok(Place { namespace, name_servers: name_servers.collect(), search: names.search })
     }
 
     /// Takes away who is behind an interface.

@@ -7,10 +7,13 @@ use sagegate_api::ec2::{
 use sagegate_gate::{Access, AccountId, Authorized, Call, Fault, Needs, Operation, Region, Scope};
 use sagegate_store::{Read, Tx};
 
+use super::dhcp_options::DhcpChoice;
 use super::fault::dry_run;
 use super::kind::{self, Kind};
 use super::records::{self, ACCOUNTS, Account, Subnet, VPCS, Vpc};
-use super::{internet_gateway, needs, network_acl, route_table, security_group, zones};
+use super::{
+    dhcp_options, internet_gateway, needs, network_acl, route_table, security_group, zones,
+};
 
 /// The block of default VPCs and those of their subnets, one for each zone (Amazon VPC User Guide,
 /// "Default VPC components").
@@ -22,8 +25,9 @@ const DEFAULT_SUBNETS: [&str; 3] = ["172.31.0.0/20", "172.31.16.0/20", "172.31.3
 /// the account has had it before, even if it was deleted since. The ids follow from account and
 /// region.
 ///
-/// VPCs of data directories that are older than route tables or network ACLs get their main table and
-/// their default ACL here, as they would have got them when they were made.
+/// VPCs of data directories that are older than route tables, network ACLs or DHCP option sets get
+/// their main table, their default ACL and the default set here, as they would have got them when they
+/// were made.
 ///
 /// # Errors
 /// An internal [`Fault`] if the store cannot be read or written.
@@ -53,6 +57,7 @@ pub fn bootstrap(tx: &mut Tx, scope: &Scope) -> Result<(), Fault> {
         dns_hostnames: true,
         usage_metrics: false,
         added: Vec::new(),
+        dhcp_options: DhcpChoice::Set(dhcp_options::default_set(tx, scope)?),
     };
     records::put(tx, scope, &vpc)?;
     for (zone, block) in zones::zones(&scope.region).into_iter().zip(DEFAULT_SUBNETS) {
@@ -78,7 +83,8 @@ pub fn bootstrap(tx: &mut Tx, scope: &Scope) -> Result<(), Fault> {
 }
 
 /// Gives each VPC that has no main route table its own, and a default VPC the internet gateway too;
-/// and each that has no default network ACL its own, with all its subnets.
+/// each that has no default network ACL its own, with all its subnets; and each that has chosen no DHCP
+/// options the default ones.
 fn complete(tx: &mut Tx) -> Result<(), Fault> {
     for ((account, region, _), vpc) in VPCS.scan(tx, &(), None, usize::MAX)? {
         let (Ok(account), Ok(region)) = (AccountId::parse(&account), Region::parse(&region)) else {
@@ -86,6 +92,10 @@ fn complete(tx: &mut Tx) -> Result<(), Fault> {
             continue;
         };
         let scope = Scope { account, region };
+        if vpc.dhcp_options == DhcpChoice::Unset {
+            let dhcp_options = DhcpChoice::Set(dhcp_options::default_set(tx, &scope)?);
+            records::put(tx, &scope, &Vpc { dhcp_options, ..vpc.clone() })?;
+        }
         if network_acl::default_of(tx, &scope, &vpc.id)?.is_none() {
             complete_acl(tx, &scope, &vpc)?;
         }

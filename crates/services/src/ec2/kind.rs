@@ -20,10 +20,12 @@ pub(crate) enum Kind {
     NetworkAcl,
     VpcPeeringConnection,
     PrefixList,
+    DhcpOptions,
+    VpcFlowLog,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Vpc,
         Self::Subnet,
         Self::SecurityGroup,
@@ -38,6 +40,8 @@ impl Kind {
         Self::NetworkAcl,
         Self::VpcPeeringConnection,
         Self::PrefixList,
+        Self::DhcpOptions,
+        Self::VpcFlowLog,
     ];
 
     /// What ids begin with, the dash included.
@@ -57,6 +61,8 @@ impl Kind {
             Self::NetworkAcl => "acl-",
             Self::VpcPeeringConnection => "pcx-",
             Self::PrefixList => "pl-",
+            Self::DhcpOptions => "dopt-",
+            Self::VpcFlowLog => "fl-",
         }
     }
 
@@ -77,6 +83,8 @@ impl Kind {
             Self::NetworkAcl => "network-acl",
             Self::VpcPeeringConnection => "vpc-peering-connection",
             Self::PrefixList => "prefix-list",
+            Self::DhcpOptions => "dhcp-options",
+            Self::VpcFlowLog => "vpc-flow-log",
         }
     }
 
@@ -128,6 +136,8 @@ impl Kind {
             Self::NetworkAcl => "InvalidNetworkAclId.Malformed",
             Self::VpcPeeringConnection => "InvalidVpcPeeringConnectionId.Malformed",
             Self::PrefixList => "InvalidPrefixListId.Malformed",
+            Self::DhcpOptions => "InvalidDhcpOptionsId.Malformed",
+            Self::VpcFlowLog => "InvalidFlowLogId.Malformed",
         };
         Fault::client(
             code,
@@ -183,6 +193,10 @@ impl Kind {
                 "InvalidPrefixListID.NotFound",
                 format!("The prefix list ID '{id}' does not exist"),
             ),
+            Self::DhcpOptions => {
+                ("InvalidDhcpOptionID.NotFound", format!("The dhcpOption ID '{id}' does not exist"))
+            }
+            Self::VpcFlowLog => return super::flow_logs::not_found(&[id]),
         };
         Fault::client(code, 400, text)
     }

@@ -12,11 +12,13 @@ mod account;
 mod addresses;
 mod aws_prefix_lists;
 mod command;
+mod dhcp_options;
 mod egress_only_gateway;
 mod elastic_ip;
 pub mod endpoint;
 pub mod endpoint_services;
 mod fault;
+mod flow_logs;
 mod interface_addresses;
 pub(crate) mod interface_shape;
 mod internet_gateway;
@@ -58,6 +60,7 @@ pub use addresses::{SubnetClient, free_addresses, subnet_client};
 pub use command::{
     CommandInterface, NETWORK_TABLES, make_for_command, of_commands, remove_of_command,
 };
+pub use dhcp_options::{NameService, name_service};
 pub use endpoint::{EndpointListener, Endpoints, listeners, policies_of_endpoints};
 pub use names::names;
 pub use nat_gateway::NatGateways;
@@ -69,6 +72,10 @@ use records::Resource;
 pub(crate) fn register(registry: &mut Registry) {
     registry
         .add::<account::DescribeAccountAttributes>()
+        .add::<dhcp_options::AssociateDhcpOptions>()
+        .add::<dhcp_options::CreateDhcpOptions>()
+        .add::<dhcp_options::DeleteDhcpOptions>()
+        .add::<dhcp_options::DescribeDhcpOptions>()
         .add::<egress_only_gateway::CreateEgressOnlyInternetGateway>()
         .add::<egress_only_gateway::DeleteEgressOnlyInternetGateway>()
         .add::<egress_only_gateway::DescribeEgressOnlyInternetGateways>()
@@ -83,6 +90,9 @@ pub(crate) fn register(registry: &mut Registry) {
         .add::<endpoint::describe::DescribeVpcEndpoints>()
         .add::<endpoint::modify::ModifyVpcEndpoint>()
         .add::<endpoint_services::DescribeVpcEndpointServices>()
+        .add::<flow_logs::CreateFlowLogs>()
+        .add::<flow_logs::DeleteFlowLogs>()
+        .add::<flow_logs::DescribeFlowLogs>()
         .add::<interface_addresses::AssignIpv6Addresses>()
         .add::<interface_addresses::AssignPrivateIpAddresses>()
         .add::<interface_addresses::UnassignIpv6Addresses>()

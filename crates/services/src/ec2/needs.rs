@@ -105,6 +105,7 @@ fn stored_keys(
             keys
         }
         Kind::InternetGateway => own("ec2:InternetGatewayID"),
+        Kind::DhcpOptions => own("ec2:DhcpOptionsID"),
         Kind::ElasticIp => {
             let mut keys = own("ec2:AllocationId");
             if let Some(own) = records::get::<ElasticIp>(state, scope, id)? {
@@ -116,7 +117,8 @@ fn stored_keys(
         Kind::SecurityGroupRule
         | Kind::EgressOnlyInternetGateway
         | Kind::NatGateway
-        | Kind::PrefixList => Vec::new(),
+        | Kind::PrefixList
+        | Kind::VpcFlowLog => Vec::new(),
     })
 }
 

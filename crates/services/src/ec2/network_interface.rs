@@ -18,7 +18,7 @@ use super::kind::Kind;
 use super::records::{self, Attachment, Interface, Subnet};
 use super::tags;
 use super::token::Once;
-use super::{elastic_ip, needs, security_group};
+use super::{elastic_ip, flow_logs, needs, security_group};
 
 /// Interfaces in a region (Amazon VPC User Guide, "Amazon VPC quotas").
 const MAX_INTERFACES: usize = 5_000;
@@ -87,6 +87,7 @@ pub(crate) fn remove(tx: &mut Tx, scope: &Scope, interface: &Interface) -> Resul
     for address in interface.private() {
         free_address(tx, scope, &interface.subnet, address);
     }
+    flow_logs::forget_resource(tx, scope, &interface.id)?;
     records::delete::<Interface>(tx, scope, &interface.id)
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::binding::Binding;
 use crate::iam::bound::Bound;
 
+use super::dhcp_options::DhcpChoice;
 use super::kind::Kind;
 use super::managed_prefix_list::{PREFIX_LISTS, PrefixList};
 use super::peering::{Across, Peering};
@@ -71,6 +72,8 @@ pub(crate) struct Vpc {
     /// The blocks that were added, of IPv4 and IPv6, in the order in which they were.
     #[serde(default)]
     pub(crate) added: Vec<AddedBlock>,
+    #[serde(default)]
+    pub(crate) dhcp_options: DhcpChoice,
 }
 
 /// A block that was added to a VPC.

@@ -19,7 +19,7 @@ use super::records::{self, ADDRESSES, Interface, Subnet, Vpc};
 use super::select::{self, Filters, flag};
 use super::tags::{self, Tags};
 use super::vpc::block_fault;
-use super::{needs, network_acl, route_table, subnet_cidr, zones};
+use super::{flow_logs, needs, network_acl, route_table, subnet_cidr, zones};
 
 /// Subnets of a VPC (Amazon VPC User Guide, "Amazon VPC quotas").
 const MAX_SUBNETS: usize = 200;
@@ -165,6 +165,7 @@ impl Operation for DeleteSubnet {
         }
         route_table::forget_subnet(tx, scope, &subnet.id)?;
         network_acl::forget_subnet(tx, scope, &subnet.id)?;
+        flow_logs::forget_resource(tx, scope, &subnet.id)?;
         records::delete::<Subnet>(tx, scope, &subnet.id)?;
         Ok(Unit)
     }

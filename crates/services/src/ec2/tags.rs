@@ -12,7 +12,9 @@ use sagegate_api::ec2::{
 use sagegate_gate::{Access, Authorized, Call, Fault, Need, Needs, Operation, Scope};
 use sagegate_store::{Read, StoreError, Table, Tx};
 
+use super::dhcp_options::DhcpOptions;
 use super::fault::{bad, dry_run, invalid_value};
+use super::flow_logs::FlowLog;
 use super::kind::Kind;
 use super::managed_prefix_list::PrefixList;
 use super::needs;
@@ -156,6 +158,8 @@ fn exists(state: &dyn Read, scope: &Scope, kind: Kind, id: &str) -> Result<bool,
         Kind::NetworkAcl => records::get::<NetworkAcl>(state, scope, id)?.is_some(),
         Kind::VpcPeeringConnection => records::get::<Peering>(state, scope, id)?.is_some(),
         Kind::PrefixList => records::get::<PrefixList>(state, scope, id)?.is_some(),
+        Kind::DhcpOptions => records::get::<DhcpOptions>(state, scope, id)?.is_some(),
+        Kind::VpcFlowLog => records::get::<FlowLog>(state, scope, id)?.is_some(),
         Kind::SecurityGroupRule => records::all::<SecurityGroup>(state, scope)?
             .iter()
             .any(|group| group.rules.iter().any(|rule| rule.id == id)),

@@ -9,6 +9,7 @@ use sagegate_gate::{Access, Authorized, Call, Fault, Needs, Operation, Scope};
 use sagegate_network::cidr::{self, BlockError};
 use sagegate_store::{Read, Tx};
 
+use super::dhcp_options::DhcpChoice;
 use super::fault::{bad, dry_run, in_use, invalid_value, missing, refuse};
 use super::kind::Kind;
 use super::records::{
@@ -17,7 +18,9 @@ use super::records::{
 };
 use super::select::{self, Filters, flag};
 use super::tags::{self, Tags};
-use super::{needs, network_acl, peering, route_table, security_group, vpc_cidr};
+use super::{
+    dhcp_options, flow_logs, needs, network_acl, peering, route_table, security_group, vpc_cidr,
+};
 
 /// VPCs in a region (Amazon VPC User Guide, "Amazon VPC quotas").
 pub(crate) const MAX_VPCS: usize = 5;
@@ -53,8 +56,7 @@ fn shape(scope: &Scope, vpc: &Vpc, tags: &Tags) -> VpcShape {
         vpc_id: Some(vpc.id.clone()),
         state: Some(VpcState::Available),
         cidr_block: Some(vpc.cidr.to_string()),
-        // The VPC has no DHCP options of its own.
-        dhcp_options_id: Some("default".to_owned()),
+        dhcp_options_id: Some(dhcp_options::shown(&vpc.dhcp_options)),
         ..VpcShape::default()
     }
 }
@@ -111,6 +113,7 @@ impl Operation for CreateVpc {
             dns_hostnames: false,
             usage_metrics: false,
             added: Vec::new(),
+            dhcp_options: DhcpChoice::Set(dhcp_options::default_set(tx, call.scope)?),
         };
         records::put(tx, call.scope, &vpc)?;
         records::put(tx, call.scope, &group)?;
@@ -181,6 +184,7 @@ impl Operation for DeleteVpc {
         }
         vpc_cidr::release(tx, &vpc);
         peering::forget_vpc(tx, scope, &vpc.id, call.now)?;
+        flow_logs::forget_resource(tx, scope, &vpc.id)?;
         records::delete::<Vpc>(tx, scope, &vpc.id)?;
         Ok(Unit)
     }
@@ -250,7 +254,7 @@ impl Operation for DescribeVpcs {
                     vpc.v6_blocks().map(|_| "associated".to_owned()).collect()
                 }
                 "cidr-block-association.state" => vec!["associated".to_owned()],
-                "dhcp-options-id" => vec!["default".to_owned()],
+                "dhcp-options-id" => vec![dhcp_options::shown(&vpc.dhcp_options)],
                 "instance-tenancy" => vec![vpc.tenancy.clone()],
                 "is-default" | "isDefault" => flag(vpc.is_default),
                 "owner-id" => vec![call.scope.account.to_string()],

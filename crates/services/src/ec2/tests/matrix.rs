@@ -358,6 +358,7 @@ fn every_operation_needs_what_the_reference_says() {
     cases.extend(super::matrix_routes::address_cases(&house, &vpc_id));
     cases.extend(super::matrix_acls::cases(&house, &vpc_id));
     cases.extend(super::matrix_blocks::cases(&house, &vpc_id));
+    cases.extend(super::matrix_settings::cases(&house, &vpc_id));
     cases.extend(super::matrix_groups::cases(&house, &vpc_id));
     cases.extend(super::matrix_lists::cases(&house));
     // An account has few VPCs.

@@ -2,8 +2,10 @@
 
 mod acls;
 mod blocks;
+mod dhcp;
 mod endpoint_policies;
 mod endpoints;
+mod flow_logs;
 mod gateway_endpoints;
 mod groups;
 mod interfaces;
@@ -16,6 +18,7 @@ mod matrix_groups;
 mod matrix_lists;
 mod matrix_peering;
 mod matrix_routes;
+mod matrix_settings;
 mod nat;
 mod peering;
 mod peering_groups;
