@@ -8,7 +8,9 @@ use sagegate_api::ec2::{
     AssociateVpcCidrBlockRequest, AssociateVpcCidrBlockResult, DisassociateVpcCidrBlockRequest,
     DisassociateVpcCidrBlockResult, IpSource, Ipv6AddressAttribute, VpcCidrBlockAssociation,
     VpcCidrBlockState, VpcCidrBlockStateCode, VpcIpv6CidrBlockAssociation,
+    VpcPeeringConnectionStateReasonCode as Code,
 };
+use sagegate_gate::env::Time;
 use sagegate_gate::{Access, Authorized, Call, Env, Fault, Needs, Operation, Scope};
 use sagegate_network::cidr::{self, BlockError};
 use sagegate_network::cidr_v6;
@@ -16,6 +18,7 @@ use sagegate_store::{Read, StoreError, Tx};
 
 use super::fault::{bad, invalid_value, refuse};
 use super::kind::Kind;
+use super::peering::Peering;
 use super::records::{self, AddedBlock, IPV6_BLOCKS, RouteDestination, RouteTable, Subnet, Vpc};
 use super::tags::Tags;
 use super::{needs, network_acl, peering, route_table, security_group};
@@ -200,6 +203,19 @@ fn check_routes(state: &dyn Read, scope: &Scope, vpc: &Vpc, block: Ipv4Net) -> R
     Ok(())
 }
 
+/// Checks that the VPC waits for no answer to its request for a peering connection: until then its
+/// owner can add no block of IPv4. How AWS words it is not known.
+fn check_requests(state: &dyn Read, scope: &Scope, vpc: &Vpc, now: Time) -> Result<(), Fault> {
+    let waits = |it: &Peering| it.requester == vpc.id && it.code(now) == Code::PendingAcceptance;
+    match records::all::<Peering>(state, scope)?.into_iter().find(waits) {
+        None => Ok(()),
+        Some(Peering { id, .. }) => {
+            let text = format!("{} waits for the acceptance of its request {id}", vpc.id);
+            Err(bad("OperationNotPermitted", text))
+        }
+    }
+}
+
 /// AssociateVpcCidrBlock.
 pub(crate) struct AssociateVpcCidrBlock;
 
@@ -244,6 +260,7 @@ impl Operation for AssociateVpcCidrBlock {
                     return Err(limit(&vpc, MAX_BLOCKS));
                 }
                 check_routes(tx, scope, &vpc, block)?;
+                check_requests(tx, scope, &vpc, call.now)?;
                 peering::check_block(tx, scope, &vpc, block.into())?;
                 let id = new_association(call.env);
                 answer.cidr_block_association = Some(v4_shape(&id, block, associated));

@@ -5,6 +5,7 @@ use sagegate_api::ec2 as api;
 use sagegate_network::topology::{Destination, Target};
 
 use super::acls::{association_of, entries};
+use super::peering::{peered, requested};
 use super::routes::{gateway, table};
 use super::{default_group, filter, group, house, subnet, subnet_input, vpc};
 use crate::ec2::route_table::routes::CreateRoute;
@@ -341,4 +342,23 @@ fn default_acls_and_groups_let_ipv6_through_unless_they_were_changed() {
     add_v6(&house, &vpc_id);
     assert_eq!(out_of(&house, &own), both);
     assert_eq!(entries(&house, &acl).lines().count(), 8);
+}
+
+#[test]
+fn a_vpc_that_asked_for_a_peering_connection_waits_with_its_blocks() {
+    let house = house();
+    let (one, other) = (vpc(&house, "10.5.0.0/16"), vpc(&house, "10.6.0.0/16"));
+    let request = requested(&house, &one, &other);
+    let told = format!(
+        "OperationNotPermitted (400): {one} waits for the acceptance of its request {request}"
+    );
+    assert_eq!(house.fails::<AssociateVpcCidrBlock>(v4(&one, "10.7.0.0/16")), told);
+    add_v6(&house, &one);
+    add_v4(&house, &other, "10.8.0.0/16");
+
+    let third = vpc(&house, "10.9.0.0/16");
+    peered(&house, &third, &other);
+    add_v4(&house, &third, "10.10.0.0/16");
+    let text = house.fails::<AssociateVpcCidrBlock>(v4(&third, "10.8.0.0/24"));
+    assert!(text.starts_with("CidrConflict (400): The CIDR '10.8.0.0/24' conflicts"), "{text}");
 }

@@ -23,7 +23,8 @@ pub(super) fn cases<'a>(house: &'a House, vpc_id: &str) -> Vec<Case<'a>> {
     let on = |kind: &str, id: &str| format!("{ARN}:{kind}/{id}");
     let doomed = add_v4(house, vpc_id, "100.64.0.0/24");
     let (_, base) = add_v6(house, vpc_id);
-    let [first, second] = ["10.0.60.0/24", "10.0.61.0/24"].map(|it| subnet(house, vpc_id, it, "a"));
+    let [first, second] =
+        ["10.0.200.0/24", "10.0.201.0/24"].map(|it| subnet(house, vpc_id, it, "a"));
     let associate = |subnet: &str, number: &str| api::AssociateSubnetCidrBlockRequest {
         subnet_id: subnet.into(),
         ipv6_cidr_block: Some(format!("{base}{number}::/64")),

@@ -230,9 +230,11 @@ fn blocks_that_come_later_stay_apart_as_well() {
         cidr_block: Some(block.into()),
         ..Default::default()
     };
-    let id = requested(&house, &one, &two);
-    // Until it is accepted nothing stands against it; then the request has failed.
     house.ok::<AssociateVpcCidrBlock>(add(&one, "10.2.0.0/16"));
+    let id = requested(&house, &one, &two);
+    // The one that asked waits; the other one may add what it likes, but then the request fails.
+    let fault = house.fails::<AssociateVpcCidrBlock>(add(&one, "10.5.0.0/16"));
+    assert!(fault.starts_with("OperationNotPermitted (400)"), "{fault}");
     house.ok::<AssociateVpcCidrBlock>(add(&two, "10.2.128.0/20"));
     house.ok::<AcceptVpcPeeringConnection>(acceptance(&id));
     assert!(shown(&described(&house, &id)).starts_with("failed"));
