@@ -18,6 +18,7 @@ use sagegate_fabric::{At, Fabric, FabricError, Namespace, Protocol, compile};
 use sagegate_gate::{Fault, Gate, Reaction, Scope};
 use sagegate_network::public::{self, PublicService};
 use sagegate_network::topology::{EndpointKind, Topology};
+use sagegate_services::ec2::NameService;
 use sagegate_services::{ec2, route53};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
