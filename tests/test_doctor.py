@@ -268,6 +268,14 @@ def test_roles_trust_and_may(doctor, saved, client):
     ], "what was trusted still is"
     doctor.mend("pass-role")
     doctor.mend("vpc-permissions")
+    # A policy that lets one role through is one for that role (SPEC R1.8), and no fault.
+    ec2, api = client("ec2"), saved["api_endpoint"]
+    before = ec2.describe_vpc_endpoints(VpcEndpointIds=[api])["VpcEndpoints"][0]
+    role = iam.get_role(RoleName="StudioExecutionRole")["Role"]["Arn"]
+    one = {"Effect": "Allow", "Action": "sagemaker:*", "Resource": "*", "Principal": {"AWS": role}}
+    ec2.modify_vpc_endpoint(VpcEndpointId=api, PolicyDocument=json.dumps({"Statement": [one]}))
+    assert doctor.findings("endpoint-policy") == []
+    ec2.modify_vpc_endpoint(VpcEndpointId=api, PolicyDocument=before["PolicyDocument"])
     doctor.mend("endpoint-policy")
     policy = client("ec2").describe_vpc_endpoints(VpcEndpointIds=[saved["api_endpoint"]])
     statements = json.loads(policy["VpcEndpoints"][0]["PolicyDocument"])["Statement"]

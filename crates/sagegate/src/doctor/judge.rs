@@ -7,7 +7,8 @@ use sagegate_network::topology::EndpointKind;
 use sagegate_network::{Arrival, EndpointArrival};
 use sagegate_policy::Reason;
 use sagegate_server::OperatorFailure;
-use sagegate_store::Snapshot;
+use sagegate_services::iam::records::{ROLES, USERS};
+use sagegate_store::{Snapshot, StoreError};
 
 use crate::node::Node;
 use crate::reach::caller;
@@ -30,37 +31,70 @@ pub(super) fn decide(
     for (key, value) in &question.keys {
         need = need.key(*key, value.as_str());
     }
-    let (principal, arrival) = match &question.whose {
-        Whose::Role(arn) => (arn.as_str(), Arrival::Service { service: SERVICE.to_owned() }),
-        // An endpoint's policy judges whoever comes, the root user too.
-        Whose::Endpoint(id) => {
-            let Some(arrival) = through(set_up, id) else {
-                let text = format!("{id} has no interface to come by");
-                return Ok(Verdict { allowed: false, denied: false, text });
-            };
-            need.of_the_way_only = true;
-            ("root", arrival)
+    let id = match &question.whose {
+        Whose::Role(arn) => {
+            let arrival = Arrival::Service { service: SERVICE.to_owned() };
+            return ask(node, state, arn, &arrival, &need);
         }
+        Whose::Endpoint(id) => id,
     };
+    let Some(arrival) = through(set_up, id) else {
+        return Ok(nobody(&format!("{id} has no interface to come by")));
+    };
+    need.of_the_way_only = true;
+    // An endpoint's policy judges whoever comes, the root user too; it may name those that it lets through,
+    // one of whom is enough.
+    let verdict = ask(node, state, "root", &arrival, &need)?;
+    if !verdict.allowed {
+        for principal in principals(node, state)? {
+            let other = ask(node, state, &principal, &arrival, &need)?;
+            if other.allowed {
+                return Ok(other);
+            }
+        }
+    }
+    Ok(verdict)
+}
+
+fn nobody(text: &str) -> Verdict {
+    Verdict { allowed: false, denied: false, text: text.to_owned() }
+}
+
+/// The users and roles of the account.
+fn principals(node: &Node, state: &Snapshot) -> Result<Vec<String>, OperatorFailure> {
+    let unread = |error: StoreError| OperatorFailure::Failed(error.to_string());
+    let own = (node.scope.account.as_str(),);
+    let roles = ROLES.scan(state, &own, None, usize::MAX).map_err(unread)?;
+    let users = USERS.scan(state, &own, None, usize::MAX).map_err(unread)?;
+    let roles = roles.into_iter().map(|(_, it)| format!("role/{}", it.name));
+    Ok(roles.chain(users.into_iter().map(|(_, it)| format!("user/{}", it.name))).collect())
+}
+
+/// The gate's decision for one principal.
+fn ask(
+    node: &Node,
+    state: &Snapshot,
+    principal: &str,
+    arrival: &Arrival,
+    need: &Need,
+) -> Result<Verdict, OperatorFailure> {
     let env = node.gate.env();
     let context = Context {
         caller: caller(state, &node.scope, principal)?,
-        arrival,
+        arrival: arrival.clone(),
         request_id: env.uuid(),
         user_agent: "sagegate doctor".to_owned(),
         now: env.now(),
         secure: true,
     };
-    Ok(match node.gate.check_at(state.clone(), &context, need.into()) {
+    Ok(match node.gate.check_at(state.clone(), &context, need.clone().into()) {
         Ok(_) => Verdict { allowed: true, denied: false, text: String::new() },
         Err(Refusal::Denied(denial)) => Verdict {
             allowed: false,
             denied: matches!(denial.decision.by, Reason::ExplicitDeny(_)),
             text: reason(&denial.text()),
         },
-        Err(Refusal::Fault(fault)) => {
-            Verdict { allowed: false, denied: false, text: fault.detail.unwrap_or(fault.message) }
-        }
+        Err(Refusal::Fault(fault)) => nobody(&fault.detail.unwrap_or(fault.message)),
         // What cannot be read cannot be mended by a statement more.
         Err(Refusal::Unread(error)) => {
             Verdict { allowed: false, denied: true, text: error.message }
