@@ -315,3 +315,63 @@ def test_network_acl(ec2, vpc):
     gone = code_of(ec2.describe_network_acls, NetworkAclIds=[acl])
     assert gone == "InvalidNetworkAclID.NotFound"
     ec2.delete_subnet(SubnetId=subnet)
+
+
+def test_network_insights(ec2, vpc):
+    """aws_ec2_network_insights_path and aws_ec2_network_insights_analysis."""
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.90.5.0/24")["Subnet"]["SubnetId"]
+    one, two = [
+        ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"] for _ in range(2)
+    ]
+    source, destination = one["NetworkInterfaceId"], two["NetworkInterfaceId"]
+    made = ec2.create_network_insights_path(
+        ClientToken="terraform-path",
+        Source=source,
+        Destination=destination,
+        DestinationPort=443,
+        Protocol="tcp",
+        TagSpecifications=tagged("network-insights-path", "tf"),
+    )["NetworkInsightsPath"]
+    path = made["NetworkInsightsPathId"]
+    by_id = {"NetworkInsightsPathIds": [path]}
+    read = ec2.describe_network_insights_paths(**by_id)["NetworkInsightsPaths"]
+    assert read == [made]
+    assert made["NetworkInsightsPathArn"].endswith(f":network-insights-path/{path}")
+    assert made["SourceArn"].endswith(f":network-interface/{source}")
+    assert (made["DestinationPort"], made["Protocol"]) == (443, "tcp")
+
+    # The analysis: started, then read until it runs no longer.
+    started = ec2.start_network_insights_analysis(
+        ClientToken="terraform-analysis",
+        NetworkInsightsPathId=path,
+        TagSpecifications=tagged("network-insights-analysis", "tf"),
+    )["NetworkInsightsAnalysis"]
+    assert started["Status"] == "running"
+    analysis = started["NetworkInsightsAnalysisId"]
+    by_id = {"NetworkInsightsAnalysisIds": [analysis]}
+    found = ec2.describe_network_insights_analyses(**by_id)["NetworkInsightsAnalyses"]
+    assert len(found) == 1
+    assert (found[0]["Status"], found[0]["NetworkPathFound"]) == ("succeeded", True)
+    ids = [step["Component"]["Id"] for step in found[0]["ForwardPathComponents"]]
+    assert (ids[0], ids[-1]) == (source, destination)
+    assert "Explanations" not in found[0]
+
+    # Tags change; the analysis stays what it was.
+    ec2.create_tags(Resources=[path, analysis], Tags=[{"Key": "Owner", "Value": "ml"}])
+    again = ec2.describe_network_insights_analyses(**by_id)["NetworkInsightsAnalyses"][0]
+    assert {tag["Key"] for tag in again["Tags"]} == {"Name", "Owner"}
+    assert again["ForwardPathComponents"] == found[0]["ForwardPathComponents"]
+
+    # Destroy: the path goes after its analyses; until then its deletion is tried again.
+    delete = {"NetworkInsightsPathId": path}
+    in_use = code_of(ec2.delete_network_insights_path, **delete)
+    assert in_use == "AnalysisExistsForNetworkInsightsPath"
+    ec2.delete_network_insights_analysis(NetworkInsightsAnalysisId=analysis)
+    gone = code_of(ec2.describe_network_insights_analyses, **by_id)
+    assert gone == "InvalidNetworkInsightsAnalysisId.NotFound"
+    ec2.delete_network_insights_path(**delete)
+    gone = code_of(ec2.describe_network_insights_paths, NetworkInsightsPathIds=[path])
+    assert gone == "InvalidNetworkInsightsPathId.NotFound"
+    for interface in (source, destination):
+        ec2.delete_network_interface(NetworkInterfaceId=interface)
+    ec2.delete_subnet(SubnetId=subnet)

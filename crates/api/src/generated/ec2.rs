@@ -210,6 +210,65 @@ impl Member for AddPrefixListEntry {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct AdditionalDetail {
+    pub additional_detail_type: Option<String>,
+    pub component: Option<AnalysisComponent>,
+    pub vpc_endpoint_service: Option<AnalysisComponent>,
+    pub rule_options: Option<Vec<RuleOption>>,
+    pub rule_group_type_pairs: Option<Vec<RuleGroupTypePair>>,
+    pub rule_group_rule_options_pairs: Option<Vec<RuleGroupRuleOptionsPair>>,
+    pub service_name: Option<String>,
+    pub load_balancers: Option<Vec<AnalysisComponent>>,
+}
+
+impl Shape for AdditionalDetail {
+    const SCHEMA: &'static StructSchema = &tables::ADDITIONAL_DETAIL;
+}
+
+impl Struct for AdditionalDetail {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.additional_detail_type,
+            1 => &self.component,
+            2 => &self.vpc_endpoint_service,
+            3 => &self.rule_options,
+            4 => &self.rule_group_type_pairs,
+            5 => &self.rule_group_rule_options_pairs,
+            6 => &self.service_name,
+            7 => &self.load_balancers,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.additional_detail_type,
+            1 => &mut self.component,
+            2 => &mut self.vpc_endpoint_service,
+            3 => &mut self.rule_options,
+            4 => &mut self.rule_group_type_pairs,
+            5 => &mut self.rule_group_rule_options_pairs,
+            6 => &mut self.service_name,
+            7 => &mut self.load_balancers,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AdditionalDetail {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Address {
     pub allocation_id: Option<String>,
     pub association_id: Option<String>,
@@ -453,6 +512,477 @@ impl Struct for AllocateAddressResult {
 }
 
 impl Member for AllocateAddressResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AlternatePathHint {
+    pub component_id: Option<String>,
+    pub component_arn: Option<String>,
+}
+
+impl Shape for AlternatePathHint {
+    const SCHEMA: &'static StructSchema = &tables::ALTERNATE_PATH_HINT;
+}
+
+impl Struct for AlternatePathHint {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.component_id,
+            1 => &self.component_arn,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.component_id,
+            1 => &mut self.component_arn,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AlternatePathHint {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AnalysisAclRule {
+    pub cidr: Option<String>,
+    pub egress: Option<bool>,
+    pub port_range: Option<PortRange>,
+    pub protocol: Option<String>,
+    pub rule_action: Option<String>,
+    pub rule_number: Option<i32>,
+}
+
+impl Shape for AnalysisAclRule {
+    const SCHEMA: &'static StructSchema = &tables::ANALYSIS_ACL_RULE;
+}
+
+impl Struct for AnalysisAclRule {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.cidr,
+            1 => &self.egress,
+            2 => &self.port_range,
+            3 => &self.protocol,
+            4 => &self.rule_action,
+            5 => &self.rule_number,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.cidr,
+            1 => &mut self.egress,
+            2 => &mut self.port_range,
+            3 => &mut self.protocol,
+            4 => &mut self.rule_action,
+            5 => &mut self.rule_number,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AnalysisAclRule {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AnalysisComponent {
+    pub id: Option<String>,
+    pub arn: Option<String>,
+    pub name: Option<String>,
+}
+
+impl Shape for AnalysisComponent {
+    const SCHEMA: &'static StructSchema = &tables::ANALYSIS_COMPONENT;
+}
+
+impl Struct for AnalysisComponent {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.id,
+            1 => &self.arn,
+            2 => &self.name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.id,
+            1 => &mut self.arn,
+            2 => &mut self.name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AnalysisComponent {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AnalysisLoadBalancerListener {
+    pub load_balancer_port: Option<i32>,
+    pub instance_port: Option<i32>,
+}
+
+impl Shape for AnalysisLoadBalancerListener {
+    const SCHEMA: &'static StructSchema = &tables::ANALYSIS_LOAD_BALANCER_LISTENER;
+}
+
+impl Struct for AnalysisLoadBalancerListener {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.load_balancer_port,
+            1 => &self.instance_port,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.load_balancer_port,
+            1 => &mut self.instance_port,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AnalysisLoadBalancerListener {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AnalysisLoadBalancerTarget {
+    pub address: Option<String>,
+    pub availability_zone: Option<String>,
+    pub availability_zone_id: Option<String>,
+    pub instance: Option<AnalysisComponent>,
+    pub port: Option<i32>,
+}
+
+impl Shape for AnalysisLoadBalancerTarget {
+    const SCHEMA: &'static StructSchema = &tables::ANALYSIS_LOAD_BALANCER_TARGET;
+}
+
+impl Struct for AnalysisLoadBalancerTarget {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.address,
+            1 => &self.availability_zone,
+            2 => &self.availability_zone_id,
+            3 => &self.instance,
+            4 => &self.port,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.address,
+            1 => &mut self.availability_zone,
+            2 => &mut self.availability_zone_id,
+            3 => &mut self.instance,
+            4 => &mut self.port,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AnalysisLoadBalancerTarget {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AnalysisPacketHeader {
+    pub destination_addresses: Option<Vec<String>>,
+    pub destination_port_ranges: Option<Vec<PortRange>>,
+    pub protocol: Option<String>,
+    pub source_addresses: Option<Vec<String>>,
+    pub source_port_ranges: Option<Vec<PortRange>>,
+}
+
+impl Shape for AnalysisPacketHeader {
+    const SCHEMA: &'static StructSchema = &tables::ANALYSIS_PACKET_HEADER;
+}
+
+impl Struct for AnalysisPacketHeader {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.destination_addresses,
+            1 => &self.destination_port_ranges,
+            2 => &self.protocol,
+            3 => &self.source_addresses,
+            4 => &self.source_port_ranges,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.destination_addresses,
+            1 => &mut self.destination_port_ranges,
+            2 => &mut self.protocol,
+            3 => &mut self.source_addresses,
+            4 => &mut self.source_port_ranges,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AnalysisPacketHeader {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AnalysisRouteTableRoute {
+    pub destination_cidr: Option<String>,
+    pub destination_prefix_list_id: Option<String>,
+    pub egress_only_internet_gateway_id: Option<String>,
+    pub gateway_id: Option<String>,
+    pub instance_id: Option<String>,
+    pub nat_gateway_id: Option<String>,
+    pub network_interface_id: Option<String>,
+    pub origin: Option<String>,
+    pub transit_gateway_id: Option<String>,
+    pub vpc_peering_connection_id: Option<String>,
+    pub state: Option<String>,
+    pub carrier_gateway_id: Option<String>,
+    pub core_network_arn: Option<String>,
+    pub local_gateway_id: Option<String>,
+}
+
+impl Shape for AnalysisRouteTableRoute {
+    const SCHEMA: &'static StructSchema = &tables::ANALYSIS_ROUTE_TABLE_ROUTE;
+}
+
+impl Struct for AnalysisRouteTableRoute {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.destination_cidr,
+            1 => &self.destination_prefix_list_id,
+            2 => &self.egress_only_internet_gateway_id,
+            3 => &self.gateway_id,
+            4 => &self.instance_id,
+            5 => &self.nat_gateway_id,
+            6 => &self.network_interface_id,
+            7 => &self.origin,
+            8 => &self.transit_gateway_id,
+            9 => &self.vpc_peering_connection_id,
+            10 => &self.state,
+            11 => &self.carrier_gateway_id,
+            12 => &self.core_network_arn,
+            13 => &self.local_gateway_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.destination_cidr,
+            1 => &mut self.destination_prefix_list_id,
+            2 => &mut self.egress_only_internet_gateway_id,
+            3 => &mut self.gateway_id,
+            4 => &mut self.instance_id,
+            5 => &mut self.nat_gateway_id,
+            6 => &mut self.network_interface_id,
+            7 => &mut self.origin,
+            8 => &mut self.transit_gateway_id,
+            9 => &mut self.vpc_peering_connection_id,
+            10 => &mut self.state,
+            11 => &mut self.carrier_gateway_id,
+            12 => &mut self.core_network_arn,
+            13 => &mut self.local_gateway_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AnalysisRouteTableRoute {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AnalysisSecurityGroupRule {
+    pub cidr: Option<String>,
+    pub direction: Option<String>,
+    pub security_group_id: Option<String>,
+    pub port_range: Option<PortRange>,
+    pub prefix_list_id: Option<String>,
+    pub protocol: Option<String>,
+}
+
+impl Shape for AnalysisSecurityGroupRule {
+    const SCHEMA: &'static StructSchema = &tables::ANALYSIS_SECURITY_GROUP_RULE;
+}
+
+impl Struct for AnalysisSecurityGroupRule {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.cidr,
+            1 => &self.direction,
+            2 => &self.security_group_id,
+            3 => &self.port_range,
+            4 => &self.prefix_list_id,
+            5 => &self.protocol,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.cidr,
+            1 => &mut self.direction,
+            2 => &mut self.security_group_id,
+            3 => &mut self.port_range,
+            4 => &mut self.prefix_list_id,
+            5 => &mut self.protocol,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AnalysisSecurityGroupRule {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+text_enum!(AnalysisStatus {
+    Running = "running",
+    Succeeded = "succeeded",
+    Failed = "failed",
+});
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AnalysisTransitGatewayPolicyTableEntry {
+    pub rule_number: Option<i32>,
+    pub protocol: Option<String>,
+    pub source_cidr: Option<String>,
+    pub destination_cidr: Option<String>,
+    pub source_port_range: Option<PortRange>,
+    pub destination_port_range: Option<PortRange>,
+    pub target_route_table_id: Option<String>,
+}
+
+impl Shape for AnalysisTransitGatewayPolicyTableEntry {
+    const SCHEMA: &'static StructSchema = &tables::ANALYSIS_TRANSIT_GATEWAY_POLICY_TABLE_ENTRY;
+}
+
+impl Struct for AnalysisTransitGatewayPolicyTableEntry {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.rule_number,
+            1 => &self.protocol,
+            2 => &self.source_cidr,
+            3 => &self.destination_cidr,
+            4 => &self.source_port_range,
+            5 => &self.destination_port_range,
+            6 => &self.target_route_table_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.rule_number,
+            1 => &mut self.protocol,
+            2 => &mut self.source_cidr,
+            3 => &mut self.destination_cidr,
+            4 => &mut self.source_port_range,
+            5 => &mut self.destination_port_range,
+            6 => &mut self.target_route_table_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for AnalysisTransitGatewayPolicyTableEntry {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -2713,6 +3243,112 @@ impl Member for CreateNetworkAclResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateNetworkInsightsPathRequest {
+    pub source_ip: Option<String>,
+    pub destination_ip: Option<String>,
+    pub source: String,
+    pub destination: Option<String>,
+    pub protocol: Protocol,
+    pub destination_port: Option<i32>,
+    pub tag_specifications: Option<Vec<TagSpecification>>,
+    pub dry_run: Option<bool>,
+    pub client_token: String,
+    pub filter_at_source: Option<PathRequestFilter>,
+    pub filter_at_destination: Option<PathRequestFilter>,
+}
+
+impl Shape for CreateNetworkInsightsPathRequest {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_NETWORK_INSIGHTS_PATH_REQUEST;
+}
+
+impl Struct for CreateNetworkInsightsPathRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.source_ip,
+            1 => &self.destination_ip,
+            2 => &self.source,
+            3 => &self.destination,
+            4 => &self.protocol,
+            5 => &self.destination_port,
+            6 => &self.tag_specifications,
+            7 => &self.dry_run,
+            8 => &self.client_token,
+            9 => &self.filter_at_source,
+            10 => &self.filter_at_destination,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.source_ip,
+            1 => &mut self.destination_ip,
+            2 => &mut self.source,
+            3 => &mut self.destination,
+            4 => &mut self.protocol,
+            5 => &mut self.destination_port,
+            6 => &mut self.tag_specifications,
+            7 => &mut self.dry_run,
+            8 => &mut self.client_token,
+            9 => &mut self.filter_at_source,
+            10 => &mut self.filter_at_destination,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateNetworkInsightsPathRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateNetworkInsightsPathResult {
+    pub network_insights_path: Option<NetworkInsightsPath>,
+}
+
+impl Shape for CreateNetworkInsightsPathResult {
+    const SCHEMA: &'static StructSchema = &tables::CREATE_NETWORK_INSIGHTS_PATH_RESULT;
+}
+
+impl Struct for CreateNetworkInsightsPathResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.network_insights_path,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.network_insights_path,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for CreateNetworkInsightsPathResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateNetworkInterfaceRequest {
     pub ipv4_prefixes: Option<Vec<Ipv4PrefixSpecificationRequest>>,
     pub ipv4_prefix_count: Option<i32>,
@@ -4159,6 +4795,164 @@ impl Struct for DeleteNetworkAclRequest {
 }
 
 impl Member for DeleteNetworkAclRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteNetworkInsightsAnalysisRequest {
+    pub dry_run: Option<bool>,
+    pub network_insights_analysis_id: String,
+}
+
+impl Shape for DeleteNetworkInsightsAnalysisRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_NETWORK_INSIGHTS_ANALYSIS_REQUEST;
+}
+
+impl Struct for DeleteNetworkInsightsAnalysisRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.network_insights_analysis_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.network_insights_analysis_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteNetworkInsightsAnalysisRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteNetworkInsightsAnalysisResult {
+    pub network_insights_analysis_id: Option<String>,
+}
+
+impl Shape for DeleteNetworkInsightsAnalysisResult {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_NETWORK_INSIGHTS_ANALYSIS_RESULT;
+}
+
+impl Struct for DeleteNetworkInsightsAnalysisResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.network_insights_analysis_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.network_insights_analysis_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteNetworkInsightsAnalysisResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteNetworkInsightsPathRequest {
+    pub dry_run: Option<bool>,
+    pub network_insights_path_id: String,
+}
+
+impl Shape for DeleteNetworkInsightsPathRequest {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_NETWORK_INSIGHTS_PATH_REQUEST;
+}
+
+impl Struct for DeleteNetworkInsightsPathRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.dry_run,
+            1 => &self.network_insights_path_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.dry_run,
+            1 => &mut self.network_insights_path_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteNetworkInsightsPathRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteNetworkInsightsPathResult {
+    pub network_insights_path_id: Option<String>,
+}
+
+impl Shape for DeleteNetworkInsightsPathResult {
+    const SCHEMA: &'static StructSchema = &tables::DELETE_NETWORK_INSIGHTS_PATH_RESULT;
+}
+
+impl Struct for DeleteNetworkInsightsPathResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.network_insights_path_id,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.network_insights_path_id,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DeleteNetworkInsightsPathResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -5640,6 +6434,197 @@ impl Struct for DescribeNetworkAclsResult {
 }
 
 impl Member for DescribeNetworkAclsResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeNetworkInsightsAnalysesRequest {
+    pub network_insights_analysis_ids: Option<Vec<String>>,
+    pub network_insights_path_id: Option<String>,
+    pub analysis_start_time: Option<Timestamp>,
+    pub analysis_end_time: Option<Timestamp>,
+    pub filters: Option<Vec<Filter>>,
+    pub max_results: Option<i32>,
+    pub dry_run: Option<bool>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeNetworkInsightsAnalysesRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_NETWORK_INSIGHTS_ANALYSES_REQUEST;
+}
+
+impl Struct for DescribeNetworkInsightsAnalysesRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.network_insights_analysis_ids,
+            1 => &self.network_insights_path_id,
+            2 => &self.analysis_start_time,
+            3 => &self.analysis_end_time,
+            4 => &self.filters,
+            5 => &self.max_results,
+            6 => &self.dry_run,
+            7 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.network_insights_analysis_ids,
+            1 => &mut self.network_insights_path_id,
+            2 => &mut self.analysis_start_time,
+            3 => &mut self.analysis_end_time,
+            4 => &mut self.filters,
+            5 => &mut self.max_results,
+            6 => &mut self.dry_run,
+            7 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeNetworkInsightsAnalysesRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeNetworkInsightsAnalysesResult {
+    pub network_insights_analyses: Option<Vec<NetworkInsightsAnalysis>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeNetworkInsightsAnalysesResult {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_NETWORK_INSIGHTS_ANALYSES_RESULT;
+}
+
+impl Struct for DescribeNetworkInsightsAnalysesResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.network_insights_analyses,
+            1 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.network_insights_analyses,
+            1 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeNetworkInsightsAnalysesResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeNetworkInsightsPathsRequest {
+    pub network_insights_path_ids: Option<Vec<String>>,
+    pub filters: Option<Vec<Filter>>,
+    pub max_results: Option<i32>,
+    pub dry_run: Option<bool>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeNetworkInsightsPathsRequest {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_NETWORK_INSIGHTS_PATHS_REQUEST;
+}
+
+impl Struct for DescribeNetworkInsightsPathsRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.network_insights_path_ids,
+            1 => &self.filters,
+            2 => &self.max_results,
+            3 => &self.dry_run,
+            4 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.network_insights_path_ids,
+            1 => &mut self.filters,
+            2 => &mut self.max_results,
+            3 => &mut self.dry_run,
+            4 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeNetworkInsightsPathsRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeNetworkInsightsPathsResult {
+    pub network_insights_paths: Option<Vec<NetworkInsightsPath>>,
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeNetworkInsightsPathsResult {
+    const SCHEMA: &'static StructSchema = &tables::DESCRIBE_NETWORK_INSIGHTS_PATHS_RESULT;
+}
+
+impl Struct for DescribeNetworkInsightsPathsResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.network_insights_paths,
+            1 => &self.next_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.network_insights_paths,
+            1 => &mut self.next_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for DescribeNetworkInsightsPathsResult {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -7846,6 +8831,209 @@ impl Member for EnaSrdUdpSpecification {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct Explanation {
+    pub acl: Option<AnalysisComponent>,
+    pub acl_rule: Option<AnalysisAclRule>,
+    pub address: Option<String>,
+    pub addresses: Option<Vec<String>>,
+    pub attached_to: Option<AnalysisComponent>,
+    pub availability_zones: Option<Vec<String>>,
+    pub availability_zone_ids: Option<Vec<String>>,
+    pub cidrs: Option<Vec<String>>,
+    pub component: Option<AnalysisComponent>,
+    pub customer_gateway: Option<AnalysisComponent>,
+    pub destination: Option<AnalysisComponent>,
+    pub destination_vpc: Option<AnalysisComponent>,
+    pub direction: Option<String>,
+    pub explanation_code: Option<String>,
+    pub ingress_route_table: Option<AnalysisComponent>,
+    pub internet_gateway: Option<AnalysisComponent>,
+    pub load_balancer_arn: Option<String>,
+    pub classic_load_balancer_listener: Option<AnalysisLoadBalancerListener>,
+    pub load_balancer_listener_port: Option<i32>,
+    pub load_balancer_target: Option<AnalysisLoadBalancerTarget>,
+    pub load_balancer_target_group: Option<AnalysisComponent>,
+    pub load_balancer_target_groups: Option<Vec<AnalysisComponent>>,
+    pub load_balancer_target_port: Option<i32>,
+    pub elastic_load_balancer_listener: Option<AnalysisComponent>,
+    pub missing_component: Option<String>,
+    pub nat_gateway: Option<AnalysisComponent>,
+    pub network_interface: Option<AnalysisComponent>,
+    pub packet_field: Option<String>,
+    pub vpc_peering_connection: Option<AnalysisComponent>,
+    pub port: Option<i32>,
+    pub port_ranges: Option<Vec<PortRange>>,
+    pub prefix_list: Option<AnalysisComponent>,
+    pub protocols: Option<Vec<String>>,
+    pub route_table_route: Option<AnalysisRouteTableRoute>,
+    pub route_table: Option<AnalysisComponent>,
+    pub security_group: Option<AnalysisComponent>,
+    pub security_group_rule: Option<AnalysisSecurityGroupRule>,
+    pub security_groups: Option<Vec<AnalysisComponent>>,
+    pub source_vpc: Option<AnalysisComponent>,
+    pub state: Option<String>,
+    pub subnet: Option<AnalysisComponent>,
+    pub subnet_route_table: Option<AnalysisComponent>,
+    pub vpc: Option<AnalysisComponent>,
+    pub vpc_endpoint: Option<AnalysisComponent>,
+    pub vpn_connection: Option<AnalysisComponent>,
+    pub vpn_gateway: Option<AnalysisComponent>,
+    pub transit_gateway: Option<AnalysisComponent>,
+    pub transit_gateway_route_table: Option<AnalysisComponent>,
+    pub transit_gateway_route_table_route: Option<TransitGatewayRouteTableRoute>,
+    pub transit_gateway_policy_table: Option<AnalysisComponent>,
+    pub transit_gateway_policy_table_entry: Option<AnalysisTransitGatewayPolicyTableEntry>,
+    pub transit_gateway_attachment: Option<AnalysisComponent>,
+    pub component_account: Option<String>,
+    pub component_region: Option<String>,
+    pub firewall_stateless_rule: Option<FirewallStatelessRule>,
+    pub firewall_stateful_rule: Option<FirewallStatefulRule>,
+}
+
+impl Shape for Explanation {
+    const SCHEMA: &'static StructSchema = &tables::EXPLANATION;
+}
+
+impl Struct for Explanation {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.acl,
+            1 => &self.acl_rule,
+            2 => &self.address,
+            3 => &self.addresses,
+            4 => &self.attached_to,
+            5 => &self.availability_zones,
+            6 => &self.availability_zone_ids,
+            7 => &self.cidrs,
+            8 => &self.component,
+            9 => &self.customer_gateway,
+            10 => &self.destination,
+            11 => &self.destination_vpc,
+            12 => &self.direction,
+            13 => &self.explanation_code,
+            14 => &self.ingress_route_table,
+            15 => &self.internet_gateway,
+            16 => &self.load_balancer_arn,
+            17 => &self.classic_load_balancer_listener,
+            18 => &self.load_balancer_listener_port,
+            19 => &self.load_balancer_target,
+            20 => &self.load_balancer_target_group,
+            21 => &self.load_balancer_target_groups,
+            22 => &self.load_balancer_target_port,
+            23 => &self.elastic_load_balancer_listener,
+            24 => &self.missing_component,
+            25 => &self.nat_gateway,
+            26 => &self.network_interface,
+            27 => &self.packet_field,
+            28 => &self.vpc_peering_connection,
+            29 => &self.port,
+            30 => &self.port_ranges,
+            31 => &self.prefix_list,
+            32 => &self.protocols,
+            33 => &self.route_table_route,
+            34 => &self.route_table,
+            35 => &self.security_group,
+            36 => &self.security_group_rule,
+            37 => &self.security_groups,
+            38 => &self.source_vpc,
+            39 => &self.state,
+            40 => &self.subnet,
+            41 => &self.subnet_route_table,
+            42 => &self.vpc,
+            43 => &self.vpc_endpoint,
+            44 => &self.vpn_connection,
+            45 => &self.vpn_gateway,
+            46 => &self.transit_gateway,
+            47 => &self.transit_gateway_route_table,
+            48 => &self.transit_gateway_route_table_route,
+            49 => &self.transit_gateway_policy_table,
+            50 => &self.transit_gateway_policy_table_entry,
+            51 => &self.transit_gateway_attachment,
+            52 => &self.component_account,
+            53 => &self.component_region,
+            54 => &self.firewall_stateless_rule,
+            55 => &self.firewall_stateful_rule,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.acl,
+            1 => &mut self.acl_rule,
+            2 => &mut self.address,
+            3 => &mut self.addresses,
+            4 => &mut self.attached_to,
+            5 => &mut self.availability_zones,
+            6 => &mut self.availability_zone_ids,
+            7 => &mut self.cidrs,
+            8 => &mut self.component,
+            9 => &mut self.customer_gateway,
+            10 => &mut self.destination,
+            11 => &mut self.destination_vpc,
+            12 => &mut self.direction,
+            13 => &mut self.explanation_code,
+            14 => &mut self.ingress_route_table,
+            15 => &mut self.internet_gateway,
+            16 => &mut self.load_balancer_arn,
+            17 => &mut self.classic_load_balancer_listener,
+            18 => &mut self.load_balancer_listener_port,
+            19 => &mut self.load_balancer_target,
+            20 => &mut self.load_balancer_target_group,
+            21 => &mut self.load_balancer_target_groups,
+            22 => &mut self.load_balancer_target_port,
+            23 => &mut self.elastic_load_balancer_listener,
+            24 => &mut self.missing_component,
+            25 => &mut self.nat_gateway,
+            26 => &mut self.network_interface,
+            27 => &mut self.packet_field,
+            28 => &mut self.vpc_peering_connection,
+            29 => &mut self.port,
+            30 => &mut self.port_ranges,
+            31 => &mut self.prefix_list,
+            32 => &mut self.protocols,
+            33 => &mut self.route_table_route,
+            34 => &mut self.route_table,
+            35 => &mut self.security_group,
+            36 => &mut self.security_group_rule,
+            37 => &mut self.security_groups,
+            38 => &mut self.source_vpc,
+            39 => &mut self.state,
+            40 => &mut self.subnet,
+            41 => &mut self.subnet_route_table,
+            42 => &mut self.vpc,
+            43 => &mut self.vpc_endpoint,
+            44 => &mut self.vpn_connection,
+            45 => &mut self.vpn_gateway,
+            46 => &mut self.transit_gateway,
+            47 => &mut self.transit_gateway_route_table,
+            48 => &mut self.transit_gateway_route_table_route,
+            49 => &mut self.transit_gateway_policy_table,
+            50 => &mut self.transit_gateway_policy_table_entry,
+            51 => &mut self.transit_gateway_attachment,
+            52 => &mut self.component_account,
+            53 => &mut self.component_region,
+            54 => &mut self.firewall_stateless_rule,
+            55 => &mut self.firewall_stateful_rule,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for Explanation {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
     pub name: Option<String>,
     pub values: Option<Vec<String>>,
@@ -7878,6 +9066,165 @@ impl Struct for Filter {
 }
 
 impl Member for Filter {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FilterPortRange {
+    pub from_port: Option<i32>,
+    pub to_port: Option<i32>,
+}
+
+impl Shape for FilterPortRange {
+    const SCHEMA: &'static StructSchema = &tables::FILTER_PORT_RANGE;
+}
+
+impl Struct for FilterPortRange {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.from_port,
+            1 => &self.to_port,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.from_port,
+            1 => &mut self.to_port,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for FilterPortRange {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FirewallStatefulRule {
+    pub rule_group_arn: Option<String>,
+    pub sources: Option<Vec<String>>,
+    pub destinations: Option<Vec<String>>,
+    pub source_ports: Option<Vec<PortRange>>,
+    pub destination_ports: Option<Vec<PortRange>>,
+    pub protocol: Option<String>,
+    pub rule_action: Option<String>,
+    pub direction: Option<String>,
+}
+
+impl Shape for FirewallStatefulRule {
+    const SCHEMA: &'static StructSchema = &tables::FIREWALL_STATEFUL_RULE;
+}
+
+impl Struct for FirewallStatefulRule {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.rule_group_arn,
+            1 => &self.sources,
+            2 => &self.destinations,
+            3 => &self.source_ports,
+            4 => &self.destination_ports,
+            5 => &self.protocol,
+            6 => &self.rule_action,
+            7 => &self.direction,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.rule_group_arn,
+            1 => &mut self.sources,
+            2 => &mut self.destinations,
+            3 => &mut self.source_ports,
+            4 => &mut self.destination_ports,
+            5 => &mut self.protocol,
+            6 => &mut self.rule_action,
+            7 => &mut self.direction,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for FirewallStatefulRule {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FirewallStatelessRule {
+    pub rule_group_arn: Option<String>,
+    pub sources: Option<Vec<String>>,
+    pub destinations: Option<Vec<String>>,
+    pub source_ports: Option<Vec<PortRange>>,
+    pub destination_ports: Option<Vec<PortRange>>,
+    pub protocols: Option<Vec<i32>>,
+    pub rule_action: Option<String>,
+    pub priority: Option<i32>,
+}
+
+impl Shape for FirewallStatelessRule {
+    const SCHEMA: &'static StructSchema = &tables::FIREWALL_STATELESS_RULE;
+}
+
+impl Struct for FirewallStatelessRule {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.rule_group_arn,
+            1 => &self.sources,
+            2 => &self.destinations,
+            3 => &self.source_ports,
+            4 => &self.destination_ports,
+            5 => &self.protocols,
+            6 => &self.rule_action,
+            7 => &self.priority,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.rule_group_arn,
+            1 => &mut self.sources,
+            2 => &mut self.destinations,
+            3 => &mut self.source_ports,
+            4 => &mut self.destination_ports,
+            5 => &mut self.protocols,
+            6 => &mut self.rule_action,
+            7 => &mut self.priority,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for FirewallStatelessRule {
     fn view(&self) -> Option<sagegate_model::View<'_>> {
         Some(sagegate_model::View::Struct(self))
     }
@@ -9820,6 +11167,169 @@ impl Member for NetworkAclEntry {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct NetworkInsightsAnalysis {
+    pub network_insights_analysis_id: Option<String>,
+    pub network_insights_analysis_arn: Option<String>,
+    pub network_insights_path_id: Option<String>,
+    pub additional_accounts: Option<Vec<String>>,
+    pub filter_in_arns: Option<Vec<String>>,
+    pub filter_out_arns: Option<Vec<String>>,
+    pub start_date: Option<Timestamp>,
+    pub status: Option<AnalysisStatus>,
+    pub status_message: Option<String>,
+    pub warning_message: Option<String>,
+    pub network_path_found: Option<bool>,
+    pub forward_path_components: Option<Vec<PathComponent>>,
+    pub return_path_components: Option<Vec<PathComponent>>,
+    pub explanations: Option<Vec<Explanation>>,
+    pub alternate_path_hints: Option<Vec<AlternatePathHint>>,
+    pub suggested_accounts: Option<Vec<String>>,
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl Shape for NetworkInsightsAnalysis {
+    const SCHEMA: &'static StructSchema = &tables::NETWORK_INSIGHTS_ANALYSIS;
+}
+
+impl Struct for NetworkInsightsAnalysis {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.network_insights_analysis_id,
+            1 => &self.network_insights_analysis_arn,
+            2 => &self.network_insights_path_id,
+            3 => &self.additional_accounts,
+            4 => &self.filter_in_arns,
+            5 => &self.filter_out_arns,
+            6 => &self.start_date,
+            7 => &self.status,
+            8 => &self.status_message,
+            9 => &self.warning_message,
+            10 => &self.network_path_found,
+            11 => &self.forward_path_components,
+            12 => &self.return_path_components,
+            13 => &self.explanations,
+            14 => &self.alternate_path_hints,
+            15 => &self.suggested_accounts,
+            16 => &self.tags,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.network_insights_analysis_id,
+            1 => &mut self.network_insights_analysis_arn,
+            2 => &mut self.network_insights_path_id,
+            3 => &mut self.additional_accounts,
+            4 => &mut self.filter_in_arns,
+            5 => &mut self.filter_out_arns,
+            6 => &mut self.start_date,
+            7 => &mut self.status,
+            8 => &mut self.status_message,
+            9 => &mut self.warning_message,
+            10 => &mut self.network_path_found,
+            11 => &mut self.forward_path_components,
+            12 => &mut self.return_path_components,
+            13 => &mut self.explanations,
+            14 => &mut self.alternate_path_hints,
+            15 => &mut self.suggested_accounts,
+            16 => &mut self.tags,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for NetworkInsightsAnalysis {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NetworkInsightsPath {
+    pub network_insights_path_id: Option<String>,
+    pub network_insights_path_arn: Option<String>,
+    pub created_date: Option<Timestamp>,
+    pub source: Option<String>,
+    pub destination: Option<String>,
+    pub source_arn: Option<String>,
+    pub destination_arn: Option<String>,
+    pub source_ip: Option<String>,
+    pub destination_ip: Option<String>,
+    pub protocol: Option<Protocol>,
+    pub destination_port: Option<i32>,
+    pub tags: Option<Vec<Tag>>,
+    pub filter_at_source: Option<PathFilter>,
+    pub filter_at_destination: Option<PathFilter>,
+}
+
+impl Shape for NetworkInsightsPath {
+    const SCHEMA: &'static StructSchema = &tables::NETWORK_INSIGHTS_PATH;
+}
+
+impl Struct for NetworkInsightsPath {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.network_insights_path_id,
+            1 => &self.network_insights_path_arn,
+            2 => &self.created_date,
+            3 => &self.source,
+            4 => &self.destination,
+            5 => &self.source_arn,
+            6 => &self.destination_arn,
+            7 => &self.source_ip,
+            8 => &self.destination_ip,
+            9 => &self.protocol,
+            10 => &self.destination_port,
+            11 => &self.tags,
+            12 => &self.filter_at_source,
+            13 => &self.filter_at_destination,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.network_insights_path_id,
+            1 => &mut self.network_insights_path_arn,
+            2 => &mut self.created_date,
+            3 => &mut self.source,
+            4 => &mut self.destination,
+            5 => &mut self.source_arn,
+            6 => &mut self.destination_arn,
+            7 => &mut self.source_ip,
+            8 => &mut self.destination_ip,
+            9 => &mut self.protocol,
+            10 => &mut self.destination_port,
+            11 => &mut self.tags,
+            12 => &mut self.filter_at_source,
+            13 => &mut self.filter_at_destination,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for NetworkInsightsPath {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NetworkInterface {
     pub association: Option<NetworkInterfaceAssociation>,
     pub attachment: Option<NetworkInterfaceAttachment>,
@@ -10376,6 +11886,198 @@ impl Member for OperatorResponse {
     }
 }
 
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PathComponent {
+    pub sequence_number: Option<i32>,
+    pub acl_rule: Option<AnalysisAclRule>,
+    pub attached_to: Option<AnalysisComponent>,
+    pub component: Option<AnalysisComponent>,
+    pub destination_vpc: Option<AnalysisComponent>,
+    pub outbound_header: Option<AnalysisPacketHeader>,
+    pub inbound_header: Option<AnalysisPacketHeader>,
+    pub route_table_route: Option<AnalysisRouteTableRoute>,
+    pub security_group_rule: Option<AnalysisSecurityGroupRule>,
+    pub source_vpc: Option<AnalysisComponent>,
+    pub subnet: Option<AnalysisComponent>,
+    pub vpc: Option<AnalysisComponent>,
+    pub additional_details: Option<Vec<AdditionalDetail>>,
+    pub transit_gateway: Option<AnalysisComponent>,
+    pub transit_gateway_route_table_route: Option<TransitGatewayRouteTableRoute>,
+    pub transit_gateway_policy_table_entry: Option<AnalysisTransitGatewayPolicyTableEntry>,
+    pub explanations: Option<Vec<Explanation>>,
+    pub elastic_load_balancer_listener: Option<AnalysisComponent>,
+    pub firewall_stateless_rule: Option<FirewallStatelessRule>,
+    pub firewall_stateful_rule: Option<FirewallStatefulRule>,
+    pub service_name: Option<String>,
+}
+
+impl Shape for PathComponent {
+    const SCHEMA: &'static StructSchema = &tables::PATH_COMPONENT;
+}
+
+impl Struct for PathComponent {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.sequence_number,
+            1 => &self.acl_rule,
+            2 => &self.attached_to,
+            3 => &self.component,
+            4 => &self.destination_vpc,
+            5 => &self.outbound_header,
+            6 => &self.inbound_header,
+            7 => &self.route_table_route,
+            8 => &self.security_group_rule,
+            9 => &self.source_vpc,
+            10 => &self.subnet,
+            11 => &self.vpc,
+            12 => &self.additional_details,
+            13 => &self.transit_gateway,
+            14 => &self.transit_gateway_route_table_route,
+            15 => &self.transit_gateway_policy_table_entry,
+            16 => &self.explanations,
+            17 => &self.elastic_load_balancer_listener,
+            18 => &self.firewall_stateless_rule,
+            19 => &self.firewall_stateful_rule,
+            20 => &self.service_name,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.sequence_number,
+            1 => &mut self.acl_rule,
+            2 => &mut self.attached_to,
+            3 => &mut self.component,
+            4 => &mut self.destination_vpc,
+            5 => &mut self.outbound_header,
+            6 => &mut self.inbound_header,
+            7 => &mut self.route_table_route,
+            8 => &mut self.security_group_rule,
+            9 => &mut self.source_vpc,
+            10 => &mut self.subnet,
+            11 => &mut self.vpc,
+            12 => &mut self.additional_details,
+            13 => &mut self.transit_gateway,
+            14 => &mut self.transit_gateway_route_table_route,
+            15 => &mut self.transit_gateway_policy_table_entry,
+            16 => &mut self.explanations,
+            17 => &mut self.elastic_load_balancer_listener,
+            18 => &mut self.firewall_stateless_rule,
+            19 => &mut self.firewall_stateful_rule,
+            20 => &mut self.service_name,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for PathComponent {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PathFilter {
+    pub source_address: Option<String>,
+    pub source_port_range: Option<FilterPortRange>,
+    pub destination_address: Option<String>,
+    pub destination_port_range: Option<FilterPortRange>,
+}
+
+impl Shape for PathFilter {
+    const SCHEMA: &'static StructSchema = &tables::PATH_FILTER;
+}
+
+impl Struct for PathFilter {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.source_address,
+            1 => &self.source_port_range,
+            2 => &self.destination_address,
+            3 => &self.destination_port_range,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.source_address,
+            1 => &mut self.source_port_range,
+            2 => &mut self.destination_address,
+            3 => &mut self.destination_port_range,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for PathFilter {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PathRequestFilter {
+    pub source_address: Option<String>,
+    pub source_port_range: Option<RequestFilterPortRange>,
+    pub destination_address: Option<String>,
+    pub destination_port_range: Option<RequestFilterPortRange>,
+}
+
+impl Shape for PathRequestFilter {
+    const SCHEMA: &'static StructSchema = &tables::PATH_REQUEST_FILTER;
+}
+
+impl Struct for PathRequestFilter {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.source_address,
+            1 => &self.source_port_range,
+            2 => &self.destination_address,
+            3 => &self.destination_port_range,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.source_address,
+            1 => &mut self.source_port_range,
+            2 => &mut self.destination_address,
+            3 => &mut self.destination_port_range,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for PathRequestFilter {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
 text_enum!(PayerResponsibility {
     ServiceOwner = "ServiceOwner",
 });
@@ -10915,6 +12617,11 @@ impl Member for PropagatingVgw {
         sagegate_model::Slot::Struct(self)
     }
 }
+
+text_enum!(Protocol {
+    Tcp = "tcp",
+    Udp = "udp",
+});
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProvisionedBandwidth {
@@ -11678,6 +13385,47 @@ impl Member for ReplaceRouteTableAssociationResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct RequestFilterPortRange {
+    pub from_port: Option<i32>,
+    pub to_port: Option<i32>,
+}
+
+impl Shape for RequestFilterPortRange {
+    const SCHEMA: &'static StructSchema = &tables::REQUEST_FILTER_PORT_RANGE;
+}
+
+impl Struct for RequestFilterPortRange {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.from_port,
+            1 => &self.to_port,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.from_port,
+            1 => &mut self.to_port,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for RequestFilterPortRange {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ResetNetworkInterfaceAttributeRequest {
     pub dry_run: Option<bool>,
     pub network_interface_id: String,
@@ -12364,6 +14112,129 @@ text_enum!(RuleAction {
 });
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct RuleGroupRuleOptionsPair {
+    pub rule_group_arn: Option<String>,
+    pub rule_options: Option<Vec<RuleOption>>,
+}
+
+impl Shape for RuleGroupRuleOptionsPair {
+    const SCHEMA: &'static StructSchema = &tables::RULE_GROUP_RULE_OPTIONS_PAIR;
+}
+
+impl Struct for RuleGroupRuleOptionsPair {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.rule_group_arn,
+            1 => &self.rule_options,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.rule_group_arn,
+            1 => &mut self.rule_options,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for RuleGroupRuleOptionsPair {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RuleGroupTypePair {
+    pub rule_group_arn: Option<String>,
+    pub rule_group_type: Option<String>,
+}
+
+impl Shape for RuleGroupTypePair {
+    const SCHEMA: &'static StructSchema = &tables::RULE_GROUP_TYPE_PAIR;
+}
+
+impl Struct for RuleGroupTypePair {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.rule_group_arn,
+            1 => &self.rule_group_type,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.rule_group_arn,
+            1 => &mut self.rule_group_type,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for RuleGroupTypePair {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RuleOption {
+    pub keyword: Option<String>,
+    pub settings: Option<Vec<String>>,
+}
+
+impl Shape for RuleOption {
+    const SCHEMA: &'static StructSchema = &tables::RULE_OPTION;
+}
+
+impl Struct for RuleOption {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.keyword,
+            1 => &self.settings,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.keyword,
+            1 => &mut self.settings,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for RuleOption {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SecurityGroup {
     pub group_id: Option<String>,
     pub ip_permissions_egress: Option<Vec<IpPermission>>,
@@ -12979,6 +14850,100 @@ impl Member for StaleSecurityGroup {
     }
 }
 
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StartNetworkInsightsAnalysisRequest {
+    pub network_insights_path_id: String,
+    pub additional_accounts: Option<Vec<String>>,
+    pub filter_in_arns: Option<Vec<String>>,
+    pub filter_out_arns: Option<Vec<String>>,
+    pub dry_run: Option<bool>,
+    pub tag_specifications: Option<Vec<TagSpecification>>,
+    pub client_token: String,
+}
+
+impl Shape for StartNetworkInsightsAnalysisRequest {
+    const SCHEMA: &'static StructSchema = &tables::START_NETWORK_INSIGHTS_ANALYSIS_REQUEST;
+}
+
+impl Struct for StartNetworkInsightsAnalysisRequest {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.network_insights_path_id,
+            1 => &self.additional_accounts,
+            2 => &self.filter_in_arns,
+            3 => &self.filter_out_arns,
+            4 => &self.dry_run,
+            5 => &self.tag_specifications,
+            6 => &self.client_token,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.network_insights_path_id,
+            1 => &mut self.additional_accounts,
+            2 => &mut self.filter_in_arns,
+            3 => &mut self.filter_out_arns,
+            4 => &mut self.dry_run,
+            5 => &mut self.tag_specifications,
+            6 => &mut self.client_token,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for StartNetworkInsightsAnalysisRequest {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StartNetworkInsightsAnalysisResult {
+    pub network_insights_analysis: Option<NetworkInsightsAnalysis>,
+}
+
+impl Shape for StartNetworkInsightsAnalysisResult {
+    const SCHEMA: &'static StructSchema = &tables::START_NETWORK_INSIGHTS_ANALYSIS_RESULT;
+}
+
+impl Struct for StartNetworkInsightsAnalysisResult {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.network_insights_analysis,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.network_insights_analysis,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for StartNetworkInsightsAnalysisResult {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
+
 text_enum!(State {
     PendingAcceptance = "pendingAcceptance",
     Pending = "pending",
@@ -13516,6 +15481,62 @@ text_enum!(TrafficType {
     Reject = "REJECT",
     All = "ALL",
 });
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TransitGatewayRouteTableRoute {
+    pub destination_cidr: Option<String>,
+    pub state: Option<String>,
+    pub route_origin: Option<String>,
+    pub prefix_list_id: Option<String>,
+    pub attachment_id: Option<String>,
+    pub resource_id: Option<String>,
+    pub resource_type: Option<String>,
+}
+
+impl Shape for TransitGatewayRouteTableRoute {
+    const SCHEMA: &'static StructSchema = &tables::TRANSIT_GATEWAY_ROUTE_TABLE_ROUTE;
+}
+
+impl Struct for TransitGatewayRouteTableRoute {
+    fn schema(&self) -> &'static StructSchema {
+        Self::SCHEMA
+    }
+
+    fn member(&self, index: usize) -> Option<&dyn Member> {
+        Some(match index {
+            0 => &self.destination_cidr,
+            1 => &self.state,
+            2 => &self.route_origin,
+            3 => &self.prefix_list_id,
+            4 => &self.attachment_id,
+            5 => &self.resource_id,
+            6 => &self.resource_type,
+            _ => return None,
+        })
+    }
+
+    fn member_mut(&mut self, index: usize) -> Option<&mut dyn Member> {
+        Some(match index {
+            0 => &mut self.destination_cidr,
+            1 => &mut self.state,
+            2 => &mut self.route_origin,
+            3 => &mut self.prefix_list_id,
+            4 => &mut self.attachment_id,
+            5 => &mut self.resource_id,
+            6 => &mut self.resource_type,
+            _ => return None,
+        })
+    }
+}
+
+impl Member for TransitGatewayRouteTableRoute {
+    fn view(&self) -> Option<sagegate_model::View<'_>> {
+        Some(sagegate_model::View::Struct(self))
+    }
+    fn slot(&mut self) -> sagegate_model::Slot<'_> {
+        sagegate_model::Slot::Struct(self)
+    }
+}
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UnassignIpv6AddressesRequest {
@@ -14821,6 +16842,7 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "CreateNatGateway" => Box::<CreateNatGatewayRequest>::default(),
         "CreateNetworkAcl" => Box::<CreateNetworkAclRequest>::default(),
         "CreateNetworkAclEntry" => Box::<CreateNetworkAclEntryRequest>::default(),
+        "CreateNetworkInsightsPath" => Box::<CreateNetworkInsightsPathRequest>::default(),
         "CreateNetworkInterface" => Box::<CreateNetworkInterfaceRequest>::default(),
         "CreateRoute" => Box::<CreateRouteRequest>::default(),
         "CreateRouteTable" => Box::<CreateRouteTableRequest>::default(),
@@ -14840,6 +16862,8 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "DeleteNatGateway" => Box::<DeleteNatGatewayRequest>::default(),
         "DeleteNetworkAcl" => Box::<DeleteNetworkAclRequest>::default(),
         "DeleteNetworkAclEntry" => Box::<DeleteNetworkAclEntryRequest>::default(),
+        "DeleteNetworkInsightsAnalysis" => Box::<DeleteNetworkInsightsAnalysisRequest>::default(),
+        "DeleteNetworkInsightsPath" => Box::<DeleteNetworkInsightsPathRequest>::default(),
         "DeleteNetworkInterface" => Box::<DeleteNetworkInterfaceRequest>::default(),
         "DeleteRoute" => Box::<DeleteRouteRequest>::default(),
         "DeleteRouteTable" => Box::<DeleteRouteTableRequest>::default(),
@@ -14862,6 +16886,10 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         "DescribeManagedPrefixLists" => Box::<DescribeManagedPrefixListsRequest>::default(),
         "DescribeNatGateways" => Box::<DescribeNatGatewaysRequest>::default(),
         "DescribeNetworkAcls" => Box::<DescribeNetworkAclsRequest>::default(),
+        "DescribeNetworkInsightsAnalyses" => {
+            Box::<DescribeNetworkInsightsAnalysesRequest>::default()
+        }
+        "DescribeNetworkInsightsPaths" => Box::<DescribeNetworkInsightsPathsRequest>::default(),
         "DescribeNetworkInterfaceAttribute" => {
             Box::<DescribeNetworkInterfaceAttributeRequest>::default()
         }
@@ -14914,6 +16942,7 @@ pub(crate) fn input(operation: &str) -> Option<Box<dyn Struct>> {
         }
         "RevokeSecurityGroupEgress" => Box::<RevokeSecurityGroupEgressRequest>::default(),
         "RevokeSecurityGroupIngress" => Box::<RevokeSecurityGroupIngressRequest>::default(),
+        "StartNetworkInsightsAnalysis" => Box::<StartNetworkInsightsAnalysisRequest>::default(),
         "UnassignIpv6Addresses" => Box::<UnassignIpv6AddressesRequest>::default(),
         "UnassignPrivateIpAddresses" => Box::<UnassignPrivateIpAddressesRequest>::default(),
         "UpdateSecurityGroupRuleDescriptionsEgress" => {
@@ -14951,6 +16980,7 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "CreateNatGateway" => Box::<CreateNatGatewayResult>::default(),
         "CreateNetworkAcl" => Box::<CreateNetworkAclResult>::default(),
         "CreateNetworkAclEntry" => Box::<sagegate_model::Unit>::default(),
+        "CreateNetworkInsightsPath" => Box::<CreateNetworkInsightsPathResult>::default(),
         "CreateNetworkInterface" => Box::<CreateNetworkInterfaceResult>::default(),
         "CreateRoute" => Box::<CreateRouteResult>::default(),
         "CreateRouteTable" => Box::<CreateRouteTableResult>::default(),
@@ -14970,6 +17000,8 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "DeleteNatGateway" => Box::<DeleteNatGatewayResult>::default(),
         "DeleteNetworkAcl" => Box::<sagegate_model::Unit>::default(),
         "DeleteNetworkAclEntry" => Box::<sagegate_model::Unit>::default(),
+        "DeleteNetworkInsightsAnalysis" => Box::<DeleteNetworkInsightsAnalysisResult>::default(),
+        "DeleteNetworkInsightsPath" => Box::<DeleteNetworkInsightsPathResult>::default(),
         "DeleteNetworkInterface" => Box::<sagegate_model::Unit>::default(),
         "DeleteRoute" => Box::<sagegate_model::Unit>::default(),
         "DeleteRouteTable" => Box::<sagegate_model::Unit>::default(),
@@ -14992,6 +17024,10 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         "DescribeManagedPrefixLists" => Box::<DescribeManagedPrefixListsResult>::default(),
         "DescribeNatGateways" => Box::<DescribeNatGatewaysResult>::default(),
         "DescribeNetworkAcls" => Box::<DescribeNetworkAclsResult>::default(),
+        "DescribeNetworkInsightsAnalyses" => {
+            Box::<DescribeNetworkInsightsAnalysesResult>::default()
+        }
+        "DescribeNetworkInsightsPaths" => Box::<DescribeNetworkInsightsPathsResult>::default(),
         "DescribeNetworkInterfaceAttribute" => {
             Box::<DescribeNetworkInterfaceAttributeResult>::default()
         }
@@ -15042,6 +17078,7 @@ pub(crate) fn output(operation: &str) -> Option<Box<dyn Struct>> {
         }
         "RevokeSecurityGroupEgress" => Box::<RevokeSecurityGroupEgressResult>::default(),
         "RevokeSecurityGroupIngress" => Box::<RevokeSecurityGroupIngressResult>::default(),
+        "StartNetworkInsightsAnalysis" => Box::<StartNetworkInsightsAnalysisResult>::default(),
         "UnassignIpv6Addresses" => Box::<UnassignIpv6AddressesResult>::default(),
         "UnassignPrivateIpAddresses" => Box::<sagegate_model::Unit>::default(),
         "UpdateSecurityGroupRuleDescriptionsEgress" => {

@@ -292,7 +292,14 @@ static OPERATIONS: [OperationSchema; 830] = [
         errors: &[],
     },
     missing("CreateNetworkInsightsAccessScope"),
-    missing("CreateNetworkInsightsPath"),
+    OperationSchema {
+        name: "CreateNetworkInsightsPath",
+        implemented: true,
+        input: Some(&CREATE_NETWORK_INSIGHTS_PATH_REQUEST),
+        output: Some(&CREATE_NETWORK_INSIGHTS_PATH_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     OperationSchema {
         name: "CreateNetworkInterface",
         implemented: true,
@@ -514,8 +521,22 @@ static OPERATIONS: [OperationSchema; 830] = [
     },
     missing("DeleteNetworkInsightsAccessScope"),
     missing("DeleteNetworkInsightsAccessScopeAnalysis"),
-    missing("DeleteNetworkInsightsAnalysis"),
-    missing("DeleteNetworkInsightsPath"),
+    OperationSchema {
+        name: "DeleteNetworkInsightsAnalysis",
+        implemented: true,
+        input: Some(&DELETE_NETWORK_INSIGHTS_ANALYSIS_REQUEST),
+        output: Some(&DELETE_NETWORK_INSIGHTS_ANALYSIS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
+    OperationSchema {
+        name: "DeleteNetworkInsightsPath",
+        implemented: true,
+        input: Some(&DELETE_NETWORK_INSIGHTS_PATH_REQUEST),
+        output: Some(&DELETE_NETWORK_INSIGHTS_PATH_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     OperationSchema {
         name: "DeleteNetworkInterface",
         implemented: true,
@@ -827,8 +848,22 @@ static OPERATIONS: [OperationSchema; 830] = [
     },
     missing("DescribeNetworkInsightsAccessScopeAnalyses"),
     missing("DescribeNetworkInsightsAccessScopes"),
-    missing("DescribeNetworkInsightsAnalyses"),
-    missing("DescribeNetworkInsightsPaths"),
+    OperationSchema {
+        name: "DescribeNetworkInsightsAnalyses",
+        implemented: true,
+        input: Some(&DESCRIBE_NETWORK_INSIGHTS_ANALYSES_REQUEST),
+        output: Some(&DESCRIBE_NETWORK_INSIGHTS_ANALYSES_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
+    OperationSchema {
+        name: "DescribeNetworkInsightsPaths",
+        implemented: true,
+        input: Some(&DESCRIBE_NETWORK_INSIGHTS_PATHS_REQUEST),
+        output: Some(&DESCRIBE_NETWORK_INSIGHTS_PATHS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     OperationSchema {
         name: "DescribeNetworkInterfaceAttribute",
         implemented: true,
@@ -1523,7 +1558,14 @@ static OPERATIONS: [OperationSchema; 830] = [
     missing("StartDeclarativePoliciesReport"),
     missing("StartInstances"),
     missing("StartNetworkInsightsAccessScopeAnalysis"),
-    missing("StartNetworkInsightsAnalysis"),
+    OperationSchema {
+        name: "StartNetworkInsightsAnalysis",
+        implemented: true,
+        input: Some(&START_NETWORK_INSIGHTS_ANALYSIS_REQUEST),
+        output: Some(&START_NETWORK_INSIGHTS_ANALYSIS_RESULT),
+        result_wrapper: None,
+        errors: &[],
+    },
     missing("StartVpcEndpointServicePrivateDnsVerification"),
     missing("StopInstances"),
     missing("TerminateClientVpnConnections"),
@@ -1690,6 +1732,44 @@ static ADD_PREFIX_LIST_ENTRY_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Struct(&ADD_PREFIX_LIST_ENTRY),
 };
 
+pub static ADDITIONAL_DETAIL: StructSchema = StructSchema {
+    name: "AdditionalDetail",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("AdditionalDetailType", &STRING_SHAPE)
+            .wire("AdditionalDetailType", "additionalDetailType"),
+        MemberSchema::new("Component", &ANALYSIS_COMPONENT_SHAPE).wire("Component", "component"),
+        MemberSchema::new("VpcEndpointService", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("VpcEndpointService", "vpcEndpointService"),
+        MemberSchema::new("RuleOptions", &RULE_OPTION_LIST_SHAPE)
+            .wire("RuleOptionSet", "ruleOptionSet"),
+        MemberSchema::new("RuleGroupTypePairs", &RULE_GROUP_TYPE_PAIR_LIST_SHAPE)
+            .wire("RuleGroupTypePairSet", "ruleGroupTypePairSet"),
+        MemberSchema::new("RuleGroupRuleOptionsPairs", &RULE_GROUP_RULE_OPTIONS_PAIR_LIST_SHAPE)
+            .wire("RuleGroupRuleOptionsPairSet", "ruleGroupRuleOptionsPairSet"),
+        MemberSchema::new("ServiceName", &STRING_SHAPE).wire("ServiceName", "serviceName"),
+        MemberSchema::new("LoadBalancers", &ANALYSIS_COMPONENT_LIST_SHAPE)
+            .wire("LoadBalancerSet", "loadBalancerSet"),
+    ],
+};
+static ADDITIONAL_DETAIL_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AdditionalDetail",
+    sensitive: false,
+    kind: Kind::Struct(&ADDITIONAL_DETAIL),
+};
+
+static ADDITIONAL_DETAIL_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AdditionalDetailList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &ADDITIONAL_DETAIL_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 pub static ADDRESS: StructSchema = StructSchema {
     name: "Address",
     sensitive: false,
@@ -1836,6 +1916,236 @@ static ALLOCATION_IDS_SHAPE: ShapeSchema = ShapeSchema {
     sensitive: false,
     kind: Kind::List(ListSchema {
         item: &ALLOCATION_ID_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+pub static ALTERNATE_PATH_HINT: StructSchema = StructSchema {
+    name: "AlternatePathHint",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("ComponentId", &STRING_SHAPE).wire("ComponentId", "componentId"),
+        MemberSchema::new("ComponentArn", &STRING_SHAPE).wire("ComponentArn", "componentArn"),
+    ],
+};
+static ALTERNATE_PATH_HINT_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AlternatePathHint",
+    sensitive: false,
+    kind: Kind::Struct(&ALTERNATE_PATH_HINT),
+};
+
+static ALTERNATE_PATH_HINT_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AlternatePathHintList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &ALTERNATE_PATH_HINT_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+pub static ANALYSIS_ACL_RULE: StructSchema = StructSchema {
+    name: "AnalysisAclRule",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Cidr", &STRING_SHAPE).wire("Cidr", "cidr"),
+        MemberSchema::new("Egress", &BOOLEAN_SHAPE).wire("Egress", "egress"),
+        MemberSchema::new("PortRange", &PORT_RANGE_SHAPE).wire("PortRange", "portRange"),
+        MemberSchema::new("Protocol", &STRING_SHAPE).wire("Protocol", "protocol"),
+        MemberSchema::new("RuleAction", &STRING_SHAPE).wire("RuleAction", "ruleAction"),
+        MemberSchema::new("RuleNumber", &INTEGER_SHAPE).wire("RuleNumber", "ruleNumber"),
+    ],
+};
+static ANALYSIS_ACL_RULE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AnalysisAclRule",
+    sensitive: false,
+    kind: Kind::Struct(&ANALYSIS_ACL_RULE),
+};
+
+pub static ANALYSIS_COMPONENT: StructSchema = StructSchema {
+    name: "AnalysisComponent",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Id", &STRING_SHAPE).wire("Id", "id"),
+        MemberSchema::new("Arn", &STRING_SHAPE).wire("Arn", "arn"),
+        MemberSchema::new("Name", &STRING_SHAPE).wire("Name", "name"),
+    ],
+};
+static ANALYSIS_COMPONENT_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AnalysisComponent",
+    sensitive: false,
+    kind: Kind::Struct(&ANALYSIS_COMPONENT),
+};
+
+static ANALYSIS_COMPONENT_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AnalysisComponentList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &ANALYSIS_COMPONENT_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+pub static ANALYSIS_LOAD_BALANCER_LISTENER: StructSchema = StructSchema {
+    name: "AnalysisLoadBalancerListener",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("LoadBalancerPort", &PORT_SHAPE)
+            .wire("LoadBalancerPort", "loadBalancerPort"),
+        MemberSchema::new("InstancePort", &PORT_SHAPE).wire("InstancePort", "instancePort"),
+    ],
+};
+static ANALYSIS_LOAD_BALANCER_LISTENER_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AnalysisLoadBalancerListener",
+    sensitive: false,
+    kind: Kind::Struct(&ANALYSIS_LOAD_BALANCER_LISTENER),
+};
+
+pub static ANALYSIS_LOAD_BALANCER_TARGET: StructSchema = StructSchema {
+    name: "AnalysisLoadBalancerTarget",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Address", &IP_ADDRESS_SHAPE).wire("Address", "address"),
+        MemberSchema::new("AvailabilityZone", &STRING_SHAPE)
+            .wire("AvailabilityZone", "availabilityZone"),
+        MemberSchema::new("AvailabilityZoneId", &STRING_SHAPE)
+            .wire("AvailabilityZoneId", "availabilityZoneId"),
+        MemberSchema::new("Instance", &ANALYSIS_COMPONENT_SHAPE).wire("Instance", "instance"),
+        MemberSchema::new("Port", &PORT_SHAPE).wire("Port", "port"),
+    ],
+};
+static ANALYSIS_LOAD_BALANCER_TARGET_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AnalysisLoadBalancerTarget",
+    sensitive: false,
+    kind: Kind::Struct(&ANALYSIS_LOAD_BALANCER_TARGET),
+};
+
+pub static ANALYSIS_PACKET_HEADER: StructSchema = StructSchema {
+    name: "AnalysisPacketHeader",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DestinationAddresses", &IP_ADDRESS_LIST_SHAPE)
+            .wire("DestinationAddressSet", "destinationAddressSet"),
+        MemberSchema::new("DestinationPortRanges", &PORT_RANGE_LIST_SHAPE)
+            .wire("DestinationPortRangeSet", "destinationPortRangeSet"),
+        MemberSchema::new("Protocol", &STRING_SHAPE).wire("Protocol", "protocol"),
+        MemberSchema::new("SourceAddresses", &IP_ADDRESS_LIST_SHAPE)
+            .wire("SourceAddressSet", "sourceAddressSet"),
+        MemberSchema::new("SourcePortRanges", &PORT_RANGE_LIST_SHAPE)
+            .wire("SourcePortRangeSet", "sourcePortRangeSet"),
+    ],
+};
+static ANALYSIS_PACKET_HEADER_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AnalysisPacketHeader",
+    sensitive: false,
+    kind: Kind::Struct(&ANALYSIS_PACKET_HEADER),
+};
+
+pub static ANALYSIS_ROUTE_TABLE_ROUTE: StructSchema = StructSchema {
+    name: "AnalysisRouteTableRoute",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DestinationCidr", &STRING_SHAPE)
+            .wire("DestinationCidr", "destinationCidr"),
+        MemberSchema::new("DestinationPrefixListId", &STRING_SHAPE)
+            .wire("DestinationPrefixListId", "destinationPrefixListId"),
+        MemberSchema::new("EgressOnlyInternetGatewayId", &STRING_SHAPE)
+            .wire("EgressOnlyInternetGatewayId", "egressOnlyInternetGatewayId"),
+        MemberSchema::new("GatewayId", &STRING_SHAPE).wire("GatewayId", "gatewayId"),
+        MemberSchema::new("InstanceId", &STRING_SHAPE).wire("InstanceId", "instanceId"),
+        MemberSchema::new("NatGatewayId", &STRING_SHAPE).wire("NatGatewayId", "natGatewayId"),
+        MemberSchema::new("NetworkInterfaceId", &STRING_SHAPE)
+            .wire("NetworkInterfaceId", "networkInterfaceId"),
+        MemberSchema::new("Origin", &STRING_SHAPE).wire("Origin", "origin"),
+        MemberSchema::new("TransitGatewayId", &STRING_SHAPE)
+            .wire("TransitGatewayId", "transitGatewayId"),
+        MemberSchema::new("VpcPeeringConnectionId", &STRING_SHAPE)
+            .wire("VpcPeeringConnectionId", "vpcPeeringConnectionId"),
+        MemberSchema::new("State", &STRING_SHAPE).wire("State", "state"),
+        MemberSchema::new("CarrierGatewayId", &STRING_SHAPE)
+            .wire("CarrierGatewayId", "carrierGatewayId"),
+        MemberSchema::new("CoreNetworkArn", &RESOURCE_ARN_SHAPE)
+            .wire("CoreNetworkArn", "coreNetworkArn"),
+        MemberSchema::new("LocalGatewayId", &STRING_SHAPE).wire("LocalGatewayId", "localGatewayId"),
+    ],
+};
+static ANALYSIS_ROUTE_TABLE_ROUTE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AnalysisRouteTableRoute",
+    sensitive: false,
+    kind: Kind::Struct(&ANALYSIS_ROUTE_TABLE_ROUTE),
+};
+
+pub static ANALYSIS_SECURITY_GROUP_RULE: StructSchema = StructSchema {
+    name: "AnalysisSecurityGroupRule",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Cidr", &STRING_SHAPE).wire("Cidr", "cidr"),
+        MemberSchema::new("Direction", &STRING_SHAPE).wire("Direction", "direction"),
+        MemberSchema::new("SecurityGroupId", &STRING_SHAPE)
+            .wire("SecurityGroupId", "securityGroupId"),
+        MemberSchema::new("PortRange", &PORT_RANGE_SHAPE).wire("PortRange", "portRange"),
+        MemberSchema::new("PrefixListId", &STRING_SHAPE).wire("PrefixListId", "prefixListId"),
+        MemberSchema::new("Protocol", &STRING_SHAPE).wire("Protocol", "protocol"),
+    ],
+};
+static ANALYSIS_SECURITY_GROUP_RULE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AnalysisSecurityGroupRule",
+    sensitive: false,
+    kind: Kind::Struct(&ANALYSIS_SECURITY_GROUP_RULE),
+};
+
+static ANALYSIS_STATUS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AnalysisStatus",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["running", "succeeded", "failed"],
+    }),
+};
+
+pub static ANALYSIS_TRANSIT_GATEWAY_POLICY_TABLE_ENTRY: StructSchema = StructSchema {
+    name: "AnalysisTransitGatewayPolicyTableEntry",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("RuleNumber", &INTEGER_SHAPE).wire("RuleNumber", "ruleNumber"),
+        MemberSchema::new("Protocol", &STRING_SHAPE).wire("Protocol", "protocol"),
+        MemberSchema::new("SourceCidr", &STRING_SHAPE).wire("SourceCidr", "sourceCidr"),
+        MemberSchema::new("DestinationCidr", &STRING_SHAPE)
+            .wire("DestinationCidr", "destinationCidr"),
+        MemberSchema::new("SourcePortRange", &PORT_RANGE_SHAPE)
+            .wire("SourcePortRange", "sourcePortRange"),
+        MemberSchema::new("DestinationPortRange", &PORT_RANGE_SHAPE)
+            .wire("DestinationPortRange", "destinationPortRange"),
+        MemberSchema::new("TargetRouteTableId", &STRING_SHAPE)
+            .wire("TargetRouteTableId", "targetRouteTableId"),
+    ],
+};
+static ANALYSIS_TRANSIT_GATEWAY_POLICY_TABLE_ENTRY_SHAPE: ShapeSchema = ShapeSchema {
+    name: "AnalysisTransitGatewayPolicyTableEntry",
+    sensitive: false,
+    kind: Kind::Struct(&ANALYSIS_TRANSIT_GATEWAY_POLICY_TABLE_ENTRY),
+};
+
+static ARN_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "ArnList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &RESOURCE_ARN_SHAPE,
         item_name: "item",
         flattened: false,
         size: Size { min: None, max: None },
@@ -2444,6 +2754,26 @@ static COIP_POOL_ID_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
 };
 
+static COMPONENT_ACCOUNT_SHAPE: ShapeSchema = ShapeSchema {
+    name: "ComponentAccount",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: Some("\\d{12}"),
+        values: &[],
+    }),
+};
+
+static COMPONENT_REGION_SHAPE: ShapeSchema = ShapeSchema {
+    name: "ComponentRegion",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: Some("[a-z]{2}-[a-z]+-[1-9]+"),
+        values: &[],
+    }),
+};
+
 pub static CONNECTION_TRACKING_CONFIGURATION: StructSchema = StructSchema {
     name: "ConnectionTrackingConfiguration",
     sensitive: false,
@@ -2688,6 +3018,32 @@ pub static CREATE_NETWORK_ACL_RESULT: StructSchema = StructSchema {
         MemberSchema::new("NetworkAcl", &NETWORK_ACL_SHAPE).wire("NetworkAcl", "networkAcl"),
         MemberSchema::new("ClientToken", &STRING_SHAPE).wire("ClientToken", "clientToken"),
     ],
+};
+pub static CREATE_NETWORK_INSIGHTS_PATH_REQUEST: StructSchema = StructSchema {
+    name: "CreateNetworkInsightsPathRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("SourceIp", &IP_ADDRESS_SHAPE),
+        MemberSchema::new("DestinationIp", &IP_ADDRESS_SHAPE),
+        MemberSchema::new("Source", &NETWORK_INSIGHTS_RESOURCE_ID_SHAPE).required(),
+        MemberSchema::new("Destination", &NETWORK_INSIGHTS_RESOURCE_ID_SHAPE),
+        MemberSchema::new("Protocol", &PROTOCOL_SHAPE).required(),
+        MemberSchema::new("DestinationPort", &PORT_SHAPE),
+        MemberSchema::new("TagSpecifications", &TAG_SPECIFICATION_LIST_SHAPE)
+            .wire("TagSpecification", "TagSpecification"),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("ClientToken", &STRING_SHAPE).required().idempotency_token(),
+        MemberSchema::new("FilterAtSource", &PATH_REQUEST_FILTER_SHAPE),
+        MemberSchema::new("FilterAtDestination", &PATH_REQUEST_FILTER_SHAPE),
+    ],
+};
+pub static CREATE_NETWORK_INSIGHTS_PATH_RESULT: StructSchema = StructSchema {
+    name: "CreateNetworkInsightsPathResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("NetworkInsightsPath", &NETWORK_INSIGHTS_PATH_SHAPE)
+        .wire("NetworkInsightsPath", "networkInsightsPath")],
 };
 pub static CREATE_NETWORK_INTERFACE_REQUEST: StructSchema = StructSchema {
     name: "CreateNetworkInterfaceRequest",
@@ -3089,6 +3445,39 @@ pub static DELETE_NETWORK_ACL_REQUEST: StructSchema = StructSchema {
             .required(),
     ],
 };
+pub static DELETE_NETWORK_INSIGHTS_ANALYSIS_REQUEST: StructSchema = StructSchema {
+    name: "DeleteNetworkInsightsAnalysisRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("NetworkInsightsAnalysisId", &NETWORK_INSIGHTS_ANALYSIS_ID_SHAPE)
+            .required(),
+    ],
+};
+pub static DELETE_NETWORK_INSIGHTS_ANALYSIS_RESULT: StructSchema = StructSchema {
+    name: "DeleteNetworkInsightsAnalysisResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("NetworkInsightsAnalysisId", &NETWORK_INSIGHTS_ANALYSIS_ID_SHAPE)
+        .wire("NetworkInsightsAnalysisId", "networkInsightsAnalysisId")],
+};
+pub static DELETE_NETWORK_INSIGHTS_PATH_REQUEST: StructSchema = StructSchema {
+    name: "DeleteNetworkInsightsPathRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("NetworkInsightsPathId", &NETWORK_INSIGHTS_PATH_ID_SHAPE).required(),
+    ],
+};
+pub static DELETE_NETWORK_INSIGHTS_PATH_RESULT: StructSchema = StructSchema {
+    name: "DeleteNetworkInsightsPathResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("NetworkInsightsPathId", &NETWORK_INSIGHTS_PATH_ID_SHAPE)
+        .wire("NetworkInsightsPathId", "networkInsightsPathId")],
+};
 pub static DELETE_NETWORK_INTERFACE_REQUEST: StructSchema = StructSchema {
     name: "DeleteNetworkInterfaceRequest",
     sensitive: false,
@@ -3478,6 +3867,55 @@ pub static DESCRIBE_NETWORK_ACLS_RESULT: StructSchema = StructSchema {
     members: &[
         MemberSchema::new("NetworkAcls", &NETWORK_ACL_LIST_SHAPE)
             .wire("NetworkAclSet", "networkAclSet"),
+        MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
+    ],
+};
+pub static DESCRIBE_NETWORK_INSIGHTS_ANALYSES_REQUEST: StructSchema = StructSchema {
+    name: "DescribeNetworkInsightsAnalysesRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NetworkInsightsAnalysisIds", &NETWORK_INSIGHTS_ANALYSIS_ID_LIST_SHAPE)
+            .wire("NetworkInsightsAnalysisId", "NetworkInsightsAnalysisId"),
+        MemberSchema::new("NetworkInsightsPathId", &NETWORK_INSIGHTS_PATH_ID_SHAPE),
+        MemberSchema::new("AnalysisStartTime", &MILLISECOND_DATE_TIME_SHAPE),
+        MemberSchema::new("AnalysisEndTime", &MILLISECOND_DATE_TIME_SHAPE),
+        MemberSchema::new("Filters", &FILTER_LIST_SHAPE).wire("Filter", "Filter"),
+        MemberSchema::new("MaxResults", &NETWORK_INSIGHTS_MAX_RESULTS_SHAPE),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("NextToken", &NEXT_TOKEN_SHAPE),
+    ],
+};
+pub static DESCRIBE_NETWORK_INSIGHTS_ANALYSES_RESULT: StructSchema = StructSchema {
+    name: "DescribeNetworkInsightsAnalysesResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NetworkInsightsAnalyses", &NETWORK_INSIGHTS_ANALYSIS_LIST_SHAPE)
+            .wire("NetworkInsightsAnalysisSet", "networkInsightsAnalysisSet"),
+        MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
+    ],
+};
+pub static DESCRIBE_NETWORK_INSIGHTS_PATHS_REQUEST: StructSchema = StructSchema {
+    name: "DescribeNetworkInsightsPathsRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NetworkInsightsPathIds", &NETWORK_INSIGHTS_PATH_ID_LIST_SHAPE)
+            .wire("NetworkInsightsPathId", "NetworkInsightsPathId"),
+        MemberSchema::new("Filters", &FILTER_LIST_SHAPE).wire("Filter", "Filter"),
+        MemberSchema::new("MaxResults", &NETWORK_INSIGHTS_MAX_RESULTS_SHAPE),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("NextToken", &NEXT_TOKEN_SHAPE),
+    ],
+};
+pub static DESCRIBE_NETWORK_INSIGHTS_PATHS_RESULT: StructSchema = StructSchema {
+    name: "DescribeNetworkInsightsPathsResult",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NetworkInsightsPaths", &NETWORK_INSIGHTS_PATH_LIST_SHAPE)
+            .wire("NetworkInsightsPathSet", "networkInsightsPathSet"),
         MemberSchema::new("NextToken", &STRING_SHAPE).wire("NextToken", "nextToken"),
     ],
 };
@@ -4273,6 +4711,126 @@ static ENA_SRD_UDP_SPECIFICATION_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Struct(&ENA_SRD_UDP_SPECIFICATION),
 };
 
+pub static EXPLANATION: StructSchema = StructSchema {
+    name: "Explanation",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Acl", &ANALYSIS_COMPONENT_SHAPE).wire("Acl", "acl"),
+        MemberSchema::new("AclRule", &ANALYSIS_ACL_RULE_SHAPE).wire("AclRule", "aclRule"),
+        MemberSchema::new("Address", &IP_ADDRESS_SHAPE).wire("Address", "address"),
+        MemberSchema::new("Addresses", &IP_ADDRESS_LIST_SHAPE).wire("AddressSet", "addressSet"),
+        MemberSchema::new("AttachedTo", &ANALYSIS_COMPONENT_SHAPE).wire("AttachedTo", "attachedTo"),
+        MemberSchema::new("AvailabilityZones", &VALUE_STRING_LIST_SHAPE)
+            .wire("AvailabilityZoneSet", "availabilityZoneSet"),
+        MemberSchema::new("AvailabilityZoneIds", &VALUE_STRING_LIST_SHAPE)
+            .wire("AvailabilityZoneIdSet", "availabilityZoneIdSet"),
+        MemberSchema::new("Cidrs", &VALUE_STRING_LIST_SHAPE).wire("CidrSet", "cidrSet"),
+        MemberSchema::new("Component", &ANALYSIS_COMPONENT_SHAPE).wire("Component", "component"),
+        MemberSchema::new("CustomerGateway", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("CustomerGateway", "customerGateway"),
+        MemberSchema::new("Destination", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("Destination", "destination"),
+        MemberSchema::new("DestinationVpc", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("DestinationVpc", "destinationVpc"),
+        MemberSchema::new("Direction", &STRING_SHAPE).wire("Direction", "direction"),
+        MemberSchema::new("ExplanationCode", &STRING_SHAPE)
+            .wire("ExplanationCode", "explanationCode"),
+        MemberSchema::new("IngressRouteTable", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("IngressRouteTable", "ingressRouteTable"),
+        MemberSchema::new("InternetGateway", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("InternetGateway", "internetGateway"),
+        MemberSchema::new("LoadBalancerArn", &RESOURCE_ARN_SHAPE)
+            .wire("LoadBalancerArn", "loadBalancerArn"),
+        MemberSchema::new("ClassicLoadBalancerListener", &ANALYSIS_LOAD_BALANCER_LISTENER_SHAPE)
+            .wire("ClassicLoadBalancerListener", "classicLoadBalancerListener"),
+        MemberSchema::new("LoadBalancerListenerPort", &PORT_SHAPE)
+            .wire("LoadBalancerListenerPort", "loadBalancerListenerPort"),
+        MemberSchema::new("LoadBalancerTarget", &ANALYSIS_LOAD_BALANCER_TARGET_SHAPE)
+            .wire("LoadBalancerTarget", "loadBalancerTarget"),
+        MemberSchema::new("LoadBalancerTargetGroup", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("LoadBalancerTargetGroup", "loadBalancerTargetGroup"),
+        MemberSchema::new("LoadBalancerTargetGroups", &ANALYSIS_COMPONENT_LIST_SHAPE)
+            .wire("LoadBalancerTargetGroupSet", "loadBalancerTargetGroupSet"),
+        MemberSchema::new("LoadBalancerTargetPort", &PORT_SHAPE)
+            .wire("LoadBalancerTargetPort", "loadBalancerTargetPort"),
+        MemberSchema::new("ElasticLoadBalancerListener", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("ElasticLoadBalancerListener", "elasticLoadBalancerListener"),
+        MemberSchema::new("MissingComponent", &STRING_SHAPE)
+            .wire("MissingComponent", "missingComponent"),
+        MemberSchema::new("NatGateway", &ANALYSIS_COMPONENT_SHAPE).wire("NatGateway", "natGateway"),
+        MemberSchema::new("NetworkInterface", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("NetworkInterface", "networkInterface"),
+        MemberSchema::new("PacketField", &STRING_SHAPE).wire("PacketField", "packetField"),
+        MemberSchema::new("VpcPeeringConnection", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("VpcPeeringConnection", "vpcPeeringConnection"),
+        MemberSchema::new("Port", &PORT_SHAPE).wire("Port", "port"),
+        MemberSchema::new("PortRanges", &PORT_RANGE_LIST_SHAPE)
+            .wire("PortRangeSet", "portRangeSet"),
+        MemberSchema::new("PrefixList", &ANALYSIS_COMPONENT_SHAPE).wire("PrefixList", "prefixList"),
+        MemberSchema::new("Protocols", &STRING_LIST_SHAPE).wire("ProtocolSet", "protocolSet"),
+        MemberSchema::new("RouteTableRoute", &ANALYSIS_ROUTE_TABLE_ROUTE_SHAPE)
+            .wire("RouteTableRoute", "routeTableRoute"),
+        MemberSchema::new("RouteTable", &ANALYSIS_COMPONENT_SHAPE).wire("RouteTable", "routeTable"),
+        MemberSchema::new("SecurityGroup", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("SecurityGroup", "securityGroup"),
+        MemberSchema::new("SecurityGroupRule", &ANALYSIS_SECURITY_GROUP_RULE_SHAPE)
+            .wire("SecurityGroupRule", "securityGroupRule"),
+        MemberSchema::new("SecurityGroups", &ANALYSIS_COMPONENT_LIST_SHAPE)
+            .wire("SecurityGroupSet", "securityGroupSet"),
+        MemberSchema::new("SourceVpc", &ANALYSIS_COMPONENT_SHAPE).wire("SourceVpc", "sourceVpc"),
+        MemberSchema::new("State", &STRING_SHAPE).wire("State", "state"),
+        MemberSchema::new("Subnet", &ANALYSIS_COMPONENT_SHAPE).wire("Subnet", "subnet"),
+        MemberSchema::new("SubnetRouteTable", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("SubnetRouteTable", "subnetRouteTable"),
+        MemberSchema::new("Vpc", &ANALYSIS_COMPONENT_SHAPE).wire("Vpc", "vpc"),
+        MemberSchema::new("VpcEndpoint", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("VpcEndpoint", "vpcEndpoint"),
+        MemberSchema::new("VpnConnection", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("VpnConnection", "vpnConnection"),
+        MemberSchema::new("VpnGateway", &ANALYSIS_COMPONENT_SHAPE).wire("VpnGateway", "vpnGateway"),
+        MemberSchema::new("TransitGateway", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("TransitGateway", "transitGateway"),
+        MemberSchema::new("TransitGatewayRouteTable", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("TransitGatewayRouteTable", "transitGatewayRouteTable"),
+        MemberSchema::new(
+            "TransitGatewayRouteTableRoute",
+            &TRANSIT_GATEWAY_ROUTE_TABLE_ROUTE_SHAPE,
+        )
+        .wire("TransitGatewayRouteTableRoute", "transitGatewayRouteTableRoute"),
+        MemberSchema::new("TransitGatewayPolicyTable", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("TransitGatewayPolicyTable", "transitGatewayPolicyTable"),
+        MemberSchema::new(
+            "TransitGatewayPolicyTableEntry",
+            &ANALYSIS_TRANSIT_GATEWAY_POLICY_TABLE_ENTRY_SHAPE,
+        )
+        .wire("TransitGatewayPolicyTableEntry", "transitGatewayPolicyTableEntry"),
+        MemberSchema::new("TransitGatewayAttachment", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("TransitGatewayAttachment", "transitGatewayAttachment"),
+        MemberSchema::new("ComponentAccount", &COMPONENT_ACCOUNT_SHAPE)
+            .wire("ComponentAccount", "componentAccount"),
+        MemberSchema::new("ComponentRegion", &COMPONENT_REGION_SHAPE)
+            .wire("ComponentRegion", "componentRegion"),
+        MemberSchema::new("FirewallStatelessRule", &FIREWALL_STATELESS_RULE_SHAPE)
+            .wire("FirewallStatelessRule", "firewallStatelessRule"),
+        MemberSchema::new("FirewallStatefulRule", &FIREWALL_STATEFUL_RULE_SHAPE)
+            .wire("FirewallStatefulRule", "firewallStatefulRule"),
+    ],
+};
+static EXPLANATION_SHAPE: ShapeSchema =
+    ShapeSchema { name: "Explanation", sensitive: false, kind: Kind::Struct(&EXPLANATION) };
+
+static EXPLANATION_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "ExplanationList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &EXPLANATION_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 pub static FILTER: StructSchema = StructSchema {
     name: "Filter",
     sensitive: false,
@@ -4294,6 +4852,69 @@ static FILTER_LIST_SHAPE: ShapeSchema = ShapeSchema {
         flattened: false,
         size: Size { min: None, max: None },
     }),
+};
+
+pub static FILTER_PORT_RANGE: StructSchema = StructSchema {
+    name: "FilterPortRange",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("FromPort", &PORT_SHAPE).wire("FromPort", "fromPort"),
+        MemberSchema::new("ToPort", &PORT_SHAPE).wire("ToPort", "toPort"),
+    ],
+};
+static FILTER_PORT_RANGE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "FilterPortRange",
+    sensitive: false,
+    kind: Kind::Struct(&FILTER_PORT_RANGE),
+};
+
+pub static FIREWALL_STATEFUL_RULE: StructSchema = StructSchema {
+    name: "FirewallStatefulRule",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("RuleGroupArn", &RESOURCE_ARN_SHAPE).wire("RuleGroupArn", "ruleGroupArn"),
+        MemberSchema::new("Sources", &VALUE_STRING_LIST_SHAPE).wire("SourceSet", "sourceSet"),
+        MemberSchema::new("Destinations", &VALUE_STRING_LIST_SHAPE)
+            .wire("DestinationSet", "destinationSet"),
+        MemberSchema::new("SourcePorts", &PORT_RANGE_LIST_SHAPE)
+            .wire("SourcePortSet", "sourcePortSet"),
+        MemberSchema::new("DestinationPorts", &PORT_RANGE_LIST_SHAPE)
+            .wire("DestinationPortSet", "destinationPortSet"),
+        MemberSchema::new("Protocol", &STRING_SHAPE).wire("Protocol", "protocol"),
+        MemberSchema::new("RuleAction", &STRING_SHAPE).wire("RuleAction", "ruleAction"),
+        MemberSchema::new("Direction", &STRING_SHAPE).wire("Direction", "direction"),
+    ],
+};
+static FIREWALL_STATEFUL_RULE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "FirewallStatefulRule",
+    sensitive: false,
+    kind: Kind::Struct(&FIREWALL_STATEFUL_RULE),
+};
+
+pub static FIREWALL_STATELESS_RULE: StructSchema = StructSchema {
+    name: "FirewallStatelessRule",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("RuleGroupArn", &RESOURCE_ARN_SHAPE).wire("RuleGroupArn", "ruleGroupArn"),
+        MemberSchema::new("Sources", &VALUE_STRING_LIST_SHAPE).wire("SourceSet", "sourceSet"),
+        MemberSchema::new("Destinations", &VALUE_STRING_LIST_SHAPE)
+            .wire("DestinationSet", "destinationSet"),
+        MemberSchema::new("SourcePorts", &PORT_RANGE_LIST_SHAPE)
+            .wire("SourcePortSet", "sourcePortSet"),
+        MemberSchema::new("DestinationPorts", &PORT_RANGE_LIST_SHAPE)
+            .wire("DestinationPortSet", "destinationPortSet"),
+        MemberSchema::new("Protocols", &PROTOCOL_INT_LIST_SHAPE).wire("ProtocolSet", "protocolSet"),
+        MemberSchema::new("RuleAction", &STRING_SHAPE).wire("RuleAction", "ruleAction"),
+        MemberSchema::new("Priority", &PRIORITY_SHAPE).wire("Priority", "priority"),
+    ],
+};
+static FIREWALL_STATELESS_RULE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "FirewallStatelessRule",
+    sensitive: false,
+    kind: Kind::Struct(&FIREWALL_STATELESS_RULE),
 };
 
 pub static FLOW_LOG: StructSchema = StructSchema {
@@ -4636,6 +5257,27 @@ static INTERNET_GATEWAY_LIST_SHAPE: ShapeSchema = ShapeSchema {
     sensitive: false,
     kind: Kind::List(ListSchema {
         item: &INTERNET_GATEWAY_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static IP_ADDRESS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "IpAddress",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: Some(0), max: Some(15) },
+        pattern: Some("^([0-9]{1,3}.){3}[0-9]{1,3}$"),
+        values: &[],
+    }),
+};
+
+static IP_ADDRESS_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "IpAddressList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &IP_ADDRESS_SHAPE,
         item_name: "item",
         flattened: false,
         size: Size { min: None, max: None },
@@ -5502,6 +6144,150 @@ static NETWORK_ACL_LIST_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+pub static NETWORK_INSIGHTS_ANALYSIS: StructSchema = StructSchema {
+    name: "NetworkInsightsAnalysis",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NetworkInsightsAnalysisId", &NETWORK_INSIGHTS_ANALYSIS_ID_SHAPE)
+            .wire("NetworkInsightsAnalysisId", "networkInsightsAnalysisId"),
+        MemberSchema::new("NetworkInsightsAnalysisArn", &RESOURCE_ARN_SHAPE)
+            .wire("NetworkInsightsAnalysisArn", "networkInsightsAnalysisArn"),
+        MemberSchema::new("NetworkInsightsPathId", &NETWORK_INSIGHTS_PATH_ID_SHAPE)
+            .wire("NetworkInsightsPathId", "networkInsightsPathId"),
+        MemberSchema::new("AdditionalAccounts", &VALUE_STRING_LIST_SHAPE)
+            .wire("AdditionalAccountSet", "additionalAccountSet"),
+        MemberSchema::new("FilterInArns", &ARN_LIST_SHAPE).wire("FilterInArnSet", "filterInArnSet"),
+        MemberSchema::new("FilterOutArns", &ARN_LIST_SHAPE)
+            .wire("FilterOutArnSet", "filterOutArnSet"),
+        MemberSchema::new("StartDate", &MILLISECOND_DATE_TIME_SHAPE).wire("StartDate", "startDate"),
+        MemberSchema::new("Status", &ANALYSIS_STATUS_SHAPE).wire("Status", "status"),
+        MemberSchema::new("StatusMessage", &STRING_SHAPE).wire("StatusMessage", "statusMessage"),
+        MemberSchema::new("WarningMessage", &STRING_SHAPE).wire("WarningMessage", "warningMessage"),
+        MemberSchema::new("NetworkPathFound", &BOOLEAN_SHAPE)
+            .wire("NetworkPathFound", "networkPathFound"),
+        MemberSchema::new("ForwardPathComponents", &PATH_COMPONENT_LIST_SHAPE)
+            .wire("ForwardPathComponentSet", "forwardPathComponentSet"),
+        MemberSchema::new("ReturnPathComponents", &PATH_COMPONENT_LIST_SHAPE)
+            .wire("ReturnPathComponentSet", "returnPathComponentSet"),
+        MemberSchema::new("Explanations", &EXPLANATION_LIST_SHAPE)
+            .wire("ExplanationSet", "explanationSet"),
+        MemberSchema::new("AlternatePathHints", &ALTERNATE_PATH_HINT_LIST_SHAPE)
+            .wire("AlternatePathHintSet", "alternatePathHintSet"),
+        MemberSchema::new("SuggestedAccounts", &VALUE_STRING_LIST_SHAPE)
+            .wire("SuggestedAccountSet", "suggestedAccountSet"),
+        MemberSchema::new("Tags", &TAG_LIST_SHAPE).wire("TagSet", "tagSet"),
+    ],
+};
+static NETWORK_INSIGHTS_ANALYSIS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NetworkInsightsAnalysis",
+    sensitive: false,
+    kind: Kind::Struct(&NETWORK_INSIGHTS_ANALYSIS),
+};
+
+static NETWORK_INSIGHTS_ANALYSIS_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NetworkInsightsAnalysisId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static NETWORK_INSIGHTS_ANALYSIS_ID_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NetworkInsightsAnalysisIdList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &NETWORK_INSIGHTS_ANALYSIS_ID_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static NETWORK_INSIGHTS_ANALYSIS_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NetworkInsightsAnalysisList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &NETWORK_INSIGHTS_ANALYSIS_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static NETWORK_INSIGHTS_MAX_RESULTS_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NetworkInsightsMaxResults",
+    sensitive: false,
+    kind: Kind::Integer(Integer { min: Some(1), max: Some(100) }),
+};
+
+pub static NETWORK_INSIGHTS_PATH: StructSchema = StructSchema {
+    name: "NetworkInsightsPath",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NetworkInsightsPathId", &NETWORK_INSIGHTS_PATH_ID_SHAPE)
+            .wire("NetworkInsightsPathId", "networkInsightsPathId"),
+        MemberSchema::new("NetworkInsightsPathArn", &RESOURCE_ARN_SHAPE)
+            .wire("NetworkInsightsPathArn", "networkInsightsPathArn"),
+        MemberSchema::new("CreatedDate", &MILLISECOND_DATE_TIME_SHAPE)
+            .wire("CreatedDate", "createdDate"),
+        MemberSchema::new("Source", &STRING_SHAPE).wire("Source", "source"),
+        MemberSchema::new("Destination", &STRING_SHAPE).wire("Destination", "destination"),
+        MemberSchema::new("SourceArn", &RESOURCE_ARN_SHAPE).wire("SourceArn", "sourceArn"),
+        MemberSchema::new("DestinationArn", &RESOURCE_ARN_SHAPE)
+            .wire("DestinationArn", "destinationArn"),
+        MemberSchema::new("SourceIp", &IP_ADDRESS_SHAPE).wire("SourceIp", "sourceIp"),
+        MemberSchema::new("DestinationIp", &IP_ADDRESS_SHAPE)
+            .wire("DestinationIp", "destinationIp"),
+        MemberSchema::new("Protocol", &PROTOCOL_SHAPE).wire("Protocol", "protocol"),
+        MemberSchema::new("DestinationPort", &INTEGER_SHAPE)
+            .wire("DestinationPort", "destinationPort"),
+        MemberSchema::new("Tags", &TAG_LIST_SHAPE).wire("TagSet", "tagSet"),
+        MemberSchema::new("FilterAtSource", &PATH_FILTER_SHAPE)
+            .wire("FilterAtSource", "filterAtSource"),
+        MemberSchema::new("FilterAtDestination", &PATH_FILTER_SHAPE)
+            .wire("FilterAtDestination", "filterAtDestination"),
+    ],
+};
+static NETWORK_INSIGHTS_PATH_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NetworkInsightsPath",
+    sensitive: false,
+    kind: Kind::Struct(&NETWORK_INSIGHTS_PATH),
+};
+
+static NETWORK_INSIGHTS_PATH_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NetworkInsightsPathId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static NETWORK_INSIGHTS_PATH_ID_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NetworkInsightsPathIdList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &NETWORK_INSIGHTS_PATH_ID_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static NETWORK_INSIGHTS_PATH_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NetworkInsightsPathList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &NETWORK_INSIGHTS_PATH_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static NETWORK_INSIGHTS_RESOURCE_ID_SHAPE: ShapeSchema = ShapeSchema {
+    name: "NetworkInsightsResourceId",
+    sensitive: false,
+    kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
 pub static NETWORK_INTERFACE: StructSchema = StructSchema {
     name: "NetworkInterface",
     sensitive: false,
@@ -5858,6 +6644,103 @@ static OPERATOR_RESPONSE_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Struct(&OPERATOR_RESPONSE),
 };
 
+pub static PATH_COMPONENT: StructSchema = StructSchema {
+    name: "PathComponent",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("SequenceNumber", &INTEGER_SHAPE)
+            .wire("SequenceNumber", "sequenceNumber"),
+        MemberSchema::new("AclRule", &ANALYSIS_ACL_RULE_SHAPE).wire("AclRule", "aclRule"),
+        MemberSchema::new("AttachedTo", &ANALYSIS_COMPONENT_SHAPE).wire("AttachedTo", "attachedTo"),
+        MemberSchema::new("Component", &ANALYSIS_COMPONENT_SHAPE).wire("Component", "component"),
+        MemberSchema::new("DestinationVpc", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("DestinationVpc", "destinationVpc"),
+        MemberSchema::new("OutboundHeader", &ANALYSIS_PACKET_HEADER_SHAPE)
+            .wire("OutboundHeader", "outboundHeader"),
+        MemberSchema::new("InboundHeader", &ANALYSIS_PACKET_HEADER_SHAPE)
+            .wire("InboundHeader", "inboundHeader"),
+        MemberSchema::new("RouteTableRoute", &ANALYSIS_ROUTE_TABLE_ROUTE_SHAPE)
+            .wire("RouteTableRoute", "routeTableRoute"),
+        MemberSchema::new("SecurityGroupRule", &ANALYSIS_SECURITY_GROUP_RULE_SHAPE)
+            .wire("SecurityGroupRule", "securityGroupRule"),
+        MemberSchema::new("SourceVpc", &ANALYSIS_COMPONENT_SHAPE).wire("SourceVpc", "sourceVpc"),
+        MemberSchema::new("Subnet", &ANALYSIS_COMPONENT_SHAPE).wire("Subnet", "subnet"),
+        MemberSchema::new("Vpc", &ANALYSIS_COMPONENT_SHAPE).wire("Vpc", "vpc"),
+        MemberSchema::new("AdditionalDetails", &ADDITIONAL_DETAIL_LIST_SHAPE)
+            .wire("AdditionalDetailSet", "additionalDetailSet"),
+        MemberSchema::new("TransitGateway", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("TransitGateway", "transitGateway"),
+        MemberSchema::new(
+            "TransitGatewayRouteTableRoute",
+            &TRANSIT_GATEWAY_ROUTE_TABLE_ROUTE_SHAPE,
+        )
+        .wire("TransitGatewayRouteTableRoute", "transitGatewayRouteTableRoute"),
+        MemberSchema::new(
+            "TransitGatewayPolicyTableEntry",
+            &ANALYSIS_TRANSIT_GATEWAY_POLICY_TABLE_ENTRY_SHAPE,
+        )
+        .wire("TransitGatewayPolicyTableEntry", "transitGatewayPolicyTableEntry"),
+        MemberSchema::new("Explanations", &EXPLANATION_LIST_SHAPE)
+            .wire("ExplanationSet", "explanationSet"),
+        MemberSchema::new("ElasticLoadBalancerListener", &ANALYSIS_COMPONENT_SHAPE)
+            .wire("ElasticLoadBalancerListener", "elasticLoadBalancerListener"),
+        MemberSchema::new("FirewallStatelessRule", &FIREWALL_STATELESS_RULE_SHAPE)
+            .wire("FirewallStatelessRule", "firewallStatelessRule"),
+        MemberSchema::new("FirewallStatefulRule", &FIREWALL_STATEFUL_RULE_SHAPE)
+            .wire("FirewallStatefulRule", "firewallStatefulRule"),
+        MemberSchema::new("ServiceName", &STRING_SHAPE).wire("ServiceName", "serviceName"),
+    ],
+};
+static PATH_COMPONENT_SHAPE: ShapeSchema =
+    ShapeSchema { name: "PathComponent", sensitive: false, kind: Kind::Struct(&PATH_COMPONENT) };
+
+static PATH_COMPONENT_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PathComponentList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &PATH_COMPONENT_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+pub static PATH_FILTER: StructSchema = StructSchema {
+    name: "PathFilter",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("SourceAddress", &IP_ADDRESS_SHAPE)
+            .wire("SourceAddress", "sourceAddress"),
+        MemberSchema::new("SourcePortRange", &FILTER_PORT_RANGE_SHAPE)
+            .wire("SourcePortRange", "sourcePortRange"),
+        MemberSchema::new("DestinationAddress", &IP_ADDRESS_SHAPE)
+            .wire("DestinationAddress", "destinationAddress"),
+        MemberSchema::new("DestinationPortRange", &FILTER_PORT_RANGE_SHAPE)
+            .wire("DestinationPortRange", "destinationPortRange"),
+    ],
+};
+static PATH_FILTER_SHAPE: ShapeSchema =
+    ShapeSchema { name: "PathFilter", sensitive: false, kind: Kind::Struct(&PATH_FILTER) };
+
+pub static PATH_REQUEST_FILTER: StructSchema = StructSchema {
+    name: "PathRequestFilter",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("SourceAddress", &IP_ADDRESS_SHAPE),
+        MemberSchema::new("SourcePortRange", &REQUEST_FILTER_PORT_RANGE_SHAPE),
+        MemberSchema::new("DestinationAddress", &IP_ADDRESS_SHAPE),
+        MemberSchema::new("DestinationPortRange", &REQUEST_FILTER_PORT_RANGE_SHAPE),
+    ],
+};
+static PATH_REQUEST_FILTER_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PathRequestFilter",
+    sensitive: false,
+    kind: Kind::Struct(&PATH_REQUEST_FILTER),
+};
+
 static PAYER_RESPONSIBILITY_SHAPE: ShapeSchema = ShapeSchema {
     name: "PayerResponsibility",
     sensitive: false,
@@ -5964,6 +6847,12 @@ static PEERING_CONNECTION_OPTIONS_REQUEST_SHAPE: ShapeSchema = ShapeSchema {
     kind: Kind::Struct(&PEERING_CONNECTION_OPTIONS_REQUEST),
 };
 
+static PORT_SHAPE: ShapeSchema = ShapeSchema {
+    name: "Port",
+    sensitive: false,
+    kind: Kind::Integer(Integer { min: Some(0), max: Some(65535) }),
+};
+
 pub static PORT_RANGE: StructSchema = StructSchema {
     name: "PortRange",
     sensitive: false,
@@ -5975,6 +6864,17 @@ pub static PORT_RANGE: StructSchema = StructSchema {
 };
 static PORT_RANGE_SHAPE: ShapeSchema =
     ShapeSchema { name: "PortRange", sensitive: false, kind: Kind::Struct(&PORT_RANGE) };
+
+static PORT_RANGE_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "PortRangeList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &PORT_RANGE_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
 
 pub static PREFIX_LIST: StructSchema = StructSchema {
     name: "PrefixList",
@@ -6132,6 +7032,12 @@ static PREFIX_LIST_STATE_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+static PRIORITY_SHAPE: ShapeSchema = ShapeSchema {
+    name: "Priority",
+    sensitive: false,
+    kind: Kind::Integer(Integer { min: Some(-1), max: Some(65535) }),
+};
+
 pub static PRIVATE_DNS_DETAILS: StructSchema = StructSchema {
     name: "PrivateDnsDetails",
     sensitive: false,
@@ -6245,6 +7151,33 @@ static PROPAGATING_VGW_LIST_SHAPE: ShapeSchema = ShapeSchema {
     sensitive: false,
     kind: Kind::List(ListSchema {
         item: &PROPAGATING_VGW_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+static PROTOCOL_SHAPE: ShapeSchema = ShapeSchema {
+    name: "Protocol",
+    sensitive: false,
+    kind: Kind::Text(Text {
+        size: Size { min: None, max: None },
+        pattern: None,
+        values: &["tcp", "udp"],
+    }),
+};
+
+static PROTOCOL_INT_SHAPE: ShapeSchema = ShapeSchema {
+    name: "ProtocolInt",
+    sensitive: false,
+    kind: Kind::Integer(Integer { min: Some(0), max: Some(255) }),
+};
+
+static PROTOCOL_INT_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "ProtocolIntList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &PROTOCOL_INT_SHAPE,
         item_name: "item",
         flattened: false,
         size: Size { min: None, max: None },
@@ -6553,6 +7486,21 @@ pub static REPLACE_ROUTE_TABLE_ASSOCIATION_RESULT: StructSchema = StructSchema {
             .wire("AssociationState", "associationState"),
     ],
 };
+pub static REQUEST_FILTER_PORT_RANGE: StructSchema = StructSchema {
+    name: "RequestFilterPortRange",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("FromPort", &PORT_SHAPE),
+        MemberSchema::new("ToPort", &PORT_SHAPE),
+    ],
+};
+static REQUEST_FILTER_PORT_RANGE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RequestFilterPortRange",
+    sensitive: false,
+    kind: Kind::Struct(&REQUEST_FILTER_PORT_RANGE),
+};
+
 pub static RESET_NETWORK_INTERFACE_ATTRIBUTE_REQUEST: StructSchema = StructSchema {
     name: "ResetNetworkInterfaceAttributeRequest",
     sensitive: false,
@@ -7038,6 +7986,82 @@ static RULE_ACTION_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+pub static RULE_GROUP_RULE_OPTIONS_PAIR: StructSchema = StructSchema {
+    name: "RuleGroupRuleOptionsPair",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("RuleGroupArn", &RESOURCE_ARN_SHAPE).wire("RuleGroupArn", "ruleGroupArn"),
+        MemberSchema::new("RuleOptions", &RULE_OPTION_LIST_SHAPE)
+            .wire("RuleOptionSet", "ruleOptionSet"),
+    ],
+};
+static RULE_GROUP_RULE_OPTIONS_PAIR_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RuleGroupRuleOptionsPair",
+    sensitive: false,
+    kind: Kind::Struct(&RULE_GROUP_RULE_OPTIONS_PAIR),
+};
+
+static RULE_GROUP_RULE_OPTIONS_PAIR_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RuleGroupRuleOptionsPairList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &RULE_GROUP_RULE_OPTIONS_PAIR_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+pub static RULE_GROUP_TYPE_PAIR: StructSchema = StructSchema {
+    name: "RuleGroupTypePair",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("RuleGroupArn", &RESOURCE_ARN_SHAPE).wire("RuleGroupArn", "ruleGroupArn"),
+        MemberSchema::new("RuleGroupType", &STRING_SHAPE).wire("RuleGroupType", "ruleGroupType"),
+    ],
+};
+static RULE_GROUP_TYPE_PAIR_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RuleGroupTypePair",
+    sensitive: false,
+    kind: Kind::Struct(&RULE_GROUP_TYPE_PAIR),
+};
+
+static RULE_GROUP_TYPE_PAIR_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RuleGroupTypePairList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &RULE_GROUP_TYPE_PAIR_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
+pub static RULE_OPTION: StructSchema = StructSchema {
+    name: "RuleOption",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("Keyword", &STRING_SHAPE).wire("Keyword", "keyword"),
+        MemberSchema::new("Settings", &STRING_LIST_SHAPE).wire("SettingSet", "settingSet"),
+    ],
+};
+static RULE_OPTION_SHAPE: ShapeSchema =
+    ShapeSchema { name: "RuleOption", sensitive: false, kind: Kind::Struct(&RULE_OPTION) };
+
+static RULE_OPTION_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "RuleOptionList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &RULE_OPTION_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
+};
+
 pub static SECURITY_GROUP: StructSchema = StructSchema {
     name: "SecurityGroup",
     sensitive: false,
@@ -7447,6 +8471,29 @@ static STALE_SECURITY_GROUP_SET_SHAPE: ShapeSchema = ShapeSchema {
     }),
 };
 
+pub static START_NETWORK_INSIGHTS_ANALYSIS_REQUEST: StructSchema = StructSchema {
+    name: "StartNetworkInsightsAnalysisRequest",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("NetworkInsightsPathId", &NETWORK_INSIGHTS_PATH_ID_SHAPE).required(),
+        MemberSchema::new("AdditionalAccounts", &VALUE_STRING_LIST_SHAPE)
+            .wire("AdditionalAccount", "AdditionalAccount"),
+        MemberSchema::new("FilterInArns", &ARN_LIST_SHAPE).wire("FilterInArn", "FilterInArn"),
+        MemberSchema::new("FilterOutArns", &ARN_LIST_SHAPE).wire("FilterOutArn", "FilterOutArn"),
+        MemberSchema::new("DryRun", &BOOLEAN_SHAPE),
+        MemberSchema::new("TagSpecifications", &TAG_SPECIFICATION_LIST_SHAPE)
+            .wire("TagSpecification", "TagSpecification"),
+        MemberSchema::new("ClientToken", &STRING_SHAPE).required().idempotency_token(),
+    ],
+};
+pub static START_NETWORK_INSIGHTS_ANALYSIS_RESULT: StructSchema = StructSchema {
+    name: "StartNetworkInsightsAnalysisResult",
+    sensitive: false,
+    union: false,
+    members: &[MemberSchema::new("NetworkInsightsAnalysis", &NETWORK_INSIGHTS_ANALYSIS_SHAPE)
+        .wire("NetworkInsightsAnalysis", "networkInsightsAnalysis")],
+};
 static STATE_SHAPE: ShapeSchema = ShapeSchema {
     name: "State",
     sensitive: false,
@@ -7471,6 +8518,17 @@ static STRING_SHAPE: ShapeSchema = ShapeSchema {
     name: "String",
     sensitive: false,
     kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+static STRING_LIST_SHAPE: ShapeSchema = ShapeSchema {
+    name: "StringList",
+    sensitive: false,
+    kind: Kind::List(ListSchema {
+        item: &STRING_SHAPE,
+        item_name: "item",
+        flattened: false,
+        size: Size { min: None, max: None },
+    }),
 };
 
 pub static SUBNET: StructSchema = StructSchema {
@@ -7897,6 +8955,27 @@ static TRANSIT_GATEWAY_ID_SHAPE: ShapeSchema = ShapeSchema {
     name: "TransitGatewayId",
     sensitive: false,
     kind: Kind::Text(Text { size: Size { min: None, max: None }, pattern: None, values: &[] }),
+};
+
+pub static TRANSIT_GATEWAY_ROUTE_TABLE_ROUTE: StructSchema = StructSchema {
+    name: "TransitGatewayRouteTableRoute",
+    sensitive: false,
+    union: false,
+    members: &[
+        MemberSchema::new("DestinationCidr", &STRING_SHAPE)
+            .wire("DestinationCidr", "destinationCidr"),
+        MemberSchema::new("State", &STRING_SHAPE).wire("State", "state"),
+        MemberSchema::new("RouteOrigin", &STRING_SHAPE).wire("RouteOrigin", "routeOrigin"),
+        MemberSchema::new("PrefixListId", &STRING_SHAPE).wire("PrefixListId", "prefixListId"),
+        MemberSchema::new("AttachmentId", &STRING_SHAPE).wire("AttachmentId", "attachmentId"),
+        MemberSchema::new("ResourceId", &STRING_SHAPE).wire("ResourceId", "resourceId"),
+        MemberSchema::new("ResourceType", &STRING_SHAPE).wire("ResourceType", "resourceType"),
+    ],
+};
+static TRANSIT_GATEWAY_ROUTE_TABLE_ROUTE_SHAPE: ShapeSchema = ShapeSchema {
+    name: "TransitGatewayRouteTableRoute",
+    sensitive: false,
+    kind: Kind::Struct(&TRANSIT_GATEWAY_ROUTE_TABLE_ROUTE),
 };
 
 pub static UNASSIGN_IPV6_ADDRESSES_REQUEST: StructSchema = StructSchema {

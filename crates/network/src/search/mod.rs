@@ -171,9 +171,11 @@ pub fn search(walker: &Walker, wanted: &Wanted) -> Search {
             let ended = Search::ended(ends.nothing(Code::NoPath, text));
             return Search { exhausted, ..ended };
         };
-        let explanation = ends.disconnected(walker, wanted).or(lost.explanation.clone());
-        let attempt = Some(lost.alone(&ends));
-        return Search { attempt, explanation, hints: Vec::new(), exhausted };
+        if let Some(explanation) = ends.disconnected(walker, wanted) {
+            return Search { exhausted, ..Search::ended(explanation) };
+        }
+        let attempt = Some(seeker.widened(&ends, &lost));
+        return Search { attempt, explanation: lost.explanation, hints: Vec::new(), exhausted };
     };
     let attempt = seeker.widened(&ends, best);
     let hints = hints(&attempt.walk, &found);
@@ -210,21 +212,6 @@ impl Tried {
     /// How far it came.
     fn progress(&self) -> (bool, usize, usize) {
         (self.walk.receiver.is_some(), self.walk.forward.len(), self.walk.back.len())
-    }
-
-    /// Without looking for what else goes the same way.
-    fn alone(self, ends: &Ends) -> Attempt {
-        let of =
-            |list: &[Address], at: usize| list.get(at).map(Address::blocks).unwrap_or_default();
-        let ports = |list: &[Ports], at: usize| list.get(at).copied().into_iter().collect();
-        Attempt {
-            sources: of(&ends.sources, self.from),
-            destinations: of(&ends.destinations, self.to),
-            source_ports: ports(&ends.source_ports, self.source_port),
-            destination_ports: ports(&ends.ports, self.port),
-            question: self.question,
-            walk: self.walk,
-        }
     }
 }
 
@@ -390,7 +377,7 @@ impl Seeker<'_> {
         explain(code, None, "the packet arrives with another header")
     }
 
-    /// The attempt with all addresses and ports that go the same way.
+    /// The attempt with all addresses and ports that go the same way, or are lost in the same place.
     fn widened(&self, ends: &Ends, best: &Tried) -> Attempt {
         let at = |list: &[Address], index: usize| list.get(index).map(|it| it.any);
         let here = (
@@ -400,10 +387,13 @@ impl Seeker<'_> {
         let first = |list: &[Ports], index: usize| list.get(index).map_or(0, |it| it.first);
         let (source_port, port) =
             (first(&ends.source_ports, best.source_port), first(&ends.ports, best.port));
+        let ended =
+            |it: &Option<Explanation>| it.as_ref().map(|it| (it.code, it.component.clone()));
+        let how = ended(&best.explanation);
         let same = |addresses, source_port, port| {
             let question = self.question(addresses, source_port, port);
             let (walk, explanation) = self.walk(&question);
-            explanation.is_none() && same_way(&walk, &best.walk)
+            ended(&explanation) == how && same_way(&walk, &best.walk)
         };
         let sources: Vec<&Address> =
             ends.sources.iter().filter(|it| same((it.any, here.1), source_port, port)).collect();

@@ -22,10 +22,12 @@ pub(crate) enum Kind {
     PrefixList,
     DhcpOptions,
     VpcFlowLog,
+    NetworkInsightsPath,
+    NetworkInsightsAnalysis,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Vpc,
         Self::Subnet,
         Self::SecurityGroup,
@@ -42,6 +44,8 @@ impl Kind {
         Self::PrefixList,
         Self::DhcpOptions,
         Self::VpcFlowLog,
+        Self::NetworkInsightsPath,
+        Self::NetworkInsightsAnalysis,
     ];
 
     /// What ids begin with, the dash included.
@@ -63,6 +67,8 @@ impl Kind {
             Self::PrefixList => "pl-",
             Self::DhcpOptions => "dopt-",
             Self::VpcFlowLog => "fl-",
+            Self::NetworkInsightsPath => "nip-",
+            Self::NetworkInsightsAnalysis => "nia-",
         }
     }
 
@@ -85,6 +91,8 @@ impl Kind {
             Self::PrefixList => "prefix-list",
             Self::DhcpOptions => "dhcp-options",
             Self::VpcFlowLog => "vpc-flow-log",
+            Self::NetworkInsightsPath => "network-insights-path",
+            Self::NetworkInsightsAnalysis => "network-insights-analysis",
         }
     }
 
@@ -138,6 +146,8 @@ impl Kind {
             Self::PrefixList => "InvalidPrefixListId.Malformed",
             Self::DhcpOptions => "InvalidDhcpOptionsId.Malformed",
             Self::VpcFlowLog => "InvalidFlowLogId.Malformed",
+            Self::NetworkInsightsPath => "InvalidNetworkInsightsPathId.Malformed",
+            Self::NetworkInsightsAnalysis => "InvalidNetworkInsightsAnalysisId.Malformed",
         };
         Fault::client(
             code,
@@ -197,6 +207,14 @@ impl Kind {
                 ("InvalidDhcpOptionID.NotFound", format!("The dhcpOption ID '{id}' does not exist"))
             }
             Self::VpcFlowLog => return super::flow_logs::not_found(&[id]),
+            Self::NetworkInsightsPath => (
+                "InvalidNetworkInsightsPathId.NotFound",
+                format!("The networkInsightsPath ID '{id}' does not exist"),
+            ),
+            Self::NetworkInsightsAnalysis => (
+                "InvalidNetworkInsightsAnalysisId.NotFound",
+                format!("The networkInsightsAnalysis ID '{id}' does not exist"),
+            ),
         };
         Fault::client(code, 400, text)
     }

@@ -28,6 +28,7 @@ mod names;
 mod nat_gateway;
 mod needs;
 pub(crate) mod network_acl;
+pub(crate) mod network_insights;
 pub(crate) mod network_interface;
 mod network_interface_attribute;
 pub(crate) mod peering;
@@ -119,6 +120,12 @@ pub(crate) fn register(registry: &mut Registry) {
         .add::<network_acl::entries::CreateNetworkAclEntry>()
         .add::<network_acl::entries::DeleteNetworkAclEntry>()
         .add::<network_acl::entries::ReplaceNetworkAclEntry>()
+        .add::<network_insights::analyses::DeleteNetworkInsightsAnalysis>()
+        .add::<network_insights::analyses::DescribeNetworkInsightsAnalyses>()
+        .add::<network_insights::analyses::StartNetworkInsightsAnalysis>()
+        .add::<network_insights::paths::CreateNetworkInsightsPath>()
+        .add::<network_insights::paths::DeleteNetworkInsightsPath>()
+        .add::<network_insights::paths::DescribeNetworkInsightsPaths>()
         .add::<network_interface::CreateNetworkInterface>()
         .add::<network_interface::DeleteNetworkInterface>()
         .add::<interface_shape::DescribeNetworkInterfaces>()

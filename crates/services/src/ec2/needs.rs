@@ -30,6 +30,7 @@ fn listed(action: &str, kind: Kind, key: &str) -> bool {
             key == "ec2:RouteTableID"
         }
         ("ec2:ModifyVpcEndpoint", Kind::VpcEndpoint) => key != "ec2:VpceServiceName",
+        ("ec2:CreateNetworkInsightsPath", Kind::VpcEndpoint) => false,
         ("ec2:CreateTags", Kind::VpcEndpoint) | ("ec2:DeleteTags", _) => false,
         _ => true,
     }
@@ -118,7 +119,9 @@ fn stored_keys(
         | Kind::EgressOnlyInternetGateway
         | Kind::NatGateway
         | Kind::PrefixList
-        | Kind::VpcFlowLog => Vec::new(),
+        | Kind::VpcFlowLog
+        | Kind::NetworkInsightsPath
+        | Kind::NetworkInsightsAnalysis => Vec::new(),
     })
 }
 

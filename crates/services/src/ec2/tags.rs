@@ -18,6 +18,7 @@ use super::flow_logs::FlowLog;
 use super::kind::Kind;
 use super::managed_prefix_list::PrefixList;
 use super::needs;
+use super::network_insights::records::{InsightsAnalysis, InsightsPath};
 use super::peering::Peering;
 use super::records::{
     self, EgressOnlyGateway, ElasticIp, Endpoint, Interface, InternetGateway, NatGateway,
@@ -160,6 +161,10 @@ fn exists(state: &dyn Read, scope: &Scope, kind: Kind, id: &str) -> Result<bool,
         Kind::PrefixList => records::get::<PrefixList>(state, scope, id)?.is_some(),
         Kind::DhcpOptions => records::get::<DhcpOptions>(state, scope, id)?.is_some(),
         Kind::VpcFlowLog => records::get::<FlowLog>(state, scope, id)?.is_some(),
+        Kind::NetworkInsightsPath => records::get::<InsightsPath>(state, scope, id)?.is_some(),
+        Kind::NetworkInsightsAnalysis => {
+            records::get::<InsightsAnalysis>(state, scope, id)?.is_some()
+        }
         Kind::SecurityGroupRule => records::all::<SecurityGroup>(state, scope)?
             .iter()
             .any(|group| group.rules.iter().any(|rule| rule.id == id)),

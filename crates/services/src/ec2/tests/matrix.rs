@@ -364,6 +364,7 @@ fn every_operation_needs_what_the_reference_says() {
     // An account has few VPCs.
     let other = super::house();
     let peering = super::matrix_peering::cases(&other);
+    cases.extend(super::matrix_insights::cases(&house, &vpc_id));
     let registry = crate::registry();
     for (_, name) in registry.operations().into_iter().filter(|(service, _)| *service == "ec2") {
         assert!(cases.iter().chain(&peering).any(|case| case.name == name), "{name} has no entry");
