@@ -143,6 +143,7 @@ fn nat(blocks: &[IpNet]) -> String {
     let sources: Vec<String> = sources.map(ToString::to_string).collect();
     format!(
         "add table inet sagegate\n\
+         flush table inet sagegate\n\
          add chain inet sagegate own {{ type filter hook input priority filter; policy drop; }}\n\
          add chain inet sagegate pass {{ type filter hook forward priority filter; policy drop; }}\n\
          add rule inet sagegate pass ct state established,related accept\n\
@@ -170,7 +171,8 @@ fn dial(from: Option<SocketAddr>, to: SocketAddr) -> io::Result<OwnedFd> {
 
 /// A namespace behind a router.
 struct Leaf {
-    space: Space,
+    /// Its netlink socket is closed once it stands: there are many of them, and descriptors are limited.
+    net: OwnedFd,
     vpc: String,
     link: String,
 }
@@ -185,7 +187,7 @@ struct Keeper {
     peerings: BTreeMap<String, PeeringLink>,
     public: BTreeMap<IpNet, u32>,
     /// The namespaces of ports that are to be plugged in, where somebody is in one already.
-    waiting: BTreeMap<String, Space>,
+    waiting: BTreeMap<String, OwnedFd>,
     /// The next index of a router's link: each has another, in all routers, so that it can be told
     /// beforehand.
     next: u32,
@@ -236,7 +238,7 @@ impl Keeper {
         match order {
             Order::Change(delta) => self.change(*delta).map(|()| Vec::new()),
             Order::Listen { at, protocol, address } => {
-                enter(self.place(&at)?.net.as_fd())?;
+                enter(self.place(&at)?.as_fd())?;
                 let socket = match protocol {
                     Protocol::Tcp => OwnedFd::from(TcpListener::bind(address)?),
                     Protocol::Udp => OwnedFd::from(UdpSocket::bind(address)?),
@@ -244,18 +246,18 @@ impl Keeper {
                 Ok(vec![socket])
             }
             Order::Dial { at, from, to } => {
-                enter(self.place(&at)?.net.as_fd())?;
+                enter(self.place(&at)?.as_fd())?;
                 dial(from, to).map(|socket| vec![socket])
             }
             Order::Namespace { at } => {
-                let net = self.place(&at)?.net.try_clone()?;
+                let net = self.place(&at)?.try_clone()?;
                 let user = self.user.as_ref().map(OwnedFd::try_clone).transpose()?;
                 Ok([Some(net), user].into_iter().flatten().collect())
             }
             Order::Adopt { port } => {
                 let net = beside.into_iter().next();
                 let net = net.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-                self.waiting.insert(port, Space::adopt(net)?);
+                self.waiting.insert(port, Space::adopt(net)?.net);
                 Ok(Vec::new())
             }
             Order::Own { block } => {
@@ -272,12 +274,12 @@ impl Keeper {
         }
     }
 
-    fn place(&self, at: &At) -> io::Result<&Space> {
+    fn place(&self, at: &At) -> io::Result<&OwnedFd> {
         let found = match at {
-            At::Internet => Some(&self.internet),
-            At::Router(vpc) => self.routers.get(vpc).map(|router| &router.space),
-            At::Port(id) => self.ports.get(id).map(|leaf| &leaf.space),
-            At::Gateway(id) => self.gateways.get(id).map(|leaf| &leaf.space),
+            At::Internet => Some(&self.internet.net),
+            At::Router(vpc) => self.routers.get(vpc).map(|router| &router.space.net),
+            At::Port(id) => self.ports.get(id).map(|leaf| &leaf.net),
+            At::Gateway(id) => self.gateways.get(id).map(|leaf| &leaf.net),
         };
         found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("{at:?} is not there")))
     }
@@ -295,7 +297,7 @@ impl Keeper {
                 context(&id, self.unplug(&leaf))?;
                 // Whoever is in it stays in it.
                 if delta.ports.contains_key(&id) {
-                    self.waiting.insert(id, leaf.space);
+                    self.waiting.insert(id, leaf.net);
                 }
             }
         }
@@ -427,7 +429,7 @@ impl Keeper {
             ],
         };
         let mut space = match self.waiting.remove(id) {
-            Some(space) => space,
+            Some(net) => Space::adopt(net)?,
             None => Space::make(settings)?,
         };
         let number = self.link(&port.vpc, &port.link, Some(port.mac), &space)?;
@@ -469,7 +471,7 @@ impl Keeper {
             // Otherwise an answer is held back for up to half a second.
             setting(&format!("ipv4/neigh/{}/proxy_delay", port.link), "0")
         })?;
-        Ok(Leaf { space, vpc: port.vpc.clone(), link: port.link.clone() })
+        Ok(Leaf { net: space.net, vpc: port.vpc.clone(), link: port.link.clone() })
     }
 
     fn add_gateway(&mut self, gateway: &Gateway) -> io::Result<Leaf> {
@@ -484,7 +486,7 @@ impl Keeper {
         let back = Way::Link { index: ONLY, via: Some(node_v4(router)) };
         space.netlink.route(MAIN, IpNet::V4(ipnet::Ipv4Net::default()), back)?;
         space.netlink.settle()?;
-        Ok(Leaf { space, vpc: gateway.vpc.clone(), link: gateway.link.clone() })
+        Ok(Leaf { net: space.net, vpc: gateway.vpc.clone(), link: gateway.link.clone() })
     }
 
     fn unplug(&mut self, leaf: &Leaf) -> io::Result<()> {
