@@ -85,16 +85,17 @@ pub(crate) fn base() -> Filter {
             &["oifname \"igw\" snat ip to ip saddr map @to_public"],
         ),
         // Amazon's resolver is no hop of a subnet: neither groups nor ACLs are asked for it. It takes
-        // 1,024 questions a second from each interface (Amazon VPC User Guide, "DNS quotas").
+        // 1,024 packets a second from each interface (Amazon VPC User Guide, "DNS quotas"), also of
+        // those that belong to a question of before.
         (
             "own",
             "type filter hook input priority filter; policy drop;",
             &[
                 "iifname \"lo\" accept",
                 "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
-                "ct state established accept",
                 "jump spoofed",
                 "meta l4proto { tcp, udp } th dport 53 update @asking { iifname limit rate over 1024/second burst 64 packets } drop",
+                "ct state established accept",
                 "iifname @links meta l4proto { tcp, udp } th dport 53 accept",
             ],
         ),

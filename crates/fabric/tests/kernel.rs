@@ -5,7 +5,7 @@
 mod networks;
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
@@ -344,6 +344,42 @@ fn endpoints_are_reached_inside_and_take_https_alone() {
     let at = At::Router("vpc-a".to_owned());
     let resolver = kernel.listen(at, "10.0.0.2:53");
     kernel.reaches("eni-a", "10.0.0.2:53", &resolver, "10.0.1.10");
+}
+
+#[test]
+fn the_resolver_takes_so_many_questions_and_no_more() {
+    let mut networks = Networks::default();
+    networks.vpc("vpc-a", "10.0.0.0/16");
+    networks.subnet("subnet-1", "vpc-a", "10.0.1.0/24");
+    networks.open_group("sg-open", "vpc-a");
+    networks.host("eni-a", "subnet-1", "10.0.1.10", &["sg-open"]);
+    let Some(kernel) = Kernel::start(networks) else { return };
+    let socket = |at, address: &str| {
+        let address = address.parse().unwrap();
+        UdpSocket::from(kernel.fabric.listen(at, Protocol::Udp, address).unwrap())
+    };
+    let resolver = socket(At::Router("vpc-a".to_owned()), "10.0.0.2:53");
+    let host = socket(At::Port("eni-a".to_owned()), "10.0.1.10:0");
+    host.connect("10.0.0.2:53").unwrap();
+    let mut buffer = [0; 16];
+    // What is asked by a socket that was answered before counts as well.
+    host.send(b"first").unwrap();
+    let (_, peer) = resolver.recv_from(&mut buffer).unwrap();
+    resolver.send_to(b"answer", peer).unwrap();
+    host.recv(&mut buffer).unwrap();
+    resolver.set_nonblocking(true).unwrap();
+    let (mut sent, mut taken) = (0, 0);
+    while sent < 20_000 {
+        for _ in 0..50 {
+            sent += usize::from(host.send(b"more").is_ok());
+        }
+        while resolver.recv(&mut buffer).is_ok() {
+            taken += 1;
+        }
+    }
+    // What may pass in ten seconds; this takes a fraction of one.
+    assert!(taken < 10_240, "{taken} of {sent} came through");
+    assert!(taken > 0, "none came through");
 }
 
 #[test]
