@@ -215,7 +215,8 @@ impl Files {
             rustix::fs::futimens(file, &times)?;
         }
         if let Some((user, group)) = wanted.owner {
-            rustix::fs::fchown(file, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))?;
+            let (user, group) = owner(user, group);
+            rustix::fs::fchown(file, user, group)?;
         }
         Ok(Reply::Done)
     }
@@ -225,6 +226,12 @@ fn times(wanted: &Attributes) -> Option<Timestamps> {
     let time = |seconds: u32| Timespec { tv_sec: seconds.into(), tv_nsec: 0 };
     let (used, changed) = wanted.times?;
     Some(Timestamps { last_access: time(used), last_modification: time(changed) })
+}
+
+/// All ones are nobody's number, and leave what is (chown(2)).
+fn owner(user: u32, group: u32) -> (Option<Uid>, Option<Gid>) {
+    let given = |number: u32| (number != u32::MAX).then_some(number);
+    (given(user).map(Uid::from_raw), given(group).map(Gid::from_raw))
 }
 
 /// Changes what a path names; a link itself if `follow` is false.
@@ -243,8 +250,8 @@ pub(crate) fn set_path(path: &Path, wanted: &Attributes, follow: bool) -> Result
         rustix::fs::utimensat(CWD, path, &times, flags)?;
     }
     if let Some((user, group)) = wanted.owner {
-        let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
-        rustix::fs::chownat(CWD, path, Some(user), Some(group), flags)?;
+        let (user, group) = owner(user, group);
+        rustix::fs::chownat(CWD, path, user, group, flags)?;
     }
     Ok(Reply::Done)
 }
@@ -289,5 +296,17 @@ pub(crate) fn expand(path: &Path) -> Result<PathBuf, Refusal> {
         [] => Ok(home.into()),
         [b'/', rest @ ..] => Ok(Path::new(&home).join(std::ffi::OsStr::from_bytes(rest))),
         _ => Err(io::Error::from(io::ErrorKind::NotFound).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_of_all_ones_changes_nothing() {
+        assert_eq!(owner(u32::MAX, u32::MAX), (None, None));
+        assert_eq!(owner(7, u32::MAX), (Some(Uid::from_raw(7)), None));
+        assert_eq!(owner(0, 8), (Some(Uid::ROOT), Some(Gid::from_raw(8))));
     }
 }
