@@ -5,11 +5,8 @@ use std::process::ExitCode;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Installation, ask};
+use super::{Installation, ask_for};
 use crate::doctor::Asked;
-
-/// The question could not be asked.
-const USAGE: u8 = 2;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -36,14 +33,9 @@ struct Answer {
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let asked = Asked { vpc: arguments.vpc, domain: arguments.domain };
-    let answered = ask(&arguments.installation, "/doctor", &serde_json::to_value(&asked)?).await;
-    let answer: Answer = match answered {
-        Ok(answer) => serde_json::from_value(answer)?,
-        // Not to be taken for a clean bill of health, nor for a finding.
-        Err(error) => {
-            eprintln!("sagegate: {error:#}");
-            return Ok(ExitCode::from(USAGE));
-        }
+    let answer: Answer = match ask_for(&arguments.installation, "/doctor", &asked).await? {
+        Ok(answer) => answer,
+        Err(status) => return Ok(status),
     };
     if arguments.json {
         say!("{}", serde_json::to_string_pretty(&answer.report)?);

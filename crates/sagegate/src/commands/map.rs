@@ -5,12 +5,9 @@ use std::process::ExitCode;
 
 use serde::Deserialize;
 
-use super::{Installation, ask};
+use super::{Installation, UNANSWERED, ask_for};
 use crate::map::Wanted;
 use crate::reach::{Asked, Protocol};
-
-/// There is no picture.
-const USAGE: u8 = 2;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -51,19 +48,15 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         ..Asked::default()
     });
     let wanted = Wanted { vpc: arguments.vpc, walk };
-    let answered = ask(&arguments.installation, "/map", &serde_json::to_value(&wanted)?).await;
-    let answer: Answer = match answered {
-        Ok(answer) => serde_json::from_value(answer)?,
-        Err(error) => {
-            eprintln!("sagegate: {error:#}");
-            return Ok(ExitCode::from(USAGE));
-        }
+    let answer: Answer = match ask_for(&arguments.installation, "/map", &wanted).await? {
+        Ok(answer) => answer,
+        Err(status) => return Ok(status),
     };
     match &arguments.output {
         Some(file) => {
             if let Err(error) = std::fs::write(file, &answer.svg) {
                 eprintln!("sagegate: {} cannot be written: {error}", file.display());
-                return Ok(ExitCode::from(USAGE));
+                return Ok(ExitCode::from(UNANSWERED));
             }
         }
         None => say_part!("{}", answer.svg),

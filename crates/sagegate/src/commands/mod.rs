@@ -25,6 +25,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use sagegate_gate::Env;
 use sagegate_server::CallError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::node::{Node, Options};
@@ -83,6 +85,25 @@ pub(crate) async fn ask(
         }
         Err(CallError::Failure(failure)) => Err(anyhow::Error::new(failure)),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// The exit status where there is no answer, not to be taken for one that is good or bad.
+pub(crate) const UNANSWERED: u8 = 2;
+
+/// As [`ask`], for commands whose exit status is an answer. The inner error is the status of a command
+/// that could not ask, and has said why.
+pub(crate) async fn ask_for<A: DeserializeOwned>(
+    installation: &Installation,
+    path: &str,
+    asked: &impl Serialize,
+) -> anyhow::Result<Result<A, ExitCode>> {
+    match ask(installation, path, &serde_json::to_value(asked)?).await {
+        Ok(answer) => Ok(Ok(serde_json::from_value(answer)?)),
+        Err(error) => {
+            eprintln!("sagegate: {error:#}");
+            Ok(Err(ExitCode::from(UNANSWERED)))
+        }
     }
 }
 

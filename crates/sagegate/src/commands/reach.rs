@@ -5,11 +5,8 @@ use std::process::ExitCode;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Installation, ask};
+use super::{Installation, ask_for};
 use crate::reach::{Asked, Protocol};
-
-/// The question could not be answered.
-const USAGE: u8 = 2;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -69,14 +66,9 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         resource: arguments.resource,
         context: arguments.context,
     };
-    let answered = ask(&arguments.installation, "/reach", &serde_json::to_value(&asked)?).await;
-    let answer: Answer = match answered {
-        Ok(answer) => serde_json::from_value(answer)?,
-        // Not to be taken for an answer.
-        Err(error) => {
-            eprintln!("sagegate: {error:#}");
-            return Ok(ExitCode::from(USAGE));
-        }
+    let answer: Answer = match ask_for(&arguments.installation, "/reach", &asked).await? {
+        Ok(answer) => answer,
+        Err(status) => return Ok(status),
     };
     if arguments.json {
         say!("{}", serde_json::to_string_pretty(&answer.finding)?);
