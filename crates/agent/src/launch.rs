@@ -109,10 +109,25 @@ pub(crate) fn unshare(flags: UnshareFlags) -> Done {
     rustix::thread::unshare(flags).doing("namespaces of its own")
 }
 
+/// Waits until the launcher has written this process down. They are in one mount namespace: once the
+/// walls stand, the launcher sees the space's directories and not the host's.
+fn wait_until_noted(path: &Path, launch: &Launch) -> Done {
+    let file = File::open(path).doing(path.display())?;
+    rustix::fs::flock(&file, FlockOperation::LockShared).doing("waiting for the launcher")?;
+    match launch.pid_file.exists() {
+        true => Ok(()),
+        // What nobody can find again must not run.
+        false => Err(Trouble::new("the launcher did not write down its first process")),
+    }
+}
+
 /// The second stage, the first process inside: builds the walls, gives up everything, and becomes
 /// init.
 pub(crate) fn enter(path: &Path) -> Done {
     let launch: Launch = read(path)?;
+    if !launch.probe {
+        wait_until_noted(path, &launch)?;
+    }
     let (executable, plan) = match &launch.walls {
         Walls::None => {
             rights::limit(None)?;

@@ -12,6 +12,7 @@ mod docker;
 mod image;
 mod jupyter;
 mod keeper;
+mod launcher;
 mod networks;
 mod notebooks;
 mod scripted;
