@@ -297,8 +297,8 @@ def test_network_acl(ec2, vpc):
         IcmpTypeCode={"Type": 8, "Code": -1},
     )
     by_rule = [
+        {"Name": "entry.egress", "Values": ["false"]},
         {"Name": "entry.rule-number", "Values": ["200"]},
-        {"Name": "entry.protocol", "Values": ["1"]},
     ]
     read = ec2.describe_network_acls(NetworkAclIds=[acl], Filters=by_rule)["NetworkAcls"]
     assert len(read) == 1

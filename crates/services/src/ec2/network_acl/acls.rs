@@ -196,6 +196,7 @@ fn entry_values(shape: &NetworkAclShape, member: &str) -> Vec<String> {
         let (icmp, ports) = (entry.icmp_type_code.as_ref(), entry.port_range.as_ref());
         match member {
             "cidr" => entry.cidr_block.clone(),
+            "egress" => entry.egress.map(|egress| egress.to_string()),
             "ipv6-cidr" => entry.ipv6_cidr_block.clone(),
             "icmp.code" => number(icmp?.code),
             "icmp.type" => number(icmp?.r#type),
@@ -233,6 +234,7 @@ impl Operation for DescribeNetworkAcls {
             "association.subnet-id",
             "default",
             "entry.cidr",
+            "entry.egress",
             "entry.icmp.code",
             "entry.icmp.type",
             "entry.ipv6-cidr",

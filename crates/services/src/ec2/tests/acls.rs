@@ -305,7 +305,19 @@ fn entries_are_read_kept_in_order_and_replaced() {
         in 300 allow -1 10.0.0.0/8
         in 32767 deny -1 0.0.0.0/0"#]]
     .assert_eq(&entries(&house, &id));
-    assert_eq!(found(&house, "entry.cidr", "192.0.2.0/24").network_acl_id, Some(id));
+    assert_eq!(found(&house, "entry.cidr", "192.0.2.0/24").network_acl_id, Some(id.clone()));
+    // Each default ACL has entries of both directions as well: a filter that nothing has finds none.
+    for (egress, expected) in [("true", true), ("false", true), ("yes", false)] {
+        let filter = |name: &str, value: &str| api::Filter {
+            name: Some(name.into()),
+            values: Some(vec![value.into()]),
+        };
+        let answer = house.ok::<DescribeNetworkAcls>(api::DescribeNetworkAclsRequest {
+            filters: Some(vec![filter("network-acl-id", &id), filter("entry.egress", egress)]),
+            ..Default::default()
+        });
+        assert_eq!(answer.network_acls.unwrap().len(), usize::from(expected), "{egress}");
+    }
 }
 
 #[test]
