@@ -5,14 +5,27 @@ use std::net::IpAddr;
 use sagegate_api::ec2 as api;
 use sagegate_network::topology::{Destination, EndpointKind, Role, Target};
 
+use sagegate_network::security_group::Packet;
+use sagegate_network::topology::{Address, Interface};
+use sagegate_network::walk::{Question, Source, Walker};
+
+use super::acls::{acl, association_of};
 use super::nat::{nat, nat_input};
 use super::routes::{gateway, interface, table};
-use super::{API, default_group, endpoint_input, house, make_endpoint, subnet, vpc};
+use super::{
+    API, default_group, endpoint_input, group, house, https_from, let_in, make_endpoint, range,
+    subnet, vpc,
+};
+use crate::binding::Binding;
 use crate::ec2::elastic_ip::AllocateAddress;
 use crate::ec2::elastic_ip::association::AssociateAddress;
+use crate::ec2::endpoint::settle;
+use crate::ec2::network_acl::associations::ReplaceNetworkAclAssociation;
 use crate::ec2::route_table::associations::AssociateRouteTable;
 use crate::ec2::route_table::routes::CreateRoute;
-use crate::ec2::topology;
+use crate::ec2::security_group_rules::RevokeSecurityGroupEgress;
+use crate::ec2::{listeners, subnet_client, topology};
+use crate::testing::House;
 
 #[test]
 fn the_topology_is_what_was_made() {
@@ -94,4 +107,79 @@ fn the_topology_is_what_was_made() {
         assert!(acl.ingress[0].block.contains(&IpAddr::from([192, 0, 2, 1])));
     }
     assert_eq!(seen.subnets.len(), 5, "two, and three of the default VPC");
+}
+
+/// Whether the listener lets its client in, and whether the walk from that client arrives.
+fn entered_and_walked(house: &House) -> (bool, bool) {
+    let (state, scope) = (house.state(), house.scope());
+    let listener = listeners(&state).unwrap().remove(0);
+    let client = subnet_client(&state, &scope, &listener.subnet_id).unwrap().unwrap();
+    let address = IpAddr::V4(listener.vpc_source_ip);
+    assert_eq!(IpAddr::V4(client.address), address);
+    let mut seen = topology(&state, &scope).unwrap();
+    let interface = Interface {
+        vpc: client.vpc,
+        subnet: listener.subnet_id.clone(),
+        addresses: vec![Address { private: address, public: None }],
+        groups: vec![client.group],
+        source_dest_check: true,
+        role: Role::Host,
+    };
+    seen.interfaces.insert("client".into(), interface);
+    let walk = Walker::new(seen).walk(&Question {
+        source: Source::Interface { id: "client".into(), address },
+        destination: IpAddr::V4(listener.interface_address),
+        packet: Packet::HTTPS,
+        source_port: 40_000,
+    });
+    (listener.admitted.is_ok(), walk.reached())
+}
+
+/// The client of a loopback address is in the subnet of the endpoint's interface, where neither network
+/// ACLs nor routes stand between the two: security groups are all that the walk meets, too.
+#[test]
+fn a_listener_lets_in_whom_the_walk_has_arrive() {
+    let house = house();
+    let vpc_id = vpc(&house, "10.0.0.0/16");
+    let home = subnet(&house, &vpc_id, "10.0.0.0/24", "a");
+    let own = group(&house, &vpc_id, "endpoints");
+    let clients = default_group(&house, &vpc_id);
+    let input = api::CreateVpcEndpointRequest {
+        security_group_ids: Some(vec![own.clone()]),
+        ..endpoint_input(&vpc_id, API, &[&home])
+    };
+    let id = make_endpoint(&house, input).vpc_endpoint_id.unwrap();
+    house.transact(|tx| settle(tx, &house.scope(), &id, &|_| Binding::Bound));
+    assert_eq!(entered_and_walked(&house), (false, false));
+    let_in(&house, &own, range("tcp", 80, 442, "10.0.0.0/16"));
+    assert_eq!(entered_and_walked(&house), (false, false));
+    let_in(&house, &own, https_from(&clients));
+    assert_eq!(entered_and_walked(&house), (true, true));
+
+    // A network ACL without entries, and a route that sends the VPC's own block to an appliance.
+    house.ok::<ReplaceNetworkAclAssociation>(api::ReplaceNetworkAclAssociationRequest {
+        association_id: association_of(&house, &home).1,
+        network_acl_id: acl(&house, &vpc_id),
+        dry_run: None,
+    });
+    let table_id = table(&house, &vpc_id);
+    house.ok::<AssociateRouteTable>(api::AssociateRouteTableRequest {
+        route_table_id: table_id.clone(),
+        subnet_id: Some(home.clone()),
+        ..Default::default()
+    });
+    house.ok::<CreateRoute>(api::CreateRouteRequest {
+        route_table_id: table_id,
+        destination_cidr_block: Some("10.0.0.0/24".into()),
+        network_interface_id: Some(interface(&house, &home)),
+        ..Default::default()
+    });
+    assert_eq!(entered_and_walked(&house), (true, true));
+
+    house.ok::<RevokeSecurityGroupEgress>(api::RevokeSecurityGroupEgressRequest {
+        group_id: clients,
+        ip_permissions: Some(vec![range("-1", -1, -1, "0.0.0.0/0")]),
+        ..Default::default()
+    });
+    assert_eq!(entered_and_walked(&house), (false, false));
 }
