@@ -9,6 +9,7 @@
 //! and Direct Connect are not looked at, so that nobody is asked for them.
 
 use sagegate_api::Unit;
+use sagegate_api::ec2::GetManagedPrefixListEntriesRequest;
 use sagegate_gate::{Access, Actor, Authorized, Call, Fault, Need, Needs, Operation, Refusal};
 use sagegate_store::{Read, Tx};
 
@@ -17,11 +18,15 @@ use crate::ec2::elastic_ip::DescribeAddresses;
 use crate::ec2::endpoint::describe::DescribeVpcEndpoints;
 use crate::ec2::interface_shape::DescribeNetworkInterfaces;
 use crate::ec2::internet_gateway::DescribeInternetGateways;
-use crate::ec2::managed_prefix_list::describe::DescribeManagedPrefixLists;
+use crate::ec2::managed_prefix_list::PrefixList;
+use crate::ec2::managed_prefix_list::describe::{
+    DescribeManagedPrefixLists, GetManagedPrefixListEntries,
+};
 use crate::ec2::nat_gateway::DescribeNatGateways;
 use crate::ec2::network_acl::acls::DescribeNetworkAcls;
 use crate::ec2::peering::describe::DescribeVpcPeeringConnections;
 use crate::ec2::prefix_lists::DescribePrefixLists;
+use crate::ec2::records;
 use crate::ec2::route_table::tables::DescribeRouteTables;
 use crate::ec2::security_group::DescribeSecurityGroups;
 use crate::ec2::subnet::DescribeSubnets;
@@ -76,8 +81,12 @@ fn ask<O: Operation>(call: &Started<'_>, tx: &mut Tx) -> Asked
 where
     O::Input: Default,
 {
+    ask_with::<O>(call, tx, &O::Input::default())
+}
+
+fn ask_with<O: Operation>(call: &Started<'_>, tx: &mut Tx, input: &O::Input) -> Asked {
     let actor = Actor::forward(call.caller, ANALYZER);
-    match call.within.call::<O>(tx, &actor, &O::Input::default()) {
+    match call.within.call::<O>(tx, &actor, input) {
         Ok(_) => Ok(Ok(())),
         // The guide's text; which permission it is, is ours to add.
         Err(Refusal::Denied(denial)) => Ok(Err(format!(
@@ -88,9 +97,22 @@ where
     }
 }
 
+/// Asks for the entries of the account's own prefix lists, each of which is a resource: policies can
+/// allow some of them. Those of AWS's lists come with DescribePrefixLists.
+fn entries(call: &Started<'_>, tx: &mut Tx) -> Asked {
+    for list in records::all::<PrefixList>(tx, call.scope)? {
+        let input =
+            GetManagedPrefixListEntriesRequest { prefix_list_id: list.id, ..Default::default() };
+        if let Err(reason) = ask_with::<GetManagedPrefixListEntries>(call, tx, &input)? {
+            return Ok(Err(reason));
+        }
+    }
+    Ok(Ok(()))
+}
+
 /// Asks for all that looking for a way takes.
 pub(super) fn to_look(call: &Started<'_>, tx: &mut Tx) -> Asked {
-    let each: [fn(&Started<'_>, &mut Tx) -> Asked; 15] = [
+    let each: [fn(&Started<'_>, &mut Tx) -> Asked; 16] = [
         ask::<CreateQuery>,
         ask::<DescribeVpcs>,
         ask::<DescribeSubnets>,
@@ -105,6 +127,7 @@ pub(super) fn to_look(call: &Started<'_>, tx: &mut Tx) -> Asked {
         ask::<DescribeVpcPeeringConnections>,
         ask::<DescribePrefixLists>,
         ask::<DescribeManagedPrefixLists>,
+        entries,
         ask::<GetQueryAnswer>,
     ];
     for ask in each {

@@ -12,6 +12,7 @@ use super::acls::{acl, association_of};
 use super::insights::{Site, analysis, described, path, path_input, start_input};
 use super::permissions::{ARN, policy};
 use super::{filter, let_in, named, range};
+use crate::ec2::managed_prefix_list::remove::DeleteManagedPrefixList;
 use crate::ec2::network_acl::associations::ReplaceNetworkAclAssociation;
 use crate::ec2::network_acl::entries::CreateNetworkAclEntry;
 use crate::ec2::network_insights::analyses::{
@@ -300,6 +301,13 @@ fn analyses_have_the_permissions_of_the_one_who_starts_them() {
         let text = format!("The request failed due to insufficient permissions: {action}");
         assert_eq!(outcome(name, &deny(action), &open), text);
     }
+    // The entries of each own prefix list are read; "all" may not, and there was no list yet.
+    let list = super::managed_lists::list(house, 3, &["10.7.0.0/16"]);
+    let text =
+        "The request failed due to insufficient permissions: ec2:GetManagedPrefixListEntries";
+    assert_eq!(outcome("entries", "", &open), text);
+    let delete = api::DeleteManagedPrefixListRequest { prefix_list_id: list, dry_run: None };
+    house.ok::<DeleteManagedPrefixList>(delete);
     // An explanation is read where there is something to explain.
     let explanation = deny("tiros:GetQueryExplanation");
     assert_eq!(outcome("explained", &explanation, &open), "Some(true)");
