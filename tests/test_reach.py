@@ -133,6 +133,48 @@ def test_a_public_name_serves_its_own_service_alone(reach):
     assert (status, "NOT REACHED: WRONG_SERVICE" in text) == (1, True), text
 
 
+def test_another_name_server_is_not_known(saved, ec2, reach):
+    subnet = saved["other_subnet"]
+    vpc = ec2.describe_subnets(SubnetIds=[subnet])["Subnets"][0]["VpcId"]
+    block = ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["CidrBlock"]
+    resolver = block.replace(".0/16", ".2").replace(".0/24", ".2")
+    usual = ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["DhcpOptionsId"]
+
+    def told(*servers):
+        own = ec2.create_dhcp_options(
+            DhcpConfigurations=[{"Key": "domain-name-servers", "Values": list(servers)}]
+        )["DhcpOptions"]["DhcpOptionsId"]
+        ec2.associate_dhcp_options(DhcpOptionsId=own, VpcId=vpc)
+        return reach(subnet, saved["other_endpoint"])
+
+    try:
+        status, text = told("10.99.0.53", "AmazonProvidedDNS")
+        assert (status, "NOT REACHED: DNS_OTHER_SERVER" in text) == (1, True), text
+        assert f"hosts of {vpc} ask 10.99.0.53" in text
+        # An address has no need of a name, and from outside nobody is told of these servers.
+        address = ec2.describe_network_interfaces(
+            Filters=[
+                {"Name": "vpc-id", "Values": [vpc]},
+                {"Name": "interface-type", "Values": ["vpc_endpoint"]},
+            ]
+        )["NetworkInterfaces"][0]["PrivateIpAddress"]
+        assert reach(subnet, address)[0] == 0
+        assert reach("internet", API)[0] == 0
+        # The VPC's own resolver is the same by its address.
+        assert told(resolver, "10.99.0.53")[0] == 0
+        assert told("AmazonProvidedDNS", "10.99.0.53")[0] == 0
+        ec2.associate_dhcp_options(DhcpOptionsId="default", VpcId=vpc)
+        status, text = reach(subnet, saved["other_endpoint"])
+        assert (status, "NOT REACHED: DNS_NO_SERVER" in text) == (1, True), text
+    finally:
+        ec2.associate_dhcp_options(DhcpOptionsId=usual, VpcId=vpc)
+    assert reach(subnet, saved["other_endpoint"])[0] == 0
+
+
+def test_protocols_are_read_in_any_case(saved, reach):
+    assert reach(saved["subnet_a"], "sagemaker.api", "--protocol", "TCP")[0] == 0
+
+
 def test_json_has_hops_and_reasons(saved, reach):
     status, text = reach(saved["subnet_a"], f"{API}:80", "--json")
     finding = json.loads(text)

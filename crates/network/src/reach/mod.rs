@@ -128,7 +128,7 @@ pub enum Outcome {
 pub struct Reach {
     /// What came out.
     pub outcome: Outcome,
-    /// What the name led to, if a name was asked for.
+    /// What the name led to, if a name was asked for and the VPC's resolver is the one to ask.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
     /// The step of the name, if a name was asked for.
@@ -179,6 +179,30 @@ pub fn reach(
         _ => Outcome::Partly,
     };
     Reach { outcome, answer, name, tries }
+}
+
+/// What is found of a name that the sender asks of another name server than the VPC's resolver, or of
+/// none: nothing here knows what it would answer.
+#[must_use]
+pub fn asked_elsewhere(host: &str, vpc: &str, server: Option<IpAddr>) -> Reach {
+    let (code, text) = match server {
+        Some(server) => (
+            "DNS_OTHER_SERVER",
+            format!(
+                "hosts of {vpc} ask {server} for {host}, as its DHCP options say, and what that answers is \
+                 not known here: ask for the address that it gives, or name AmazonProvidedDNS first"
+            ),
+        ),
+        None => (
+            "DNS_NO_SERVER",
+            format!(
+                "the DHCP options of {vpc} name no server that could be asked for {host}: associate a set \
+                 with the domain-name-servers AmazonProvidedDNS"
+            ),
+        ),
+    };
+    let name = Step { layer: Layer::Dns, passed: false, code: code.to_owned(), text };
+    Reach { outcome: Outcome::NotReached, answer: None, name: Some(name), tries: Vec::new() }
 }
 
 fn resolve(walker: &Walker, names: &Names<'_>, ask: &Ask, host: &str) -> (Answer, Step) {

@@ -97,6 +97,12 @@ impl Walker {
         self.tables.holder(vpc, address)
     }
 
+    /// Whether it is an address of the VPC's own resolver.
+    #[must_use]
+    pub fn is_resolver(&self, vpc: &str, address: IpAddr) -> bool {
+        self.tables.is_resolver(vpc, address)
+    }
+
     /// The interface, and the private address of it, that the internet reaches by an address.
     #[must_use]
     pub fn public_holder(&self, address: IpAddr) -> Option<(&str, IpAddr)> {

@@ -24,7 +24,13 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TO[:PORT]", requires = "from")]
     to: Option<String>,
     /// What is sent; of ICMP an echo request.
-    #[arg(long, value_enum, default_value_t = Protocol::Tcp, requires = "from")]
+    #[arg(
+        long,
+        value_enum,
+        ignore_case = true,
+        default_value_t = Protocol::Tcp,
+        requires = "from"
+    )]
     protocol: Protocol,
     /// The security groups of the client that stands for a subnet, instead of the VPC's default one.
     #[arg(long = "security-group", value_name = "SG", requires = "from")]

@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "TO[:PORT]")]
     to: String,
     /// What is sent; of ICMP an echo request.
-    #[arg(long, value_enum, default_value_t = Protocol::Tcp)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Protocol::Tcp)]
     protocol: Protocol,
     /// The security groups of the client that stands for a subnet, instead of the VPC's default one.
     #[arg(long = "security-group", value_name = "SG")]

@@ -12,12 +12,13 @@ use std::sync::Arc;
 use sagegate_gate::{Gate, Scope};
 use sagegate_network::dns::{self, Names};
 use sagegate_network::public;
-use sagegate_network::reach::{Ask, Outcome, Reach, To, reach};
+use sagegate_network::reach::{Ask, Outcome, Reach, To, asked_elsewhere, reach};
 use sagegate_network::security_group::{ICMP, ICMPV6, Packet, TCP, UDP};
 use sagegate_network::topology::Topology;
 use sagegate_network::walk::{Source, Walker};
 use sagegate_server::OperatorFailure;
 use sagegate_services::{ec2, route53};
+use sagegate_store::Read;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -112,8 +113,31 @@ pub(crate) fn find(node: &Node, asked: &Asked) -> Result<Found, OperatorFailure>
         Some(judge) => judge.of(arrival),
         None => Default::default(),
     };
-    let reach = reach(&walker, &names, &ask, &judged);
+    let reach = match elsewhere(&walker, &state, scope, &ask)? {
+        Some(unknown) => unknown,
+        None => reach(&walker, &names, &ask, &judged),
+    };
     Ok(Found { ask, reach, topology })
+}
+
+/// The finding where hosts of the sender's VPC do not ask its resolver first. Others are asked only
+/// where the first is silent, so that what the first answers counts.
+fn elsewhere(
+    walker: &Walker,
+    state: &dyn Read,
+    scope: &Scope,
+    ask: &Ask,
+) -> Result<Option<Reach>, OperatorFailure> {
+    let (To::Name(host), Some(id)) = (&ask.to, interface(&ask.source)) else { return Ok(None) };
+    let Some(sender) = walker.topology().interfaces.get(id) else { return Ok(None) };
+    let vpc = &sender.vpc;
+    let told = ec2::name_service_of_vpc(state, scope, vpc)
+        .map_err(|error| OperatorFailure::Failed(error.to_string()))?;
+    Ok(match told.servers.first() {
+        Some(None) => None,
+        Some(Some(server)) if walker.is_resolver(vpc, *server) => None,
+        first => Some(asked_elsewhere(host, vpc, first.copied().flatten())),
+    })
 }
 
 /// Answers the command.

@@ -125,10 +125,22 @@ pub fn name_service(
     scope: &Scope,
     interface: &str,
 ) -> Result<NameService, StoreError> {
-    let vpc = match records::get::<Interface>(state, scope, interface)? {
-        Some(interface) => records::get::<Vpc>(state, scope, &interface.vpc)?,
-        None => None,
-    };
+    match records::get::<Interface>(state, scope, interface)? {
+        Some(interface) => name_service_of_vpc(state, scope, &interface.vpc),
+        None => Ok(NameService::default()),
+    }
+}
+
+/// The same of any host in a VPC.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn name_service_of_vpc(
+    state: &dyn Read,
+    scope: &Scope,
+    vpc: &str,
+) -> Result<NameService, StoreError> {
+    let vpc = records::get::<Vpc>(state, scope, vpc)?;
     let Some(DhcpChoice::Set(id)) = vpc.map(|vpc| vpc.dhcp_options) else {
         return Ok(NameService::default());
     };

@@ -61,7 +61,7 @@ pub use addresses::{SubnetClient, free_addresses, subnet_client};
 pub use command::{
     CommandInterface, NETWORK_TABLES, make_for_command, of_commands, remove_of_command,
 };
-pub use dhcp_options::{NameService, name_service};
+pub use dhcp_options::{NameService, name_service, name_service_of_vpc};
 pub use endpoint::{EndpointListener, Endpoints, listeners, policies_of_endpoints};
 pub use names::names;
 pub use nat_gateway::NatGateways;
