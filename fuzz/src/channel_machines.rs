@@ -37,10 +37,11 @@ impl Way {
         let mut gateway = Gateway::new("s", Ids::new([1; 8]), 1, now);
         gateway.opened(
             now,
-            resumes.map(|_| Offer {
+            resumes.map(|resume| Offer {
                 ticket: "x".to_owned(),
                 seconds: 60,
                 window: limits::RESUME_WINDOW,
+                light: resume.light,
             }),
         );
         client.ready();

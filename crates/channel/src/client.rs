@@ -27,6 +27,8 @@ pub struct Manner {
     pub line_feed_defect: bool,
     /// Can resume.
     pub resumes: bool,
+    /// Of a client that can resume: can do with light frames, see [`Offer::light`].
+    pub light: bool,
 }
 
 impl Manner {
@@ -38,6 +40,7 @@ impl Manner {
         acknowledges_again: false,
         line_feed_defect: true,
         resumes: false,
+        light: false,
     };
     /// That of `connect`.
     pub const OWN: Self = Self {
@@ -47,6 +50,7 @@ impl Manner {
         acknowledges_again: true,
         line_feed_defect: false,
         resumes: true,
+        light: true,
     };
 }
 
@@ -91,7 +95,9 @@ impl Client {
             token_value: token.to_owned(),
             client_id: ids.make().to_string(),
             client_version: CLIENT_VERSION.to_owned(),
-            sagegate_resume: manner.resumes.then(Resume::default),
+            sagegate_resume: manner
+                .resumes
+                .then(|| Resume { light: manner.light, ..Resume::default() }),
         };
         let text = String::from_utf8(message::write(&open)).unwrap_or_default();
         let client = Self {
@@ -146,6 +152,11 @@ impl Client {
 
     /// What is to be written to the socket next.
     pub fn transmit(&mut self) -> Option<Transmit> {
+        self.side.transmit()
+    }
+
+    /// As [`Client::transmit`], but leaves an acknowledgement that can speak for what arrives next.
+    pub fn transmit_urgent(&mut self) -> Option<Transmit> {
         self.side.out.pop_front()
     }
 
@@ -175,7 +186,7 @@ impl Client {
         if bytes.len() > limits::FRAME {
             return Err(Violation::TooLong(bytes.len()));
         }
-        let frame = Frame::read(bytes)?;
+        let frame = Frame::read_as(bytes, self.side.digests())?;
         match frame.kind {
             Kind::Acknowledge => self.side.acknowledged(now, &frame).map(drop),
             Kind::Closed => {
@@ -219,6 +230,8 @@ impl Client {
                 let request: HandshakeRequest = serde_json::from_slice(&payload)
                     .map_err(|_| Violation::Message("the handshake"))?;
                 self.offer = request.sagegate_resume.filter(|_| self.manner.resumes);
+                let light = |offer: &Offer| offer.light && self.manner.light;
+                self.side.light = self.offer.as_ref().is_some_and(light);
                 self.side.say(now, Payload::HandshakeResponse, &HandshakeResponse::done());
                 self.phase = Phase::Confirming;
             }
@@ -259,7 +272,8 @@ impl Client {
             .offer
             .as_ref()
             .map_or(self.manner.window, |offer| self.manner.window.min(offer.window));
-        window.saturating_sub(self.side.outbox.bytes()).min(self.manner.frame)
+        let most = if self.side.light { limits::LIGHT } else { self.manner.frame };
+        window.saturating_sub(self.side.outbox.bytes()).min(most)
     }
 
     /// Sends data, at most [`Client::room`] bytes of it.
@@ -279,7 +293,7 @@ impl Client {
 
     /// The socket is gone. True when another may be opened, with [`Client::resume`].
     pub fn detached(&mut self, gone: Gone) -> bool {
-        self.side.out.clear();
+        self.side.unsent();
         if self.side.end.is_some() {
             return false;
         }
@@ -304,6 +318,7 @@ impl Client {
             sagegate_resume: Some(Resume {
                 ticket: offer.ticket.clone(),
                 received: self.side.inbox.expected(),
+                light: false,
             }),
         };
         self.attached = false;

@@ -93,6 +93,11 @@ impl Gateway {
 
     /// What is to be written to the socket next.
     pub fn transmit(&mut self) -> Option<Transmit> {
+        self.side.transmit()
+    }
+
+    /// As [`Gateway::transmit`], but leaves an acknowledgement that can speak for what arrives next.
+    pub fn transmit_urgent(&mut self) -> Option<Transmit> {
         self.side.out.pop_front()
     }
 
@@ -119,6 +124,7 @@ impl Gateway {
         }
         self.enter(now, Phase::Handshake);
         self.alive(now);
+        self.side.light = offer.as_ref().is_some_and(|offer| offer.light);
         self.offer = offer;
         let request = HandshakeRequest::stream(self.offer.clone());
         self.side.say(now, Payload::HandshakeRequest, &request);
@@ -152,7 +158,7 @@ impl Gateway {
         if bytes.len() > limits::FRAME {
             return Err(Violation::TooLong(bytes.len()));
         }
-        let frame = Frame::read(bytes)?;
+        let frame = Frame::read_as(bytes, self.side.digests())?;
         match frame.kind {
             Kind::Acknowledge => {
                 if self.side.acknowledged(now, &frame)? && self.phase == Phase::Flushing {
@@ -238,7 +244,8 @@ impl Gateway {
             (None, true) => limits::WINDOW,
             (Some(offer), true) => offer.window,
         };
-        window.saturating_sub(self.side.outbox.bytes()).min(limits::OUTPUT)
+        let most = if self.side.light { limits::LIGHT } else { limits::OUTPUT };
+        window.saturating_sub(self.side.outbox.bytes()).min(most)
     }
 
     fn is_held(&self, now: Duration) -> bool {
@@ -315,7 +322,7 @@ impl Gateway {
             };
             self.side.finish(end, 1000, "");
         }
-        self.side.out.clear();
+        self.side.unsent();
         waits
     }
 
@@ -332,7 +339,7 @@ impl Gateway {
             return Err("the session has not sent what the client says that it has received");
         }
         self.detached = None;
-        self.side.out.clear();
+        self.side.unsent();
         self.alive(now);
         let known = Resumed { sagegate_received: self.side.inbox.expected() };
         let text = String::from_utf8(message::write(&known)).unwrap_or_default();
@@ -378,7 +385,7 @@ impl Gateway {
         if let Some(detached) = self.detached {
             if now >= detached + limits::RESUME_TIME {
                 self.side.finish(End::Lost, 1000, "");
-                self.side.out.clear();
+                self.side.unsent();
             }
             return;
         }

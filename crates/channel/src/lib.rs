@@ -1,5 +1,5 @@
 //! The data channel of a session: what `StartSession` gives the address of, and what the Session
-//! Manager plugin speaks there.
+//! Manager plugin speaks there; and what our own client and gateway agree to leave out of it.
 //!
 //! Frames ([`Frame`]) travel in the messages of a WebSocket. Each side numbers its frames, and the
 //! other acknowledges each of them. There are two state machines, [`Gateway`] and [`Client`]; both
@@ -19,7 +19,9 @@ mod side;
 mod tests;
 
 pub use client::{Client, Manner};
-pub use frame::{Body, Frame, FrameError, HEAD, Head, Ids, Kind, MessageId, Payload, flag};
+pub use frame::{
+    Body, Digests, Frame, FrameError, HEAD, Head, Ids, Kind, MessageId, Payload, flag,
+};
 pub use gateway::{Gateway, Phase};
 pub use message::{
     AGENT_VERSION, Acknowledge, CLIENT_VERSION, ChannelClosed, HandshakeComplete, HandshakeRequest,

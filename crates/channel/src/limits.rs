@@ -9,6 +9,8 @@ pub const OPEN: usize = 8 * 1024;
 /// The payload of the gateway's frames of data: large enough that a frame's cost does not count,
 /// small enough that a single key stroke does not wait long behind one.
 pub const OUTPUT: usize = 32 * 1024;
+/// The payload of light frames of data, in both directions: with its head a frame is 128 KiB.
+pub const LIGHT: usize = 128 * 1024 - super::HEAD;
 /// The most bytes that the gateway has sent and that are not acknowledged.
 pub const WINDOW: usize = 4 * 1024 * 1024;
 /// The same for a client that can resume, in each direction: these are kept to be sent again.

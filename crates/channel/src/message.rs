@@ -52,6 +52,9 @@ pub struct Resume {
     /// How many frames of the server have arrived in order, which is the next sequence number.
     #[serde(default)]
     pub received: i64,
+    /// At first: the client can do with light frames, see [`Offer::light`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub light: bool,
 }
 
 impl std::fmt::Debug for Resume {
@@ -78,12 +81,17 @@ pub struct Offer {
     pub seconds: u64,
     /// The most bytes in each direction that are sent and not acknowledged.
     pub window: usize,
+    /// Frames of data are light, both ways: without a digest, up to [`LIGHT`](crate::limits::LIGHT)
+    /// bytes, and what has arrived is acknowledged by the last frame of several.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub light: bool,
 }
 
 impl std::fmt::Debug for Offer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = f.debug_struct("Offer");
-        shown.field("seconds", &self.seconds).field("window", &self.window).finish_non_exhaustive()
+        shown.field("seconds", &self.seconds).field("window", &self.window);
+        shown.field("light", &self.light).finish_non_exhaustive()
     }
 }
 

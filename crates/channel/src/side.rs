@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::frame::{Body, Frame, FrameError, Head, Ids, Kind, Payload};
+use crate::frame::{Body, Digests, Frame, FrameError, Head, Ids, Kind, MessageId, Payload};
 use crate::limits;
 use crate::message::{self, Acknowledge, ChannelClosed};
 
@@ -319,6 +319,11 @@ pub(crate) struct Side {
     pub(crate) outbox: Outbox,
     pub(crate) inbox: Inbox,
     pub(crate) out: VecDeque<Transmit>,
+    /// Both sides have agreed on light frames: see [`Offer::light`](crate::message::Offer::light).
+    pub(crate) light: bool,
+    /// An acknowledgement of all that has arrived, which waits for what may arrive with it: when it
+    /// became due, and the id of the last frame.
+    owed: Option<(Duration, MessageId)>,
     /// Data for the other end of the stream.
     pub(crate) data: VecDeque<Bytes>,
     /// Bytes of data that were sent, each once.
@@ -338,6 +343,8 @@ impl Side {
             outbox: Outbox::new(),
             inbox: Inbox::new(),
             out: VecDeque::new(),
+            light: false,
+            owed: None,
             data: VecDeque::new(),
             sent: 0,
             received: 0,
@@ -369,7 +376,7 @@ impl Side {
             id: self.ids.make(),
             payload_type,
         };
-        let frame = body.seal(&head);
+        let frame = body.seal_as(&head, self.digests());
         self.out.push_back(Transmit::Binary(frame.clone()));
         self.outbox.next += 1;
         // The head counts too: many small frames are as much as a few large ones.
@@ -402,17 +409,54 @@ impl Side {
         self.out.push_back(Transmit::Binary(Body::from(text).seal(&head)));
     }
 
-    /// Tells the other side that a frame has arrived.
+    /// Which payloads have a digest.
+    pub(crate) fn digests(&self) -> Digests {
+        if self.light { Digests::NotOfData } else { Digests::All }
+    }
+
+    /// What is to be written to the socket next: what is due before an acknowledgement that can wait,
+    /// and that one last.
+    pub(crate) fn transmit(&mut self) -> Option<Transmit> {
+        if self.out.is_empty() {
+            self.pay();
+        }
+        self.out.pop_front()
+    }
+
+    /// Sends the acknowledgement that has waited.
+    fn pay(&mut self) {
+        let Some((at, id)) = self.owed.take() else { return };
+        // Of what has arrived in order, whatever has come since.
+        if let Some(last) = self.inbox.expected().checked_sub(1).filter(|last| *last >= 0) {
+            self.tell_arrived(at, id, last);
+        }
+    }
+
+    /// There is no socket for what was to be sent.
+    pub(crate) fn unsent(&mut self) {
+        self.out.clear();
+        self.owed = None;
+    }
+
+    /// Tells the other side that a frame has arrived: at once, or (of light data) with those that arrive
+    /// with it. To be called before the frame counts as arrived.
     pub(crate) fn acknowledge(&mut self, now: Duration, frame: &Frame) {
-        let name = match frame.kind {
-            Kind::Input => "input_stream_data",
+        if self.light && frame.payload_type == Payload::Data {
+            self.owed = Some((now, frame.id));
+        } else {
+            self.tell_arrived(now, frame.id, frame.sequence);
+        }
+    }
+
+    fn tell_arrived(&mut self, now: Duration, id: MessageId, sequence: i64) {
+        let name = match self.kind {
+            Kind::Output => "input_stream_data",
             _ => "output_stream_data",
         };
         // By hand: this is written for each frame.
         let text = format!(
-            "{{\"AcknowledgedMessageType\":\"{name}\",\"AcknowledgedMessageId\":\"{}\",\
-             \"AcknowledgedMessageSequenceNumber\":{},\"IsSequentialMessage\":true}}",
-            frame.id, frame.sequence
+            "{{\"AcknowledgedMessageType\":\"{name}\",\"AcknowledgedMessageId\":\"{id}\",\
+             \"AcknowledgedMessageSequenceNumber\":{sequence},\"IsSequentialMessage\":true}}"
         );
         self.tell(now, Kind::Acknowledge, 3, text.as_bytes());
     }
@@ -421,7 +465,13 @@ impl Side {
     pub(crate) fn acknowledged(&mut self, now: Duration, frame: &Frame) -> Result<bool, Violation> {
         let read: Acknowledge = serde_json::from_slice(&frame.payload)
             .map_err(|_| Violation::Message("an acknowledgement"))?;
-        Ok(self.outbox.acknowledge(read.acknowledged_message_sequence_number, now))
+        let sequence = read.acknowledged_message_sequence_number;
+        let news = self.outbox.acknowledge(sequence, now);
+        if news && self.light {
+            // It speaks for all before it.
+            self.outbox.arrived(sequence.saturating_add(1));
+        }
+        Ok(news)
     }
 
     /// Where a frame stands; one that is ahead is kept.
@@ -478,6 +528,7 @@ impl Side {
     pub(crate) fn finish(&mut self, end: End, code: u16, reason: &str) {
         if self.end.is_none() {
             let mut reason = reason.to_owned();
+            self.pay();
             // The payload of a close frame has 125 bytes, two of them the code.
             reason.truncate(reason.floor_char_boundary(123));
             self.out.push_back(Transmit::Close { code, reason });

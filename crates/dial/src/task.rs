@@ -17,6 +17,8 @@ use crate::{DialError, Gauge, Options, Target};
 
 /// Bytes for standard output that may wait before the socket is not read any more.
 const PENDING: usize = 256 * 1024;
+/// The smallest read of the input.
+const SMALL: usize = 4 * 1024;
 /// How long the end may take.
 const LAST: Duration = Duration::from_secs(5);
 /// The first pause before an address is tried again, and the longest.
@@ -36,6 +38,8 @@ struct Task<'a, I, O> {
     unflushed: bool,
     start: Instant,
     timer: Pin<Box<Sleep>>,
+    /// Bytes of the next read of the input.
+    size: usize,
     /// When the next frame may be sent, and when data is taken.
     next: Instant,
     ready: Option<Instant>,
@@ -93,6 +97,7 @@ where
         unflushed: false,
         start,
         timer: Box::pin(sleep_until(start)),
+        size: SMALL,
         next: start,
         ready: None,
         gauge,
@@ -178,7 +183,10 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Task<'_, I, O> {
                 self.pending_bytes += data.len();
                 self.pending.push_back(data);
             }
-            self.give();
+            // What can wait is given by `write_socket`.
+            while let Some(transmit) = self.client.transmit_urgent() {
+                self.socket.give(transmit);
+            }
         }
         Ok(progress)
     }
@@ -240,15 +248,22 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Task<'_, I, O> {
             }
             return false;
         }
-        let room = self.client.room();
-        if room == 0 {
+        // A frame is kept until it is acknowledged: one with little in it should not hold much.
+        let most = self.client.room().min(self.size);
+        if most == 0 {
             return false;
         }
-        let mut body = Body::with_capacity(room);
-        let mut limited = body.buffer().limit(room);
+        let mut body = Body::with_capacity(most);
+        let mut limited = body.buffer().limit(most);
         match tokio_util::io::poll_read_buf(Pin::new(&mut self.input), cx, &mut limited) {
-            Poll::Pending => return false,
+            Poll::Pending => {
+                self.size = SMALL;
+                return false;
+            }
             Poll::Ready(Ok(read)) if read > 0 => {
+                if read == most {
+                    self.size = (self.size * 2).min(limits::LIGHT);
+                }
                 self.client.send(now, body);
                 if !self.options.pause.is_zero() {
                     self.next = Instant::now() + self.options.pause;

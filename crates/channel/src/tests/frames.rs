@@ -1,6 +1,6 @@
 //! The layout of frames: an observed one of the plugin, and what hostile ones lead to.
 
-use crate::{Body, Frame, FrameError, Head, Ids, Kind, MessageId, Payload};
+use crate::{Body, Digests, Frame, FrameError, Head, Ids, Kind, MessageId, Payload};
 use bytes::Bytes;
 use proptest::prelude::*;
 
@@ -104,4 +104,30 @@ proptest! {
             Frame { kind, created, sequence, flags, id, payload_type, payload }
         );
     }
+}
+
+#[test]
+fn only_data_goes_without_a_digest_and_only_where_that_was_agreed_on() {
+    let head = |payload_type| Head {
+        kind: Kind::Input,
+        created: 1,
+        sequence: 3,
+        flags: 0,
+        id: MessageId([7; 16]),
+        payload_type,
+    };
+    let light = Body::from(&b"hello"[..]).seal_as(&head(Payload::Data), Digests::NotOfData);
+    assert_eq!(light[80..112], [0; 32]);
+    assert_eq!(Frame::read(&light), Err(FrameError::Digest));
+    assert_eq!(Frame::read_as(&light, Digests::NotOfData).unwrap().payload, "hello");
+    // A digest that is there is looked at.
+    let wrong = with(&light, 111, &[1]);
+    assert_eq!(Frame::read_as(&wrong, Digests::NotOfData), Err(FrameError::Digest));
+    let full = Body::from(&b"hello"[..]).seal(&head(Payload::Data));
+    assert_eq!(Frame::read_as(&full, Digests::NotOfData).unwrap().payload, "hello");
+    // What says how the session goes on has one always.
+    let flag = Body::from(&[0, 0, 0, 2][..]).seal_as(&head(Payload::Flag), Digests::NotOfData);
+    assert!(Frame::read(&flag).is_ok());
+    let bare = with(&flag, 80, &[0; 32]);
+    assert_eq!(Frame::read_as(&bare, Digests::NotOfData), Err(FrameError::Digest));
 }

@@ -1,5 +1,6 @@
 //! What must hold of frames and of the machines.
 
 mod frames;
+mod light;
 mod machines;
 mod way;

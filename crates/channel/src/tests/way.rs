@@ -39,10 +39,11 @@ impl Way {
         let read = Gateway::read_open(open.as_bytes()).expect("an open");
         assert_eq!(read.token_value, "token");
         let mut gateway = Gateway::new("s", Ids::new([1; 8]), 5, now);
-        let offer = read.sagegate_resume.map(|_| Offer {
+        let offer = read.sagegate_resume.map(|resume| Offer {
             ticket: "ticket".to_owned(),
             seconds: 60,
             window: limits::RESUME_WINDOW,
+            light: resume.light,
         });
         gateway.opened(now, offer);
         let (up, down) = (VecDeque::new(), VecDeque::new());

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -158,18 +159,29 @@ fn exit(code: ExitCode) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
+/// What a pipe from or to ssh may hold, where the system allows it: each of two processes that take
+/// turns does more in its own.
+const PIPE: usize = 512 * 1024;
+
+/// A descriptor of our own for a standard stream.
+fn own(stream: impl std::os::fd::AsFd) -> io::Result<OwnedFd> {
+    let fd = rustix::io::dup(stream)?;
+    // A limit per user may forbid it, and it may be no pipe.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::pipe::fcntl_setpipe_size(&fd, PIPE);
+    Ok(fd)
+}
+
 /// ssh gives pipes, which need no thread.
 fn input_end() -> Box<dyn AsyncRead + Unpin> {
-    let opened = rustix::io::dup(io::stdin()).map_err(io::Error::from);
-    match opened.and_then(pipe::Receiver::from_owned_fd) {
+    match own(io::stdin()).and_then(pipe::Receiver::from_owned_fd) {
         Ok(pipe) => Box::new(pipe),
         Err(_) => Box::new(tokio::io::stdin()),
     }
 }
 
 fn output_end() -> Box<dyn AsyncWrite + Unpin> {
-    let opened = rustix::io::dup(io::stdout()).map_err(io::Error::from);
-    match opened.and_then(pipe::Sender::from_owned_fd) {
+    match own(io::stdout()).and_then(pipe::Sender::from_owned_fd) {
         Ok(pipe) => Box::new(pipe),
         Err(_) => Box::new(tokio::io::stdout()),
     }

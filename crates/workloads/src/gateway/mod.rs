@@ -224,6 +224,7 @@ impl Gateway {
             ticket: ticket.reveal().to_owned(),
             seconds: limits::RESUME_TIME.as_secs(),
             window: limits::RESUME_WINDOW,
+            light: open.sagegate_resume.as_ref().is_some_and(|resume| resume.light),
         });
         machine.opened(Duration::ZERO, offer);
         let (commands, receiver) = mpsc::channel(COMMANDS);

@@ -219,7 +219,12 @@ impl Session {
                 self.pending_bytes += data.len();
                 self.pending.push_back(data);
             }
-            self.give();
+            if let Some(attached) = &mut self.attached {
+                // What can wait is given by `write_socket`.
+                while let Some(transmit) = self.machine.transmit_urgent() {
+                    attached.socket.give(transmit);
+                }
+            }
             if self.machine.end().is_some() {
                 break;
             }
@@ -310,7 +315,7 @@ impl Session {
             }
             Poll::Ready(Ok(read)) if read > 0 => {
                 if read == most {
-                    self.size = (self.size * 2).min(limits::OUTPUT);
+                    self.size = (self.size * 2).min(limits::LIGHT);
                 }
                 self.machine.send(now, body);
                 self.give();
