@@ -132,6 +132,11 @@ impl Router {
     }
 }
 
+/// Has a router's link carry IPv6.
+fn carry_v6(link: &str) -> io::Result<()> {
+    setting(&format!("ipv6/conf/{link}/disable_ipv6"), "0")
+}
+
 fn whole(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }
@@ -384,6 +389,9 @@ impl Keeper {
             self.internet.netlink.up(far)?;
             self.internet.netlink.address(far, node_v6(neighbour), 64)?;
         }
+        // What the kernel does about IPv6 for a link grows with their number. Those that carry it are
+        // told so.
+        setting("ipv6/conf/default/disable_ipv6", "1")?;
         space.netlink.settle()?;
         self.internet.netlink.settle()?;
         let links =
@@ -400,6 +408,7 @@ impl Keeper {
         name: &str,
         mac: Option<[u8; 6]>,
         space: &Space,
+        six: bool,
     ) -> io::Result<u32> {
         let index = self.next;
         self.next += 1;
@@ -408,7 +417,10 @@ impl Keeper {
         let (here, there) =
             (End { name, index, mac: None }, End { name: "eth0", index: ONLY, mac });
         router.space.netlink.pair(&here, &there, space.net.as_fd())?;
-        router.space.netlink.address(index, node_v6(number), 64)?;
+        if six {
+            router.space.inside(|| carry_v6(name))?;
+            router.space.netlink.address(index, node_v6(number), 64)?;
+        }
         let neighbour = number | GATEWAY;
         router.links.insert(name.to_owned(), Link { index, neighbour });
         router.space.netlink.settle()?;
@@ -432,7 +444,8 @@ impl Keeper {
             Some(net) => Space::adopt(net)?,
             None => Space::make(settings)?,
         };
-        let number = self.link(&port.vpc, &port.link, Some(port.mac), &space)?;
+        let six = port.addresses.iter().any(|(address, _)| address.is_ipv6());
+        let number = self.link(&port.vpc, &port.link, Some(port.mac), &space, six)?;
         space.netlink.up(ONLY)?;
         for (address, block) in &port.addresses {
             let whole = block.max_prefix_len();
@@ -476,7 +489,7 @@ impl Keeper {
 
     fn add_gateway(&mut self, gateway: &Gateway) -> io::Result<Leaf> {
         let mut space = Space::make(&[])?;
-        self.link(&gateway.vpc, &gateway.link, None, &space)?;
+        self.link(&gateway.vpc, &gateway.link, None, &space, true)?;
         let router = self.router(&gateway.vpc)?.number;
         space.netlink.up(ONLY)?;
         space.netlink.address(LO, node_v4(router | GATEWAY), 32)?;
@@ -511,6 +524,7 @@ impl Keeper {
             End { name: &peering.link, index: far, mac: None },
         );
         here.space.netlink.pair(&ends.0, &ends.1, net.as_fd())?;
+        here.space.inside(|| carry_v6(&peering.link))?;
         here.space.netlink.address(near, node_v6(number), 64)?;
         here.space.netlink.settle()?;
         let link = Link { index: near, neighbour: their_number };
@@ -518,6 +532,7 @@ impl Keeper {
         let there = self.router(other)?;
         let link = Link { index: far, neighbour: number };
         there.links.insert(peering.link.clone(), link);
+        there.space.inside(|| carry_v6(&peering.link))?;
         there.space.netlink.up(far)?;
         there.space.netlink.address(far, node_v6(their_number), 64)?;
         there.space.netlink.settle()

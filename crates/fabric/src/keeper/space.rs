@@ -1,12 +1,14 @@
 //! Network namespaces without names: they live as long as a descriptor or a process has them.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::process::{Command, Stdio};
 
 use rustix::io::Errno;
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
 use super::netlink::{LO, Netlink};
@@ -75,11 +77,53 @@ impl Space {
     }
 }
 
+/// A procfs of the keeper's own, mounted nowhere.
+///
+/// The kernel keeps what was looked up in a procfs, for every network namespace its own, and goes
+/// through all of them at the next look: with thousands of namespaces that takes longer than making
+/// one. What is kept goes with the procfs, and so it is made anew now and then.
+struct Settings {
+    /// None where the machine does not let the keeper make one, as in a user namespace: then the
+    /// machine's has to do.
+    own: Option<OwnedFd>,
+    /// How often it may be used yet.
+    left: u32,
+}
+
+/// How often one procfs is used.
+const USES: u32 = 256;
+
+thread_local! {
+    static SETTINGS: RefCell<Settings> = const { RefCell::new(Settings { own: None, left: 0 }) };
+}
+
+impl Settings {
+    fn directory(&mut self) -> String {
+        if self.left == 0 {
+            (self.own, self.left) = (procfs().ok(), USES);
+        }
+        self.left -= 1;
+        match &self.own {
+            Some(own) => format!("/proc/self/fd/{}/sys/net", own.as_raw_fd()),
+            None => "/proc/sys/net".to_owned(),
+        }
+    }
+}
+
+fn procfs() -> io::Result<OwnedFd> {
+    let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(context.as_fd())?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    Ok(fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
+}
+
 /// Sets what `/proc/sys/net` has for the namespace of this thread.
 ///
 /// What a machine without IPv6 does not have needs no setting.
 pub(crate) fn setting(name: &str, value: &str) -> io::Result<()> {
-    let path = format!("/proc/sys/net/{name}");
+    let path = SETTINGS.with_borrow_mut(Settings::directory) + "/" + name;
     match std::fs::write(&path, value) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && name.starts_with("ipv6/") => {
             Ok(())
