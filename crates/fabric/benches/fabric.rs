@@ -14,6 +14,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sagegate_fabric::{At, Fabric, FabricError, Namespace};
@@ -69,7 +70,7 @@ fn figures(fabric: &Fabric) {
         let mut topology = whole.clone();
         let some: BTreeSet<String> = ids.iter().take(count).cloned().collect();
         topology.interfaces.retain(|id, _| some.contains(id));
-        (topology, some)
+        (Arc::new(topology), some)
     };
     let apply = |count: usize| {
         let (topology, some) = with(count);
@@ -91,9 +92,12 @@ fn figures(fabric: &Fabric) {
     fabric.apply(&topology, &some).unwrap();
     let mut changes = Vec::new();
     for port in 0..50 {
-        let group = topology.security_groups.get_mut("sg-3").unwrap();
+        // What was there before stays as it is: as the server does, it is read anew.
+        let mut other = Topology::clone(&topology);
+        let group = other.security_groups.get_mut("sg-3").unwrap();
         let rule = group.ingress.first_mut().unwrap();
         (rule.rule.from, rule.rule.to) = (5000 + port, 5000 + port);
+        topology = Arc::new(other);
         let start = Instant::now();
         fabric.apply(&topology, &some).unwrap();
         changes.push(start.elapsed());
@@ -131,13 +135,13 @@ fn bytes() {
         return;
     };
     let (topology, some) = {
-        let topology = networks(300);
+        let topology = Arc::new(networks(300));
         let some: BTreeSet<String> = topology.interfaces.keys().cloned().collect();
         (topology, some)
     };
     fabric.apply(&topology, &some).unwrap();
     let port = |id: &str| fabric.namespace(At::Port(id.to_owned())).unwrap();
-    // Its rule for the port is one of twenty.
+    // Of the twenty rules, those for the ports 1009 and 1019 take the sender's group.
     let (from, to) = (port("eni-00000"), port("eni-00011"));
     let Some(bare) = Bare::make() else {
         println!("TCP: only root can make the bare pair that it is compared with");
@@ -146,7 +150,7 @@ fn bytes() {
     let mut through = Vec::new();
     let mut beside = Vec::new();
     for _ in 0..ROUNDS {
-        through.push(rate(&enter(&from), &enter(&to), "10.0.44.10:1001"));
+        through.push(rate(&enter(&from), &enter(&to), "10.0.44.10:1009"));
         beside.push(rate(&bare.enter(0), &bare.enter(1), "192.0.2.2:1001"));
     }
     through.sort_by(f64::total_cmp);
@@ -235,7 +239,10 @@ fn rate(from: &[String], to: &[String], address: &str) -> f64 {
     let mut said = sink.stdout.take().unwrap();
     said.read_exact(&mut [0]).unwrap();
     let status = command(from).arg(&own).args(["source", address]).status().unwrap();
-    assert!(status.success(), "the source");
+    if !status.success() {
+        let _ = sink.kill();
+        panic!("the source: {status}");
+    }
     let mut text = String::new();
     said.read_to_string(&mut text).unwrap();
     sink.wait().unwrap();

@@ -1,16 +1,17 @@
 //! From the networks of a region to what the kernel is to have of them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
-use sagegate_network::security_group::{Peer, Rule};
+use sagegate_network::security_group::Peer;
 use sagegate_network::topology::{
     Destination, EndpointKind, Interface, Role, RouteTable, Subnet, Target, Topology,
 };
 
 use crate::rules;
-use crate::state::{Filter, Gateway, Hop, PeeringLink, Port, PortKind, Router, State};
+use crate::state::{Chain, Filter, Gateway, Hop, PeeringLink, Port, PortKind, Router, State};
 
 /// The resolver's second address (Amazon VPC User Guide, "Amazon DNS server").
 pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 253);
@@ -18,7 +19,7 @@ pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 253);
 pub const RESOLVER_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x253);
 
 /// The numbers that objects have got, once and for all: links and chains are named by them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Numbers {
     known: BTreeMap<String, u32>,
 }
@@ -92,7 +93,8 @@ pub fn compile(topology: &Topology, plugged: &BTreeSet<String>, numbers: &mut Nu
     state
 }
 
-fn port(
+/// What is plugged in for an interface, if anything is.
+pub(crate) fn port(
     topology: &Topology,
     id: &str,
     interface: &Interface,
@@ -269,23 +271,19 @@ impl One<'_> {
         let mut filter = rules::base();
         let mut named = BTreeSet::new();
         for (_, port, interface, subnet) in self.ports() {
-            self.admit(&mut filter, port, interface, subnet, numbers);
-            if matches!(port.kind, PortKind::Nat(_)) {
-                continue;
+            let share = share(self.topology, port, interface, subnet, numbers);
+            if let Some(number) = share.subnet {
+                fence(&mut filter, self.topology, subnet, number);
             }
-            let mut groups = interface.groups.clone();
-            groups.sort();
-            let profile = numbers.of(&format!("groups {}", groups.join(" ")));
-            for (egress, direction) in [(true, "out"), (false, "in")] {
-                let name = format!("group_{direction}_{profile}");
-                put(
-                    &mut filter,
-                    &format!("group_{direction}"),
-                    &port.link,
-                    &format!("jump {name}"),
-                );
-                let chain = || rules::groups(self.rules(&groups, egress), egress, &mut named);
-                filter.chains.entry(name).or_insert_with(chain);
+            if let Some((profile, groups)) = &share.profile {
+                for (egress, direction) in DIRECTIONS {
+                    let chain = || profile_chain(self.topology, groups, egress, &mut named);
+                    let name = format!("group_{direction}_{profile}");
+                    filter.chains.entry(name).or_insert_with(chain);
+                }
+            }
+            for (set, key, value) in share.elements {
+                element(&mut filter, &set, key, &value);
             }
         }
         for gateway in self.state.gateways.values().filter(|it| it.vpc == self.vpc) {
@@ -307,62 +305,6 @@ impl One<'_> {
             filter.sets.extend(rules::members(peer, &self.members(peer)));
         }
         filter
-    }
-
-    /// What the filter knows of one port, but for its security groups.
-    fn admit(
-        &self,
-        filter: &mut Filter,
-        port: &Port,
-        interface: &Interface,
-        subnet: &Subnet,
-        numbers: &mut Numbers,
-    ) {
-        let link = port.link.as_str();
-        put(filter, "links", link, "");
-        if !interface.source_dest_check || matches!(port.kind, PortKind::Nat(_)) {
-            put(filter, "unchecked", link, "");
-        }
-        match port.kind {
-            PortKind::Host => {}
-            PortKind::Endpoint => put(filter, "endpoints", link, ""),
-            PortKind::Nat(_) => put(filter, "nats", link, ""),
-        }
-        let table = format!("{:#010x}", table_number(&subnet.route_table, numbers));
-        put(filter, "tables", link, &table);
-        for (address, _) in &port.addresses {
-            let set = if address.is_ipv4() { "own4" } else { "own6" };
-            element(filter, set, format!("\"{link}\" . {address}"), "");
-        }
-        let attached =
-            self.topology.vpcs.get(self.vpc).is_some_and(|it| it.internet_gateway.is_some());
-        for address in interface.addresses.iter().filter(|_| attached) {
-            if let Some(public) = address.public {
-                element(filter, "with_public", address.private.to_string(), "");
-                element(filter, "to_public", address.private.to_string(), &public.to_string());
-                element(filter, "to_private", public.to_string(), &address.private.to_string());
-            }
-        }
-        let Some(acl) = self.topology.network_acls.get(&subnet.network_acl) else { return };
-        let number = numbers.of(&interface.subnet);
-        let siblings = format!("subnet_{number}");
-        let siblings_set = || rules::set("type ifname;", false);
-        filter.sets.entry(siblings.clone()).or_insert_with(siblings_set);
-        put(filter, &siblings, link, "");
-        for (entries, egress, direction) in
-            [(&acl.egress, true, "out"), (&acl.ingress, false, "in")]
-        {
-            let name = format!("acl_{direction}_{number}");
-            put(filter, &format!("acl_{direction}"), link, &format!("jump {name}"));
-            let chain = || rules::acl(entries, egress, &siblings);
-            filter.chains.entry(name).or_insert_with(chain);
-        }
-    }
-
-    fn rules<'b>(&'b self, groups: &'b [String], egress: bool) -> impl Iterator<Item = &'b Rule> {
-        let groups = groups.iter().filter_map(|id| self.topology.security_groups.get(id));
-        let rules = groups.flat_map(move |it| if egress { &it.egress } else { &it.ingress });
-        rules.map(|rule| &rule.rule)
     }
 
     /// The addresses of the other side of a rule: of a group, those of its interfaces here and in
@@ -393,6 +335,109 @@ impl One<'_> {
         };
         vpc == self.vpc || self.state.peerings.values().any(peered)
     }
+}
+
+/// The two directions of groups and ACLs, as the names of their chains have them: whether it is egress.
+pub(crate) const DIRECTIONS: [(bool, &str); 2] = [(true, "out"), (false, "in")];
+
+/// What one port adds to its router's filter.
+#[derive(Debug, Default)]
+pub(crate) struct Share {
+    /// Elements: a set's or map's name, the key and, in a map, the value.
+    pub(crate) elements: Vec<(Cow<'static, str>, String, String)>,
+    /// The number of its subnet, where a network ACL stands around that.
+    pub(crate) subnet: Option<u32>,
+    /// Its security groups in order, with the number of their chains.
+    pub(crate) profile: Option<(u32, Vec<String>)>,
+}
+
+/// What a port adds to its router's filter, but for its addresses in the sets of its groups.
+pub(crate) fn share(
+    topology: &Topology,
+    port: &Port,
+    interface: &Interface,
+    subnet: &Subnet,
+    numbers: &mut Numbers,
+) -> Share {
+    let mut share = Share::default();
+    let link = format!("\"{}\"", port.link);
+    let mut add = |set: Cow<'static, str>, key: &str, value: String| {
+        share.elements.push((set, key.to_owned(), value));
+    };
+    add("links".into(), &link, String::new());
+    if !interface.source_dest_check || matches!(port.kind, PortKind::Nat(_)) {
+        add("unchecked".into(), &link, String::new());
+    }
+    match port.kind {
+        PortKind::Host => {}
+        PortKind::Endpoint => add("endpoints".into(), &link, String::new()),
+        PortKind::Nat(_) => add("nats".into(), &link, String::new()),
+    }
+    let table = format!("{:#010x}", table_number(&subnet.route_table, numbers));
+    add("tables".into(), &link, table);
+    for (address, _) in &port.addresses {
+        let set = if address.is_ipv4() { "own4" } else { "own6" };
+        add(set.into(), &format!("{link} . {address}"), String::new());
+    }
+    let attached = topology.vpcs.get(&port.vpc).is_some_and(|it| it.internet_gateway.is_some());
+    for address in interface.addresses.iter().filter(|_| attached) {
+        if let Some(public) = address.public {
+            let private = address.private.to_string();
+            add("with_public".into(), &private, String::new());
+            add("to_public".into(), &private, public.to_string());
+            add("to_private".into(), &public.to_string(), private);
+        }
+    }
+    if topology.network_acls.contains_key(&subnet.network_acl) {
+        let number = numbers.of(&interface.subnet);
+        add(siblings(number).into(), &link, String::new());
+        for (_, direction) in DIRECTIONS {
+            let jump = format!("jump acl_{direction}_{number}");
+            add(format!("acl_{direction}").into(), &link, jump);
+        }
+        share.subnet = Some(number);
+    }
+    // A NAT gateway has no groups.
+    if !matches!(port.kind, PortKind::Nat(_)) {
+        let mut groups = interface.groups.clone();
+        groups.sort();
+        let profile = numbers.of(&format!("groups {}", groups.join(" ")));
+        for (_, direction) in DIRECTIONS {
+            let jump = format!("jump group_{direction}_{profile}");
+            share.elements.push((format!("group_{direction}").into(), link.clone(), jump));
+        }
+        share.profile = Some((profile, groups));
+    }
+    share
+}
+
+/// The set of the links of a subnet with this number.
+fn siblings(number: u32) -> String {
+    format!("subnet_{number}")
+}
+
+/// Puts the network ACL of a subnet with this number into a filter that does not have it yet.
+pub(crate) fn fence(filter: &mut Filter, topology: &Topology, subnet: &Subnet, number: u32) {
+    let Some(acl) = topology.network_acls.get(&subnet.network_acl) else { return };
+    let siblings = siblings(number);
+    for (egress, direction) in DIRECTIONS {
+        let entries = if egress { &acl.egress } else { &acl.ingress };
+        let chain = || rules::acl(entries, egress, &siblings);
+        filter.chains.entry(format!("acl_{direction}_{number}")).or_insert_with(chain);
+    }
+    filter.sets.entry(siblings).or_insert_with(|| rules::set("type ifname;", false));
+}
+
+/// One direction of what these groups allow together. `named` collects whom their rules name.
+pub(crate) fn profile_chain(
+    topology: &Topology,
+    groups: &[String],
+    egress: bool,
+    named: &mut BTreeSet<Peer>,
+) -> Chain {
+    let groups = groups.iter().filter_map(|id| topology.security_groups.get(id));
+    let all = groups.flat_map(|it| if egress { &it.egress } else { &it.ingress });
+    rules::groups(all.map(|rule| &rule.rule), egress, named)
 }
 
 fn put(filter: &mut Filter, set: &str, link: &str, value: &str) {

@@ -107,6 +107,18 @@ impl Delta {
         delta
     }
 
+    /// What takes everything away, after a change to `state` that was made in part: what it was to
+    /// take away may be there still.
+    pub(crate) fn undone(&self, state: &State) -> Self {
+        let mut all = Self::between(state, &State::default());
+        all.public_gone.extend(self.public_gone.iter().copied());
+        all.ports_gone.extend(self.ports_gone.iter().cloned());
+        all.gateways_gone.extend(self.gateways_gone.iter().cloned());
+        all.peerings_gone.extend(self.peerings_gone.iter().cloned());
+        all.routers_gone.extend(self.routers_gone.iter().cloned());
+        all
+    }
+
     /// The namespaces that go, those that are made anew among them.
     pub fn gone(&self) -> impl Iterator<Item = At> {
         let routers = self.routers_gone.iter().map(|id| At::Router(id.clone()));

@@ -13,11 +13,10 @@ use ipnet::IpNet;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use sagegate_network::topology::Topology;
 
-use crate::compile::{Numbers, compile};
 use crate::delta::Delta;
+use crate::follow::Follower;
 use crate::frame;
 use crate::order::{Answer, At, Order, Protocol};
-use crate::state::State;
 
 /// Why the kernel does not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -49,11 +48,10 @@ pub struct Fabric {
 struct Keeper {
     stream: UnixStream,
     child: Child,
-    numbers: Numbers,
     /// What the kernel has.
-    state: State,
-    /// The last change was refused halfway: what the kernel has is not known.
-    torn: bool,
+    follower: Follower,
+    /// The change that was refused halfway: what the kernel has is not known.
+    torn: Option<Box<Delta>>,
 }
 
 impl Drop for Keeper {
@@ -78,13 +76,7 @@ impl Fabric {
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()?;
-        let mut keeper = Keeper {
-            stream: ours,
-            child,
-            numbers: Numbers::default(),
-            state: State::default(),
-            torn: false,
-        };
+        let mut keeper = Keeper { stream: ours, child, follower: Follower::default(), torn: None };
         keeper.answer()?;
         Ok(Self { keeper: Arc::new(Mutex::new(keeper)) })
     }
@@ -98,27 +90,31 @@ impl Fabric {
     /// unplugged and plugged in again by the next call.
     pub fn apply(
         &self,
-        topology: &Topology,
+        topology: &Arc<Topology>,
         plugged: &BTreeSet<String>,
     ) -> Result<BTreeSet<At>, FabricError> {
         let mut keeper = self.keeper();
         let mut gone = BTreeSet::new();
-        if keeper.torn {
-            let delta = Delta::between(&keeper.state, &State::default());
+        if let Some(torn) = keeper.torn.take() {
+            let delta = torn.undone(keeper.follower.state());
+            keeper.torn = Some(torn);
             gone.extend(delta.gone());
             keeper.order(&Order::Change(Box::new(delta)))?;
-            keeper.state = State::default();
-            keeper.torn = false;
+            keeper.follower.forget();
+            keeper.torn = None;
         }
-        let state = compile(topology, plugged, &mut keeper.numbers);
-        let delta = Delta::between(&keeper.state, &state);
+        keeper.torn = Some(Box::default());
+        let delta = Box::new(keeper.follower.step(topology, plugged));
         gone.extend(delta.gone());
         if !delta.is_empty() {
-            keeper.torn = true;
-            keeper.order(&Order::Change(Box::new(delta)))?;
-            keeper.torn = false;
+            let order = Order::Change(delta);
+            let done = keeper.order(&order);
+            if let (Err(error), Order::Change(delta)) = (done, order) {
+                keeper.torn = Some(delta);
+                return Err(error);
+            }
         }
-        keeper.state = state;
+        keeper.torn = None;
         Ok(gone)
     }
 

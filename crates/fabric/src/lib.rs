@@ -10,6 +10,7 @@
 
 pub mod compile;
 pub mod delta;
+pub mod follow;
 #[cfg(target_os = "linux")]
 pub mod frame;
 #[cfg(target_os = "linux")]

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use networks::Networks;
@@ -61,9 +62,9 @@ impl Kernel {
     }
 
     fn apply(&self) {
-        let topology: &Topology = &self.networks.topology;
+        let topology: Arc<Topology> = Arc::new(self.networks.topology.clone());
         let plugged: BTreeSet<String> = self.networks.hosts.clone();
-        self.fabric.apply(topology, &plugged).unwrap();
+        self.fabric.apply(&topology, &plugged).unwrap();
     }
 
     fn listen(&self, at: At, address: &str) -> TcpListener {
@@ -157,13 +158,13 @@ fn a_vpc_that_everybody_left_can_be_entered_again_at_once() {
     networks.host("eni-a", "subnet-1", "10.0.1.10", &["sg-open"]);
     networks.host("eni-b", "subnet-1", "10.0.1.20", &["sg-open"]);
     let Some(kernel) = Kernel::start(networks) else { return };
-    let topology = &kernel.networks.topology;
+    let topology = Arc::new(kernel.networks.topology.clone());
     for _ in 0..20 {
-        let gone = kernel.fabric.apply(topology, &BTreeSet::new()).unwrap();
+        let gone = kernel.fabric.apply(&topology, &BTreeSet::new()).unwrap();
         let all = ["eni-a", "eni-b"].map(|id| At::Port(id.to_owned()));
         let all: BTreeSet<At> = all.into_iter().chain([At::Router("vpc-a".to_owned())]).collect();
         assert_eq!(gone, all);
-        let gone = kernel.fabric.apply(topology, &kernel.networks.hosts).unwrap();
+        let gone = kernel.fabric.apply(&topology, &kernel.networks.hosts).unwrap();
         assert_eq!(gone, BTreeSet::new());
         let b = kernel.listen(At::Port("eni-b".to_owned()), "0.0.0.0:443");
         kernel.reaches("eni-a", "10.0.1.20:443", &b, "10.0.1.10");

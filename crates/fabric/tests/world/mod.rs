@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, U
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -63,7 +64,7 @@ impl World {
     pub(crate) fn apply(&self) {
         let hosts = self.topology.interfaces.iter().filter(|(_, it)| is_host(&it.role));
         let plugged: BTreeSet<String> = hosts.map(|(id, _)| id.clone()).collect();
-        self.fabric.apply(&self.topology, &plugged).unwrap();
+        self.fabric.apply(&Arc::new(self.topology.clone()), &plugged).unwrap();
     }
 
     /// Sends the packet, and tells who got it and could answer. `hoped` says whether to wait for long.
