@@ -32,6 +32,9 @@ pub(crate) fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Done<T> {
 /// The first stage, on the host: makes what the space is in, starts its first process there and
 /// leaves it alone.
 pub(crate) fn launch(path: &Path) -> Done {
+    // What the host's process had open without saying that it is for itself, or inherited so, is
+    // nothing that a space may have: a directory among it would be a way out of the root.
+    close_fds::set_fds_cloexec(3, &[]);
     let file = File::open(path).doing(path.display())?;
     // The host waits for this lock before it judges a start that left no process behind, and takes
     // the file away under it: a launcher that comes after that starts nothing.

@@ -105,6 +105,10 @@ fn main() -> ExitCode {
         };
     }
     let arguments = Arguments::parse();
+    if matches!(arguments.command, Command::Serve(_) | Command::Demo(_)) {
+        // What a shell or a supervisor left open is for no program that is started from here.
+        close_fds::set_fds_cloexec(3, &[]);
+    }
     let done = match arguments.command {
         Command::Policy(arguments) => commands::policy::run(&arguments),
         Command::Operations(arguments) => commands::operations::run(&arguments),

@@ -21,6 +21,7 @@ every_runtime! {
     nonsense_on_the_control_socket_hurts_nobody,
     activity_is_seen_in_the_file_that_clients_write,
     names_that_are_none_are_refused,
+    nothing_that_the_host_has_open_comes_along,
 }
 
 const GRACE: Duration = Duration::from_secs(5);
@@ -223,5 +224,21 @@ async fn names_that_are_none_are_refused(place: Place) {
         assert!(refused.message.contains("is not made of"), "{refused}");
     }
     assert!(place.runtime().connect("../../x").await.is_err());
+    place.end().await;
+}
+
+/// As a shell's `exec 9<DIRECTORY` before the server is started.
+async fn nothing_that_the_host_has_open_comes_along(place: Place) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inheritable");
+    std::fs::create_dir(&path).unwrap();
+    let open = std::fs::File::open(&path).unwrap();
+    rustix::io::fcntl_setfd(&open, rustix::io::FdFlags::empty()).unwrap();
+    let runtime = place.runtime();
+    serving(runtime, &spec("w1", "h1")).await;
+    let seen = run(runtime, "w1", "ls -l /proc/[0-9]*/fd /proc/self/fd").await;
+    drop(open);
+    assert!(seen.contains("socket:"), "{seen}");
+    assert!(!seen.contains("inheritable"), "{seen}");
     place.end().await;
 }
