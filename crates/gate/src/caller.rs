@@ -64,9 +64,13 @@ pub struct SessionFacts {
     /// `aws:SourceIdentity`.
     #[serde(default)]
     pub source_identity: Option<String>,
-    /// Session policies: inline text and managed policies (name or ARN, text as of the call).
+    /// Inline session policies: name for reports, and text.
     #[serde(default)]
     pub policies: Vec<(String, String)>,
+    /// The ARNs of managed session policies. What they say is looked up at each decision: a session
+    /// packs "managed policy ARNs" (STS API Reference, AssumeRole, `PackedPolicySize`).
+    #[serde(default)]
+    pub managed_policies: Vec<String>,
     /// Condition keys that a service put into the credentials, such as `sagemaker:DomainId`.
     #[serde(default)]
     pub keys: BTreeMap<String, String>,

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use crate::audit::line::text;
 use crate::authenticate::session_keys;
-use crate::caller::{Caller, Principal};
+use crate::caller::{Caller, Principal, SessionFacts};
 use crate::denial::{Denial, matched_statement, message};
 use crate::directory::AttachedPolicy;
 use crate::fault::Fault;
@@ -217,13 +217,8 @@ impl Gate {
             None => None,
         };
         let session = match &caller.session {
-            Some(facts) if !facts.policies.is_empty() => Some(
-                self.principals
-                    .session_policies(facts)
-                    // An empty list of session policies allows nothing.
-                    .unwrap_or_default(),
-            ),
-            _ => None,
+            Some(facts) => self.session_policies(facts, &caller.account, sight)?,
+            None => None,
         };
         let organization =
             self.principals.directory().organization_policies(sight.state(), &caller.account)?;
@@ -242,6 +237,36 @@ impl Gate {
             rcps: levels(organization.rcps),
             keys,
         })
+    }
+
+    /// The policies of a session, if it has some. Where one of them cannot be had, as a managed policy
+    /// that has been deleted, the session has an empty list, which allows nothing: what is missing
+    /// could have held a Deny.
+    fn session_policies(
+        &self,
+        facts: &SessionFacts,
+        account: &AccountId,
+        sight: &Sight<'_>,
+    ) -> Result<Option<SessionPolicies>, Refusal> {
+        if facts.policies.is_empty() && facts.managed_policies.is_empty() {
+            return Ok(None);
+        }
+        let Some(inline) = self.principals.inline_policies(facts) else {
+            return Ok(Some(SessionPolicies::default()));
+        };
+        if facts.managed_policies.is_empty() {
+            return Ok(Some(inline));
+        }
+        let mut policies = inline.to_vec();
+        for arn in &facts.managed_policies {
+            let found = match sight {
+                Sight::Committed(state) => self.principals.managed(state, account, arn)?,
+                Sight::Own(tx) => self.principals.managed_in(*tx, account, arn)?,
+            };
+            let Some(found) = found else { return Ok(Some(SessionPolicies::default())) };
+            policies.push(found);
+        }
+        Ok(Some(Arc::new(policies)))
     }
 
     /// The condition keys that every request of this caller by this arrival has (IAM User Guide,

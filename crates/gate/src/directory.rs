@@ -78,6 +78,18 @@ pub trait Directory: Send + Sync {
         unique_id: &str,
     ) -> Result<Option<Identity>, StoreError>;
 
+    /// The managed policy of this ARN as an account has it, its own or one of AWS's, in its default
+    /// version.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    fn managed_policy(
+        &self,
+        state: &dyn Read,
+        account: &AccountId,
+        arn: &str,
+    ) -> Result<Option<AttachedPolicy>, StoreError>;
+
     /// The SCPs (`Scp`) or RCPs that bind an account, level by level from the root, or nothing
     /// where the account is in no organization.
     ///

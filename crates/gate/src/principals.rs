@@ -54,6 +54,7 @@ struct Kept {
     epoch: u64,
     keys: HashMap<String, Option<Arc<Known>>>,
     standings: HashMap<(AccountId, String), Option<Arc<Standing>>>,
+    managed: HashMap<(AccountId, String), Option<Attached>>,
 }
 
 impl std::fmt::Debug for Principals {
@@ -142,8 +143,46 @@ impl Principals {
         Ok(found.map(|identity| Arc::new(Standing::of(identity))))
     }
 
-    /// A session's policies, compiled; `None` if one of them does not parse, which must deny.
-    pub(crate) fn session_policies(&self, facts: &SessionFacts) -> Option<SessionPolicies> {
+    /// A managed policy by its ARN, compiled.
+    pub(crate) fn managed(
+        &self,
+        state: &Snapshot,
+        account: &AccountId,
+        arn: &str,
+    ) -> Result<Option<Attached>, StoreError> {
+        let epoch = self.epoch(state);
+        let key = (account.clone(), arn.to_owned());
+        {
+            let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+            if kept.epoch == epoch
+                && let Some(found) = kept.managed.get(&key)
+            {
+                return Ok(found.clone());
+            }
+        }
+        let found = self.managed_in(state, account, arn)?;
+        self.keep(epoch, |kept| {
+            if kept.managed.len() >= ENTRIES {
+                kept.managed.clear();
+            }
+            kept.managed.insert(key, found.clone());
+        });
+        Ok(found)
+    }
+
+    /// As [`Principals::managed`], worked out anew: for a state that nobody else sees.
+    pub(crate) fn managed_in(
+        &self,
+        state: &dyn Read,
+        account: &AccountId,
+        arn: &str,
+    ) -> Result<Option<Attached>, StoreError> {
+        let found = self.directory.managed_policy(state, account, arn)?;
+        Ok(found.map(|it| it.attached()))
+    }
+
+    /// A session's inline policies, compiled; `None` if one of them does not parse, which must deny.
+    pub(crate) fn inline_policies(&self, facts: &SessionFacts) -> Option<SessionPolicies> {
         let key = digest(&facts.policies);
         if let Some(found) = self.sessions.read().unwrap_or_else(PoisonError::into_inner).get(&key)
         {

@@ -213,6 +213,15 @@ impl Directory for IamDirectory {
         }
     }
 
+    fn managed_policy(
+        &self,
+        state: &dyn Read,
+        account: &AccountId,
+        arn: &str,
+    ) -> Result<Option<AttachedPolicy>, StoreError> {
+        self.managed(state, &self.scope(account), arn)
+    }
+
     /// Organizations are not served, so no account is in one.
     fn organization_policies(
         &self,

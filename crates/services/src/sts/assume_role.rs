@@ -139,7 +139,8 @@ impl Operation for AssumeRole {
                 tags: tags.tags,
                 transitive: tags.transitive,
                 source_identity: source_identity.clone(),
-                policies,
+                policies: policies.inline.into_iter().collect(),
+                managed_policies: policies.managed,
                 chained,
                 issuer: Self::NAME.to_owned(),
                 ..SessionFacts::default()

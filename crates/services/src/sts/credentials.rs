@@ -40,8 +40,7 @@ pub(super) fn issue(issue: &Issue<'_>) -> Result<Issued, Fault> {
         minimum,
     );
     let size = made.token.reveal().len();
-    // A token travels in a header of every request, and holds the managed policies' text beside what
-    // `session_policy` counts.
+    // A token travels in a header of every request.
     let percent = (size * 100).div_ceil(session::MAX_TOKEN);
     if percent > 100 {
         return Err(too_large(percent));

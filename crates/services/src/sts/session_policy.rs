@@ -17,7 +17,16 @@ const ROOM: usize = 4_096;
 /// The name under which reports call the inline session policy.
 const INLINE: &str = "session policy";
 
-/// The session policies of a request: name or ARN, and text.
+/// The session policies of a request.
+#[derive(Debug, Default)]
+pub(super) struct Collected {
+    /// The inline policy, without white space, under the name that reports have for it.
+    pub(super) inline: Option<(String, String)>,
+    /// The ARNs of managed policies.
+    pub(super) managed: Vec<String>,
+}
+
+/// The session policies of a request.
 ///
 /// # Errors
 /// `MalformedPolicyDocument`, or `ValidationError` for ARNs that are too many or of no policy of
@@ -27,8 +36,8 @@ pub(super) fn collect(
     scope: &Scope,
     inline: Option<&str>,
     arns: Option<&[PolicyDescriptorType]>,
-) -> Result<Vec<(String, String)>, Fault> {
-    let mut policies = Vec::new();
+) -> Result<Collected, Fault> {
+    let mut collected = Collected::default();
     if let Some(text) = inline {
         if let Err(violations) = validate(text, PolicyType::Session) {
             let first = violations.into_iter().next().map(|it| it.message);
@@ -36,7 +45,7 @@ pub(super) fn collect(
                 first.unwrap_or_else(|| "Syntax errors in policy.".into()),
             ));
         }
-        policies.push((INLINE.to_owned(), without_white_space(text)));
+        collected.inline = Some((INLINE.to_owned(), without_white_space(text)));
     }
     let arns = arns.unwrap_or_default();
     if arns.len() > MANAGED {
@@ -47,12 +56,12 @@ pub(super) fn collect(
     }
     for descriptor in arns {
         let arn = descriptor.arn.as_deref().unwrap_or_default();
-        let found = managed::find(state, scope, arn)?.ok_or_else(|| {
-            validation(format!("Policy {arn} does not exist or is not attachable."))
-        })?;
-        policies.push((arn.to_owned(), without_white_space(&found.document)));
+        if managed::find(state, scope, arn)?.is_none() {
+            return Err(validation(format!("Policy {arn} does not exist or is not attachable.")));
+        }
+        collected.managed.push(arn.to_owned());
     }
-    Ok(policies)
+    Ok(collected)
 }
 
 /// How much of the room policies and tags take, in per cent, rounded up.
@@ -60,13 +69,11 @@ pub(super) fn collect(
 /// # Errors
 /// `PackedPolicyTooLarge` if it is more than all of it.
 pub(super) fn packed_size<'a>(
-    policies: &[(String, String)],
+    policies: &Collected,
     tags: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Result<usize, Fault> {
-    let policies = policies.iter().map(|(name, text)| match name.as_str() {
-        INLINE => text.len(),
-        arn => arn.len(),
-    });
+    let inline = policies.inline.iter().map(|(_, text)| text.len());
+    let policies = inline.chain(policies.managed.iter().map(String::len));
     let tags = tags.into_iter().map(|(key, value)| key.len() + value.len());
     let bytes: usize = policies.chain(tags).sum();
     let percent = (bytes * 100).div_ceil(ROOM);
@@ -106,8 +113,11 @@ mod tests {
 
     #[test]
     fn the_room_is_counted_in_per_cent_and_bounded() {
-        let policy = |length| vec![(INLINE.to_owned(), "x".repeat(length))];
-        assert_eq!(packed_size(&[], []).unwrap(), 0);
+        let policy = |length| Collected {
+            inline: Some((INLINE.to_owned(), "x".repeat(length))),
+            managed: Vec::new(),
+        };
+        assert_eq!(packed_size(&Collected::default(), []).unwrap(), 0);
         assert_eq!(packed_size(&policy(1), []).unwrap(), 1);
         assert_eq!(packed_size(&policy(2_048), []).unwrap(), 50);
         assert_eq!(packed_size(&policy(4_096), []).unwrap(), 100);

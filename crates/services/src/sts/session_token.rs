@@ -126,7 +126,8 @@ impl Operation for GetFederationToken {
                 issued: call.now,
                 expires: call.now.plus_seconds(seconds.into()),
                 tags: tags.tags,
-                policies,
+                policies: policies.inline.into_iter().collect(),
+                managed_policies: policies.managed,
                 issuer: Self::NAME.to_owned(),
                 ..SessionFacts::default()
             },

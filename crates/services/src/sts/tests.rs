@@ -10,7 +10,11 @@ use super::assume_role::AssumeRole;
 use super::decode::DecodeAuthorizationMessage;
 use super::identity::{GetAccessKeyInfo, GetCallerIdentity};
 use super::session_token::{GetFederationToken, GetSessionToken};
+use crate::iam::policies::{CreatePolicy, DeletePolicy};
+use crate::iam::policy_versions::{CreatePolicyVersion, DeletePolicyVersion};
+use crate::iam::role_policies::AttachRolePolicy;
 use crate::iam::roles::CreateRole;
+use crate::iam::users::ListUsers;
 use crate::testing::{ACCOUNT, House};
 
 const ALLOW_ALL: &str =
@@ -277,6 +281,65 @@ fn session_policies_are_checked_and_measured() {
     let input = api::AssumeRoleRequest { tags: Some(many), ..assume(&arn) };
     let text = house.fails_for::<AssumeRole>(&ann, input);
     assert!(text.starts_with("PackedPolicyTooLarge (400): Packed size of session tags"), "{text}");
+}
+
+#[test]
+fn managed_session_policies_say_what_they_say_now() {
+    let house = House::new();
+    role(&house, "r", TRUST_ACCOUNT, None);
+    house.ok::<AttachRolePolicy>(iam_api::AttachRolePolicyRequest {
+        role_name: "r".into(),
+        policy_arn: "arn:aws:iam::aws:policy/AdministratorAccess".into(),
+    });
+    let made = house.ok::<CreatePolicy>(iam_api::CreatePolicyRequest {
+        policy_name: "P".into(),
+        policy_document: ALLOW_ALL.into(),
+        ..Default::default()
+    });
+    let arn = made.policy.unwrap().arn.unwrap();
+    let facts = |inline: &[&str]| SessionFacts {
+        policies: inline.iter().map(|it| ("session policy".into(), (*it).into())).collect(),
+        managed_policies: vec![arn.clone()],
+        ..SessionFacts::default()
+    };
+    let (alone, beside) =
+        (session(&house, "r", facts(&[])), session(&house, "r", facts(&[ALLOW_ALL])));
+    let lists = |caller: &Caller| house.call::<ListUsers>(caller, Default::default()).is_ok();
+    assert!(lists(&alone) && lists(&beside));
+    house.ok::<CreatePolicyVersion>(iam_api::CreatePolicyVersionRequest {
+        policy_arn: arn.clone(),
+        policy_document: ALLOW_ALL.replace("Allow", "Deny"),
+        set_as_default: Some(true),
+    });
+    assert!(!lists(&alone) && !lists(&beside));
+    house.ok::<CreatePolicyVersion>(iam_api::CreatePolicyVersionRequest {
+        policy_arn: arn.clone(),
+        policy_document: ALLOW_ALL.into(),
+        set_as_default: Some(true),
+    });
+    assert!(lists(&alone) && lists(&beside));
+    // What is gone could have held a Deny.
+    for version in ["v1", "v2"] {
+        house.ok::<DeletePolicyVersion>(iam_api::DeletePolicyVersionRequest {
+            policy_arn: arn.clone(),
+            version_id: version.into(),
+        });
+    }
+    house.ok::<DeletePolicy>(iam_api::DeletePolicyRequest { policy_arn: arn.clone() });
+    assert!(!lists(&alone) && !lists(&beside));
+}
+
+#[test]
+fn large_managed_policies_are_session_policies_as_well() {
+    let house = House::new();
+    let arn = role(&house, "r", TRUST_ACCOUNT, None);
+    let ann = house.user_with_policy("ann", ALLOW_ALL);
+    let large = ["AmazonSageMakerFullAccess", "ReadOnlyAccess"].map(|name| {
+        api::PolicyDescriptorType { arn: Some(format!("arn:aws:iam::aws:policy/{name}")) }
+    });
+    let input = api::AssumeRoleRequest { policy_arns: Some(large.into()), ..assume(&arn) };
+    let made = house.call::<AssumeRole>(&ann, input).unwrap();
+    assert!(made.packed_policy_size.unwrap() < 10);
 }
 
 #[test]
