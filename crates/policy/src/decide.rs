@@ -174,22 +174,27 @@ impl Decision {
     pub fn reason_text(&self, action: &str) -> String {
         match self.by {
             Reason::Allow(_) | Reason::RootUser => String::new(),
+            Reason::ExplicitDeny(source) if is_trust(source.kind, action) => {
+                "with an explicit deny in the role trust policy".to_owned()
+            }
             Reason::ExplicitDeny(source) => {
                 let noun = source.kind.noun();
                 let article = if source.kind == PolicyKind::Identity { "an" } else { "a" };
                 format!("with an explicit deny in {article} {noun}")
             }
             Reason::ImplicitDeny(kind) => {
-                format!("because no {} allows the {action} action", kind.noun())
+                let noun = if is_trust(kind, action) { "role trust policy" } else { kind.noun() };
+                format!("because no {noun} allows the {action} action")
             }
         }
     }
 
-    /// AWS's message for a denial. `resource` is left out for actions whose messages name none, and written as given:
-    /// S3 puts it in double quotes.
+    /// AWS's message for a denial. `resource` is left out for actions whose messages name none, as for a
+    /// role's trust policy, and written as given: S3 puts it in double quotes.
     pub fn denied_message(&self, request: &Request, resource: Option<&str>) -> String {
         let who = request.principal().display();
         let action = request.action();
+        let resource = resource.filter(|_| !self.kind().is_some_and(|it| is_trust(it, action)));
         let on = resource.map(|resource| format!(" on resource: {resource}")).unwrap_or_default();
         format!(
             "User: {who} is not authorized to perform: {action}{on} {}",
@@ -198,6 +203,12 @@ impl Decision {
         .trim_end()
         .to_owned()
     }
+}
+
+/// Whether a resource's policy is a role's trust policy: STS asks for no other.
+fn is_trust(kind: PolicyKind, action: &str) -> bool {
+    let sts = action.get(..4).is_some_and(|service| service.eq_ignore_ascii_case("sts:"));
+    kind == PolicyKind::Resource && sts
 }
 
 /// What one policy says.

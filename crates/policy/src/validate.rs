@@ -248,8 +248,9 @@ impl Found {
     fn principals(&mut self, element: &PrincipalElement) {
         for (kind, text) in &element.entries {
             if !principal_is_valid(*kind, &text.value) {
-                let message =
-                    format!("Invalid principal in policy: \"{}\":\"{}\"", kind.name(), text.value);
+                // AWS writes the kind in capitals here: "SERVICE":"…".
+                let kind = kind.name().to_ascii_uppercase();
+                let message = format!("Invalid principal in policy: \"{kind}\":\"{}\"", text.value);
                 self.add(Order::Principal, message, text.at);
             }
         }
@@ -484,7 +485,11 @@ fn principal_is_valid(kind: PrincipalType, value: &str) -> bool {
         }
         PrincipalType::Service => {
             let clean = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-            value.contains(".amazonaws.com") && value.chars().all(clean)
+            // Regional and partitions' forms as well: `states.us-west-2.amazonaws.com`,
+            // `ec2.amazonaws.com.cn`.
+            let name = value.strip_suffix(".cn").unwrap_or(value).strip_suffix(".amazonaws.com");
+            name.is_some_and(|name| !name.is_empty() && !name.starts_with('.'))
+                && value.chars().all(clean)
         }
         PrincipalType::Federated => !value.is_empty() && !value.contains(['*', '?']),
         PrincipalType::CanonicalUser => {

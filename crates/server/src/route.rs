@@ -78,10 +78,15 @@ pub(crate) fn route(
 pub(crate) fn host(headers: &HeaderMap) -> &str {
     let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
     let host = host.unwrap_or_default();
-    if host.starts_with('[') {
-        return host.split_inclusive(']').next().unwrap_or_default();
+    let colon = match host.starts_with('[') {
+        true => host.find("]:").map(|at| at + 1),
+        false => host.find(':'),
+    };
+    match colon.and_then(|at| host.split_at_checked(at)) {
+        Some((name, port)) if port.bytes().skip(1).all(|it| it.is_ascii_digit()) => name,
+        // What is no port leaves no name that anything is served under.
+        _ => host,
     }
-    host.split_once(':').map_or(host, |(name, _)| name)
 }
 
 /// `d-xxxxxxxxxxxx.studio.<region>.sagemaker.aws` (SPEC R1.5), or a notebook instance's
@@ -140,6 +145,21 @@ mod tests {
             vpc_source_ip: [10, 0, 0, 4].into(),
             service_name: service_name.into(),
         })
+    }
+
+    #[test]
+    fn what_follows_a_host_is_a_port() {
+        let name = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", HeaderValue::from_static(text));
+            host(&headers).to_owned()
+        };
+        assert_eq!(name("localhost:4566"), "localhost");
+        assert_eq!(name("[::1]:4566"), "[::1]");
+        for foreign in ["127.0.0.1:4566.evil.example", "localhost:evil.example", "localhost:1:2"] {
+            assert!(!is_local_host(&name(foreign)), "{foreign}");
+        }
+        assert!(!is_local_host(&name("[::1].evil.example")));
     }
 
     #[test]

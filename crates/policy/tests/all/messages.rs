@@ -132,6 +132,10 @@ fn messages_name_one_kind_of_policy() {
         json!({"identityPolicies": all(), "resourceAccount": "999988887777"}),
         json!({"identityPolicies": all(), "resourcePolicy": deny()}),
         json!({"principal": "arn:aws:sts::111122223333:assumed-role/Studio/jo", "resourcePolicy": allow("s3:*")}),
+        json!({"action": "sts:AssumeRole", "identityPolicies": all(), "resourcePolicy": allow("s3:*"),
+            "resource": "arn:aws:iam::111122223333:role/r"}),
+        json!({"action": "sts:AssumeRole", "identityPolicies": all(), "resourcePolicy": deny(),
+            "resource": "arn:aws:iam::111122223333:role/r"}),
     ] {
         let case = Case::parse(&line(&changes)).unwrap();
         let decision = decide(&case.request, &case.set());
@@ -154,6 +158,8 @@ fn messages_name_one_kind_of_policy() {
         User: arn:aws:iam::111122223333:user/jo is not authorized to perform: sagemaker:CreatePresignedDomainUrl on resource: R because no resource-based policy allows the sagemaker:CreatePresignedDomainUrl action
         User: arn:aws:iam::111122223333:user/jo is not authorized to perform: sagemaker:CreatePresignedDomainUrl on resource: R with an explicit deny in a resource-based policy
         User: arn:aws:sts::111122223333:assumed-role/Studio/jo is not authorized to perform: sagemaker:CreatePresignedDomainUrl on resource: R because no identity-based policy allows the sagemaker:CreatePresignedDomainUrl action
+        User: arn:aws:iam::111122223333:user/jo is not authorized to perform: sts:AssumeRole because no role trust policy allows the sts:AssumeRole action
+        User: arn:aws:iam::111122223333:user/jo is not authorized to perform: sts:AssumeRole with an explicit deny in the role trust policy
     "#]].assert_eq(&text);
 }
 

@@ -219,7 +219,11 @@ fn trust_policies() {
         ),
         (
             json!({"Principal": {"Service": "x.example.com"}}),
-            "Invalid principal in policy: \"Service\":\"x.example.com\"",
+            "Invalid principal in policy: \"SERVICE\":\"x.example.com\"",
+        ),
+        (
+            json!({"Principal": {"Service": "x.amazonaws.com.example.com"}}),
+            "Invalid principal in policy: \"SERVICE\":\"x.amazonaws.com.example.com\"",
         ),
     ] {
         assert_eq!(trust(changes).as_deref(), Some(expected));
