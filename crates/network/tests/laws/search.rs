@@ -14,11 +14,14 @@ use crate::networks::{Dice, network, questions};
 /// Ports at the ends of all ranges that generated rules have, and beside them.
 const PORTS: [u16; 14] =
     [0, 21, 22, 23, 53, 54, 443, 444, 1023, 1024, 32_768, 60_999, 61_000, 65_535];
-/// Hosts on the internet, in and out of all blocks that generated rules have.
-const HOSTS: [Ipv4Addr; 4] = [
+/// Hosts on the internet, in and out of all blocks that generated rules and prefix lists have; the
+/// lists have the lower halves of two blocks.
+const HOSTS: [Ipv4Addr; 6] = [
     Ipv4Addr::new(192, 0, 2, 9),
     Ipv4Addr::new(198, 51, 100, 7),
+    Ipv4Addr::new(198, 51, 100, 177),
     Ipv4Addr::new(203, 0, 113, 77),
+    Ipv4Addr::new(203, 0, 113, 177),
     Ipv4Addr::new(9, 9, 9, 9),
 ];
 
