@@ -233,21 +233,23 @@ impl Env {
     /// ([`Entropy::fill_name`]).
     #[must_use]
     pub fn uuid(&self) -> String {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
         let mut bytes = [0_u8; 16];
         self.entropy.fill_name(&mut bytes);
         bytes[6] = (bytes[6] & 0x0f) | 0x40;
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
-        let mut text = String::with_capacity(36);
-        for (place, byte) in bytes.into_iter().enumerate() {
-            if matches!(place, 4 | 6 | 8 | 10) {
-                text.push('-');
+        let number = u128::from_be_bytes(bytes);
+        let mut digits = [0_u8; 36];
+        let mut shift = 128;
+        for (place, digit) in digits.iter_mut().enumerate() {
+            if matches!(place, 8 | 13 | 18 | 23) {
+                *digit = b'-';
+                continue;
             }
-            text.push(char::from(digit(byte >> 4)));
-            text.push(char::from(digit(byte & 15)));
+            shift -= 4;
+            let nibble = u8::try_from(number >> shift & 15).unwrap_or_default();
+            *digit = nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
         }
-        text
+        std::str::from_utf8(&digits).unwrap_or_default().to_owned()
     }
 
     fn letters(&self, alphabet: &[u8], length: usize) -> String {

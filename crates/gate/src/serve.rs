@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, header};
+use http::header::{self, AsHeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use sagegate_model::{Protocol, ServiceSchema};
 use sagegate_network::{Arrival, Behind};
 use sagegate_wire::sigv4::{self, AuthFailure, Dialect};
@@ -16,6 +17,8 @@ use crate::authenticate::Unrecognised;
 use crate::caller::{Caller, Principal};
 use crate::fault::Fault;
 use crate::gate::{Context, Gate, Refusal};
+
+const X_AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
 /// An HTTP request, its body read and bounded by the server.
 #[derive(Clone, Debug)]
@@ -43,7 +46,7 @@ pub struct HttpRequest {
 impl HttpRequest {
     /// A header field's text; `None` if it is missing or not visible ASCII.
     #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: impl AsHeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
@@ -81,9 +84,9 @@ impl Gate {
         let scope = claim.as_ref().ok().map(sigv4::Claim::service);
         let named = route::Head {
             scope,
-            target: request.header("x-amz-target"),
-            content_type: request.header("content-type"),
-            host: request.header("host"),
+            target: request.header(X_AMZ_TARGET),
+            content_type: request.header(header::CONTENT_TYPE),
+            host: request.header(header::HOST),
             method: request.method.clone(),
             path: &request.path,
             headers: Some(&request.headers),
@@ -144,7 +147,7 @@ impl Gate {
             caller,
             arrival: request.arrival.clone(),
             request_id: request.request_id.clone(),
-            user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
+            user_agent: request.header(header::USER_AGENT).unwrap_or_default().to_owned(),
             now,
             secure: request.secure,
         });
@@ -186,7 +189,7 @@ impl Gate {
             operation: operation.name,
             arrival: request.arrival.clone(),
             request_id: request.request_id.clone(),
-            user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
+            user_agent: request.header(header::USER_AGENT).unwrap_or_default().to_owned(),
             error: Some((error.code.clone(), error.message.clone())),
             decision: "not asked: the operation is not served",
         });
@@ -321,7 +324,7 @@ impl Gate {
             operation: "Unauthenticated",
             arrival: request.arrival.clone(),
             request_id: request.request_id.clone(),
-            user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
+            user_agent: request.header(header::USER_AGENT).unwrap_or_default().to_owned(),
             error: Some((error.code.clone(), error.message.clone())),
             decision: "not asked: nobody was recognised",
         });

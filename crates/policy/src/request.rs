@@ -269,7 +269,8 @@ pub(crate) fn account_of(arn: &str) -> Option<&str> {
     if !arn.starts_with("arn:") {
         return None;
     }
-    arn.split(':').nth(4).filter(|account| twelve_digits(account))
+    let account = arn.as_bytes().split(|byte| *byte == b':').nth(4)?;
+    std::str::from_utf8(account).ok().filter(|account| twelve_digits(account))
 }
 
 impl Principal {

@@ -1,9 +1,11 @@
 //! One connection, from its accept to its end.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -20,6 +22,7 @@ use sagegate_gate::{HttpRequest, Unsigned};
 use sagegate_network::{Arrival, EndpointArrival};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use crate::exchange::{Closing, HttpResponse, Reply, StreamBody, Taken, Takeover};
@@ -347,6 +350,16 @@ fn target(uri: Uri, headers: &HeaderMap) -> Result<PathAndQuery, Refusal> {
     parts.path_and_query.filter(|target| target.path().starts_with('/')).ok_or(Refusal::Target)
 }
 
+/// As [`timeout`], with the time beginning when there is something to wait for: most bodies are there with
+/// their heads, and a timer costs more than reading them.
+async fn in_time<F: Future>(time: Duration, work: F) -> Result<F::Output, Elapsed> {
+    let mut work = pin!(work);
+    match poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
+        Poll::Ready(done) => Ok(done),
+        Poll::Pending => timeout(time, work).await,
+    }
+}
+
 /// The whole body, and the memory that it is counted against.
 async fn read(
     shared: &Shared,
@@ -365,7 +378,7 @@ async fn read(
         }
         return Err(Refusal::BodyTooLong { limit });
     }
-    match timeout(limits.body_time, collect(shared, &mut body, limit)).await {
+    match in_time(limits.body_time, collect(shared, &mut body, limit)).await {
         Err(_) => Err(Refusal::BodyTooSlow),
         Ok(Err(refusal @ Refusal::BodyTooLong { .. })) => {
             drain(limits, &mut body).await;
@@ -416,7 +429,7 @@ async fn collect(
 /// The next piece of a body; `None` at its end.
 async fn frame(body: &mut Incoming, idle: Duration) -> Result<Option<Bytes>, Refusal> {
     loop {
-        match timeout(idle, body.frame()).await {
+        match in_time(idle, body.frame()).await {
             Err(_) => return Err(Refusal::BodyTooSlow),
             Ok(None) => return Ok(None),
             Ok(Some(Err(_))) => return Err(Refusal::BodyBroken),

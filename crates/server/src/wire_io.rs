@@ -144,6 +144,21 @@ impl<I: AsyncRead + Unpin> AsyncRead for ReplyIo<I> {
     }
 }
 
+/// Answers up to this size, in bytes, are copied together: the kernel takes one piece sooner than it looks
+/// through two.
+const SMALL: usize = 2048;
+
+/// All pieces behind each other, where they fit.
+fn gathered<'b>(pieces: &[io::IoSlice<'_>], room: &'b mut [u8; SMALL]) -> Option<&'b [u8]> {
+    let mut length = 0;
+    for piece in pieces {
+        let end = length + piece.len();
+        room.get_mut(length..end)?.copy_from_slice(piece);
+        length = end;
+    }
+    room.get(..length)
+}
+
 impl<I: AsyncWrite + Unpin> AsyncWrite for ReplyIo<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
@@ -172,7 +187,11 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for ReplyIo<I> {
             && let Some(first) = first
             && !self.is_automatic(first)
         {
-            let outcome = Pin::new(&mut self.io).poll_write_vectored(cx, pieces);
+            let mut small = [0_u8; SMALL];
+            let outcome = match gathered(pieces, &mut small) {
+                Some(all) => Pin::new(&mut self.io).poll_write(cx, all),
+                None => Pin::new(&mut self.io).poll_write_vectored(cx, pieces),
+            };
             return self.watched(cx, outcome);
         }
         let Some(first) = first else { return Poll::Ready(Ok(0)) };
@@ -191,5 +210,26 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for ReplyIo<I> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         std::task::ready!(self.poll_own(cx))?;
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::IoSlice;
+
+    use super::*;
+
+    #[test]
+    fn pieces_are_gathered_in_order_as_far_as_there_is_room() {
+        let gathered = |pieces: &[&[u8]]| {
+            let pieces: Vec<IoSlice<'_>> = pieces.iter().map(|it| IoSlice::new(it)).collect();
+            super::gathered(&pieces, &mut [0; SMALL]).map(<[u8]>::to_vec)
+        };
+        assert_eq!(gathered(&[b"head", b"", b"body"]).unwrap(), b"headbody");
+        let (all, rest) = ([b'x'; SMALL], [b'x'; SMALL - 4]);
+        assert_eq!(gathered(&[&all]).unwrap(), all);
+        assert_eq!(gathered(&[b"head", &rest]).unwrap().len(), SMALL);
+        assert_eq!(gathered(&[b"heads", &rest]), None);
+        assert_eq!(gathered(&[&all, b"x"]), None);
     }
 }

@@ -5,7 +5,7 @@
 //! was written in between, and nothing here has to be told of a commit.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The longest record that is kept, in bytes of JSON.
@@ -22,7 +22,7 @@ pub struct Memo(RwLock<Kept>);
 #[derive(Default)]
 struct Kept {
     size: usize,
-    tables: HashMap<&'static str, HashMap<Box<[u8]>, Slot>>,
+    tables: BTreeMap<&'static str, HashMap<Box<[u8]>, Slot>>,
 }
 
 struct Slot {
@@ -38,12 +38,12 @@ impl std::fmt::Debug for Memo {
 
 impl Memo {
     /// The record that was made of these bytes.
-    pub(crate) fn get<V: Clone + 'static>(
+    pub(crate) fn get<V: Send + Sync + 'static>(
         &self,
         table: &'static str,
         key: &[u8],
         bytes: &[u8],
-    ) -> Option<V> {
+    ) -> Option<Arc<V>> {
         let record = {
             let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
             let slot = kept.tables.get(table)?.get(key)?;
@@ -52,7 +52,7 @@ impl Memo {
             }
             Arc::clone(&slot.record)
         };
-        record.downcast_ref::<V>().cloned()
+        record.downcast().ok()
     }
 
     /// Keeps a record with the bytes that it was made of.
@@ -61,18 +61,18 @@ impl Memo {
         table: &'static str,
         key: &[u8],
         bytes: &Arc<[u8]>,
-        record: V,
+        record: &Arc<V>,
     ) {
         if bytes.len() > LONGEST {
             return;
         }
-        let record = Arc::new(record);
+        let record = Arc::clone(record) as Arc<dyn Any + Send + Sync>;
         let size = |slot: &Slot| slot.bytes.len() + ENTRY;
         let slot = Slot { bytes: Arc::clone(bytes), record };
         let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
         kept.size += size(&slot);
         if kept.size > ROOM {
-            *kept = Kept { size: size(&slot), tables: HashMap::new() };
+            *kept = Kept { size: size(&slot), tables: BTreeMap::new() };
         }
         let before = kept.tables.entry(table).or_default().insert(key.into(), slot);
         if let Some(before) = before {
@@ -89,8 +89,8 @@ mod tests {
     fn a_record_is_given_out_for_its_own_bytes_only() {
         let memo = Memo::default();
         let bytes: Arc<[u8]> = Arc::from(b"[1,7]".as_slice());
-        memo.put("test.a", b"key", &bytes, 7_u64);
-        assert_eq!(memo.get::<u64>("test.a", b"key", b"[1,7]"), Some(7));
+        memo.put("test.a", b"key", &bytes, &Arc::new(7_u64));
+        assert_eq!(memo.get::<u64>("test.a", b"key", b"[1,7]"), Some(Arc::new(7)));
         assert_eq!(memo.get::<u64>("test.a", b"key", b"[1,8]"), None);
         assert_eq!(memo.get::<u64>("test.a", b"other", b"[1,7]"), None);
         assert_eq!(memo.get::<u64>("test.b", b"key", b"[1,7]"), None);
@@ -102,19 +102,20 @@ mod tests {
         let memo = Memo::default();
         let bytes: Arc<[u8]> = Arc::from(vec![b' '; LONGEST]);
         for number in 0..1_000_u64 {
-            memo.put("test.a", &number.to_be_bytes(), &bytes, number);
-            assert_eq!(memo.get("test.a", &number.to_be_bytes(), &bytes), Some(number));
+            let record = Arc::new(number);
+            memo.put("test.a", &number.to_be_bytes(), &bytes, &record);
+            assert_eq!(memo.get("test.a", &number.to_be_bytes(), &bytes), Some(record));
             let kept = memo.0.read().unwrap();
             let counted: usize =
                 kept.tables.values().flatten().map(|(_, slot)| slot.bytes.len() + ENTRY).sum();
             assert_eq!(kept.size, counted);
             assert!(counted <= ROOM);
         }
-        memo.put("test.a", b"again", &bytes, 1_u64);
+        memo.put("test.a", b"again", &bytes, &Arc::new(1_u64));
         let size = memo.0.read().unwrap().size;
-        memo.put("test.a", b"again", &bytes, 2_u64);
+        memo.put("test.a", b"again", &bytes, &Arc::new(2_u64));
         assert_eq!(memo.0.read().unwrap().size, size);
-        memo.put("test.a", b"long", &Arc::from(vec![b' '; LONGEST + 1]), 1_u64);
+        memo.put("test.a", b"long", &Arc::from(vec![b' '; LONGEST + 1]), &Arc::new(1_u64));
         assert_eq!(memo.0.read().unwrap().size, size);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -101,13 +102,28 @@ impl<K: Key, V: Record> Table<K, V> {
     where
         V: Clone + Send + Sync + 'static,
     {
+        Ok(self.get_shared(read, key)?.map(Arc::unwrap_or_clone))
+    }
+
+    /// As [`Table::get_kept`], the record itself that is kept: for one of many members of which few are looked at.
+    ///
+    /// # Errors
+    /// [`StoreError`]: not readable, or not of this table's type.
+    pub fn get_shared(
+        &self,
+        read: &dyn Read,
+        key: &(impl KeyOf<K> + ?Sized),
+    ) -> Result<Option<Arc<V>>, StoreError>
+    where
+        V: Send + Sync + 'static,
+    {
         let key = encode(key);
         let Some(bytes) = read.get(self.name, &key)? else { return Ok(None) };
         if let Some(known) = read.memo().get(self.name, &key, &bytes) {
             return Ok(Some(known));
         }
-        let record = self.decode_record(&key, &bytes)?;
-        read.memo().put(self.name, &key, &bytes, record.clone());
+        let record = Arc::new(self.decode_record(&key, &bytes)?);
+        read.memo().put(self.name, &key, &bytes, &record);
         Ok(Some(record))
     }
 

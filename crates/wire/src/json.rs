@@ -313,7 +313,7 @@ impl<'de> Visitor<'de> for ShapeSeed<'_> {
 
 /// Writes an answer.
 pub(crate) fn encode(out: &dyn Struct) -> Vec<u8> {
-    let mut body = Vec::with_capacity(256);
+    let mut body = Vec::with_capacity(1024);
     structure(&mut body, out);
     body
 }
@@ -359,8 +359,13 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
 /// Whether nothing of a text has to be escaped (RFC 8259, section 7).
 fn stands_as_it_is(text: &[u8]) -> bool {
     let stops = |byte: u8| (byte < b' ') | (byte == b'"') | (byte == b'\\');
-    let clean = clean_blocks(text, stops);
-    text.get(clean..).is_some_and(|rest| !rest.iter().any(|byte| stops(*byte)))
+    let any = |bytes: &[u8]| bytes.iter().fold(false, |any, byte| any | stops(*byte));
+    match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        // Most are shorter than a block: their first eight and their last eight are all of them.
+        (Some(first), Some(last)) if text.len() <= 16 => !any(first) & !any(last),
+        (Some(_), _) => clean_blocks(text, stops) == text.len(),
+        (None, _) => !any(text),
+    }
 }
 
 fn any(out: &mut Vec<u8>, view: View<'_>) {

@@ -44,11 +44,16 @@ fn two_digits(number: u16) -> [u8; 2] {
 /// Seconds since the epoch as a JSON number, with three decimals where they are not zero.
 pub(crate) fn epoch_seconds(time: Timestamp) -> String {
     let millis = time.as_millis();
-    let (sign, size) = (if millis < 0 { "-" } else { "" }, millis.unsigned_abs());
-    match (size / 1000, size % 1000) {
-        (seconds, 0) => format!("{sign}{seconds}"),
-        (seconds, rest) => format!("{sign}{seconds}.{rest:03}"),
+    let mut text = (millis.unsigned_abs() / 1000).to_string();
+    if millis < 0 {
+        text.insert(0, '-');
     }
+    let rest = millis.unsigned_abs() % 1000;
+    if rest > 0 {
+        let digit = |unit| char::from(b'0' + u8::try_from(rest / unit % 10).unwrap_or_default());
+        text.extend(['.', digit(100), digit(10), digit(1)]);
+    }
+    text
 }
 
 /// ISO 8601 with a zone, or seconds since the epoch.

@@ -56,35 +56,37 @@ impl Operation for DescribeDomain {
 
     fn run(call: &Authorized<'_, Self>, tx: &mut Tx) -> Result<Self::Output, Fault> {
         let id = DomainId::of_request(&call.input.domain_id)?;
-        let record = require(tx, call.scope, &id)?;
-        let url = site::url(tx, &Site::read(tx)?, call.scope, &record)?;
-        let subnets = record.subnet_ids;
+        let record = records::shared_domain(tx, call.scope, &id)?
+            .ok_or_else(|| not_found("Domain", id.as_str()))?;
+        let record = &*record;
+        let url = site::url(tx, &Site::read(tx)?, call.scope, record)?;
+        let subnets = &record.subnet_ids;
         Ok(DescribeDomainResponse {
             domain_arn: Some(id.arn(call.scope)),
             domain_id: Some(id.to_string()),
-            domain_name: Some(record.name),
-            home_efs_file_system_id: record.home_efs_id,
+            domain_name: Some(record.name.clone()),
+            home_efs_file_system_id: record.home_efs_id.clone(),
             // There is no Identity Center here that could have made an application.
             single_sign_on_managed_application_instance_id: None,
             single_sign_on_application_arn: None,
             status: Some(record.status.0),
             creation_time: Some(record.created.into()),
             last_modified_time: Some(record.modified.into()),
-            failure_reason: record.failure_reason,
-            security_group_id_for_domain_boundary: record.boundary_group,
+            failure_reason: record.failure_reason.clone(),
+            security_group_id_for_domain_boundary: record.boundary_group.clone(),
             auth_mode: Some(record.auth_mode.0),
-            default_user_settings: Some(record.default_user_settings.0),
-            domain_settings: record.domain_settings.map(|it| it.0),
+            default_user_settings: Some(record.default_user_settings.0.clone()),
+            domain_settings: record.domain_settings.as_ref().map(|it| it.0.clone()),
             app_network_access_type: Some(record.app_network_access_type.0),
             home_efs_file_system_kms_key_id: record.kms_key_id.clone(),
-            subnet_ids: (!subnets.is_empty()).then_some(subnets),
+            subnet_ids: (!subnets.is_empty()).then(|| subnets.clone()),
             url,
-            vpc_id: record.vpc_id,
-            kms_key_id: record.kms_key_id,
+            vpc_id: record.vpc_id.clone(),
+            kms_key_id: record.kms_key_id.clone(),
             app_security_group_management: record.app_security_group_management.map(|it| it.0),
             home_efs_file_system_creation: Some(record.home_efs_creation.0),
             tag_propagation: Some(record.tag_propagation.0),
-            default_space_settings: record.default_space_settings.map(|it| it.0),
+            default_space_settings: record.default_space_settings.as_ref().map(|it| it.0.clone()),
         })
     }
 }

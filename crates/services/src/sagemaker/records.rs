@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use sagegate_api::sagemaker::{
     AppNetworkAccessType, AppSecurityGroupManagement, AuthMode, DefaultSpaceSettings,
@@ -244,7 +245,19 @@ pub fn domain(
     scope: &Scope,
     id: &DomainId,
 ) -> Result<Option<DomainRecord>, StoreError> {
-    DOMAINS.get_kept(state, &(scope.account.as_str(), scope.region.as_str(), id.as_str()))
+    Ok(shared_domain(state, scope, id)?.map(Arc::unwrap_or_clone))
+}
+
+/// As [`domain`], for who only looks at it: a domain has kilobytes of settings.
+///
+/// # Errors
+/// [`StoreError`] if it cannot be read.
+pub fn shared_domain(
+    state: &dyn Read,
+    scope: &Scope,
+    id: &DomainId,
+) -> Result<Option<Arc<DomainRecord>>, StoreError> {
+    DOMAINS.get_shared(state, &(scope.account.as_str(), scope.region.as_str(), id.as_str()))
 }
 
 /// Writes a domain back.

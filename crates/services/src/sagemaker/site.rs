@@ -124,8 +124,8 @@ pub(super) fn door_binding(
     if site.studio_names {
         return Ok(Binding::Bound);
     }
-    let door = DOORS.get_kept(state, text_of(address.into()).as_str())?;
-    Ok(door.map_or(Binding::Waiting, |door| door.binding))
+    let door = DOORS.get_shared(state, text_of(address.into()).as_str())?;
+    Ok(door.map_or(Binding::Waiting, |door| door.binding.clone()))
 }
 
 /// The URL of a domain, as answers name it: nothing while its address is not listened on by us.

@@ -112,16 +112,19 @@ fn reencode(text: &str) -> Vec<u8> {
 /// not in the request.
 pub(super) fn push_headers(out: &mut Vec<u8>, signed: &str, headers: &HeaderMap) -> bool {
     for name in signed.split(';').filter(|name| !name.is_empty()) {
-        let mut values = headers.get_all(name).iter().peekable();
-        if values.peek().is_none() {
-            return false;
-        }
-        out.extend_from_slice(name.as_bytes());
+        let before = out.len();
         let mut separator = b':';
-        for value in values {
+        // Compared with each: a request has some ten headers, and each look into the map would hash the name.
+        for (_, value) in headers.iter().filter(|(known, _)| known.as_str() == name) {
+            if separator == b':' {
+                out.extend_from_slice(name.as_bytes());
+            }
             out.push(separator);
             push_trimmed(out, value.as_bytes());
             separator = b',';
+        }
+        if out.len() == before {
+            return false;
         }
         out.push(b'\n');
     }
@@ -130,7 +133,12 @@ pub(super) fn push_headers(out: &mut Vec<u8>, signed: &str, headers: &HeaderMap)
 
 /// Appends a header's value without outer white space, inner runs of it folded to one space.
 fn push_trimmed(out: &mut Vec<u8>, value: &[u8]) {
-    let white = |byte: &u8| matches!(*byte, b' ' | b'\t');
+    let white = |byte: &u8| (*byte == b' ') | (*byte == b'\t');
+    // Most have none; looking without a branch for each byte is quick.
+    if !value.iter().fold(false, |any, byte| any | white(byte)) {
+        out.extend_from_slice(value);
+        return;
+    }
     let words = value.split(white).filter(|word| !word.is_empty());
     for (index, word) in words.enumerate() {
         if index > 0 {

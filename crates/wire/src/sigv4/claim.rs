@@ -107,6 +107,12 @@ impl Claim<'_> {
         self.signed_headers.split(';').filter(|name| !name.is_empty())
     }
 
+    /// Whether the header of this name, in lower case, is signed.
+    pub(super) fn signs(&self, name: &str) -> bool {
+        let mut names = self.signed_headers.as_bytes().split(|byte| *byte == b';');
+        !name.is_empty() && names.any(|signed| signed == name.as_bytes())
+    }
+
     /// When the request says that it was signed.
     #[must_use]
     pub fn timestamp(&self) -> Timestamp {
@@ -166,15 +172,15 @@ fn from_header<'a>(value: &'a [u8], headers: &'a HeaderMap) -> Result<Claim<'a>,
     }
     // Bytes, since all of it is ASCII: this is read before anybody is known.
     let between = |byte: &u8| matches!(byte, b' ' | b'\t' | b',');
-    let mut pieces = text.as_bytes().split(between).map(|piece| {
-        // What was cut at ASCII stays text.
-        std::str::from_utf8(piece).unwrap_or_default()
-    });
-    let algorithm = pieces.next().unwrap_or_default();
+    let mut pieces = text.as_bytes().split(between);
+    // What was cut at ASCII stays text.
+    let text_of = |piece| std::str::from_utf8(piece).unwrap_or_default();
+    let algorithm = text_of(pieces.next().unwrap_or_default());
 
     let (mut credential, mut signature, mut signed) = (None, None, None);
     for pair in pieces.filter(|pair| !pair.is_empty()) {
-        let Some((name, value)) = pair.split_once('=') else {
+        let cut = pair.iter().position(|byte| *byte == b'=');
+        let Some((name, [_, value @ ..])) = cut.and_then(|at| pair.split_at_checked(at)) else {
             return incomplete(format!(
                 "Invalid key=value pair (missing equal-sign) in Authorization header (hashed with \
                  SHA-256 and encoded with Base64): '{}'.",
@@ -182,12 +188,13 @@ fn from_header<'a>(value: &'a [u8], headers: &'a HeaderMap) -> Result<Claim<'a>,
             ));
         };
         let slot = match name {
-            "Credential" => &mut credential,
-            "Signature" => &mut signature,
-            "SignedHeaders" => &mut signed,
+            b"Credential" => &mut credential,
+            b"Signature" => &mut signature,
+            b"SignedHeaders" => &mut signed,
             _ => continue,
         };
-        if slot.replace(value).is_some() {
+        if slot.replace(text_of(value)).is_some() {
+            let name = text_of(name);
             return incomplete(format!("Authorization header has '{name}' parameter twice."));
         }
     }
@@ -372,8 +379,8 @@ fn normal_names(names: Cow<'_, str>) -> Result<Cow<'_, str>, AuthFailure> {
     if names.bytes().filter(|byte| *byte == b';').count() >= MAX_SIGNED_HEADERS {
         return incomplete(format!("At most {MAX_SIGNED_HEADERS} headers may be signed"));
     }
-    let is_lower = !names.bytes().any(|byte| byte.is_ascii_uppercase());
-    let is_sorted = names.split(';').is_sorted_by(|a, b| a < b);
+    let is_lower = !names.bytes().fold(false, |any, byte| any | byte.is_ascii_uppercase());
+    let is_sorted = names.as_bytes().split(|byte| *byte == b';').is_sorted_by(|a, b| a < b);
     if is_lower && is_sorted {
         return Ok(names);
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use http::HeaderName;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -15,6 +16,24 @@ const SKEW: i64 = 15 * 60;
 /// How long a presigned request is good that does not say it, in seconds.
 const DEFAULT_EXPIRES: u32 = 15 * 60;
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+const X_AMZ_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
+
+/// The last line of a canonical request.
+#[derive(Debug, Clone, Copy)]
+enum Payload {
+    Unsigned,
+    /// In hexadecimal.
+    Hash([u8; 64]),
+}
+
+impl Payload {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Unsigned => UNSIGNED.as_bytes(),
+            Self::Hash(hash) => hash,
+        }
+    }
+}
 
 /// What the scope of a signature must name, and how the service canonicalises.
 #[derive(Debug, Clone, Copy)]
@@ -129,7 +148,7 @@ impl<'a> Claim<'a> {
     }
 
     fn check_signed_headers(&self, head: &Head<'_>) -> Result<(), AuthFailure> {
-        if !self.signed_headers().any(|name| name == "host") {
+        if !self.signs("host") {
             return invalid(
                 "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
             );
@@ -139,7 +158,7 @@ impl<'a> Claim<'a> {
         }
         for name in head.headers.keys() {
             let name = name.as_str();
-            if name.starts_with("x-amz-") && !self.signed_headers().any(|signed| signed == name) {
+            if name.starts_with("x-amz-") && !self.signs(name) {
                 return invalid(format!(
                     "'{name}' must be a 'SignedHeader' in the AWS Authorization."
                 ));
@@ -232,23 +251,22 @@ impl Checked<'_, '_> {
     }
 
     /// The last line of the canonical request; `None` when the body is not the declared one.
-    fn payload(&self, body: PayloadHash) -> Result<Option<Cow<'static, str>>, AuthFailure> {
-        let declared = self.head.headers.get("x-amz-content-sha256").map(|value| value.as_bytes());
-        let computed = body.to_hex();
-        let computed = || Cow::Owned(String::from_utf8_lossy(&computed).into_owned());
+    fn payload(&self, body: PayloadHash) -> Result<Option<Payload>, AuthFailure> {
+        let declared = self.head.headers.get(X_AMZ_CONTENT_SHA256).map(|value| value.as_bytes());
+        let computed = || Payload::Hash(body.to_hex());
         let presigned = matches!(self.claim.form, Form::Presigned { .. });
         if declared == Some(UNSIGNED.as_bytes()) {
             // Where it is not allowed, the body's hash stands, and the signature cannot match.
             let allowed = self.unsigned_payload;
-            return Ok(Some(if allowed { Cow::Borrowed(UNSIGNED) } else { computed() }));
+            return Ok(Some(if allowed { Payload::Unsigned } else { computed() }));
         }
         if self.style == Style::Standard {
             return Ok(Some(computed()));
         }
         match declared {
-            None if presigned => Ok(Some(Cow::Borrowed(UNSIGNED))),
+            None if presigned => Ok(Some(Payload::Unsigned)),
             None => invalid("Missing required header for this request: x-amz-content-sha256"),
-            Some(declared) => Ok((declared == computed().as_bytes()).then(computed)),
+            Some(declared) => Ok(Some(computed()).filter(|hash| declared == hash.as_bytes())),
         }
     }
 
@@ -257,7 +275,7 @@ impl Checked<'_, '_> {
         out: &mut Vec<u8>,
         path: Spelling,
         query: Spelling,
-        payload: &str,
+        payload: &Payload,
     ) -> bool {
         let presigned = matches!(self.claim.form, Form::Presigned { .. });
         out.extend_from_slice(self.head.method.as_bytes());
