@@ -1,6 +1,6 @@
 //! The control socket: what each connection asks for.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sagegate_ssh::{SpaceHost, User};
@@ -9,7 +9,7 @@ use tokio::io::{
 };
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, SetOnce, mpsc, watch};
 use zeroize::Zeroizing;
 
 use crate::COMMAND;
@@ -23,6 +23,8 @@ pub(crate) const SSH_STAGE: &str = "ssh";
 
 /// How long the first line of a connection may take.
 const FIRST_LINE: Duration = Duration::from_secs(5);
+/// How long an SSH connection waits for the host key.
+const HOST_KEY: Duration = Duration::from_secs(3);
 /// Connections that may be open.
 const CONNECTIONS: usize = 1024;
 /// Bytes on the way in one direction of a connection.
@@ -35,7 +37,7 @@ pub(crate) struct Shared {
     pub(crate) dials: &'static Dials,
     pub(crate) stop: mpsc::Sender<Stop>,
     /// What SSH sessions have in common, once there is a host key.
-    pub(crate) ssh: OnceLock<Arc<SpaceHost>>,
+    pub(crate) ssh: SetOnce<Arc<SpaceHost>>,
     /// Control connections that are open.
     pub(crate) controls: watch::Sender<u32>,
 }
@@ -150,7 +152,8 @@ async fn join(mut stream: UnixStream, mut inside: TcpStream) -> std::io::Result<
 }
 
 async fn ssh(mut stream: UnixStream, shared: &Arc<Shared>) -> std::io::Result<()> {
-    let Some(host) = shared.ssh.get() else {
+    // The key comes by another connection, which may have been opened later or be read later.
+    let Ok(host) = tokio::time::timeout(HOST_KEY, shared.ssh.wait()).await else {
         let message = "the space has not been given its SSH host key yet".to_owned();
         return refuse(stream, message).await;
     };

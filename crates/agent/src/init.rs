@@ -28,18 +28,23 @@ pub(crate) fn init(path: &Path) -> Done {
         .spawn()
         .doing("starting the agent")?;
     let agent = i32::try_from(agent.id()).ok().and_then(Pid::from_raw);
-    crate::serve::close_standard_streams()?;
+    let done = crate::serve::close_standard_streams().and_then(|()| until_ended(agent));
+    // Whatever became of the agent: without a process namespace what runs would run on unseen.
+    if plan.sweep {
+        sweep();
+    }
+    done
+}
+
+/// Collects what dies until the agent has.
+fn until_ended(agent: Option<Pid>) -> Done {
     loop {
         match rustix::process::wait(WaitOptions::empty()) {
-            Ok(Some((pid, _))) if Some(pid) == agent => break,
+            Ok(Some((pid, _))) if Some(pid) == agent => return Ok(()),
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => return Err(Trouble::new("the agent was lost")),
         }
     }
-    if plan.sweep {
-        sweep();
-    }
-    Ok(())
 }
 
 /// Ends all that is left below this process. What dies hands its own children over, so it goes on

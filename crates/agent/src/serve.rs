@@ -5,14 +5,14 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::DumpableBehavior;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{SetOnce, mpsc, watch};
 
 use crate::control::{self, Shared};
 use crate::launch::read;
@@ -77,7 +77,7 @@ async fn run(mut plan: Plan, listener: UnixListener) -> Done {
         status: watch::channel(status).0,
         dials,
         stop,
-        ssh: OnceLock::new(),
+        ssh: SetOnce::new(),
         controls: watch::channel(0).0,
     });
     tokio::spawn(control::serve(listener, Arc::clone(&shared)));

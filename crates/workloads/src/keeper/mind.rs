@@ -13,7 +13,7 @@ use crate::credentials::Endpoint;
 use crate::networks::Unplugged;
 use crate::order;
 use crate::runtime::{Network, Spec};
-use crate::work::Work;
+use crate::work::{Link, Work};
 
 /// How long to wait before something that failed is tried again: twice as long each time.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -113,9 +113,14 @@ async fn start(
     let parts = &keeper.parts;
     // A role that SageMaker may not assume is told at once, not when code asks in vain.
     endpoint.credentials().await.map_err(|fault| End(fault.message))?;
-    let plugged = match parts.runtime.capability().networks {
-        true => parts.networks.plug(wanted, None).await.map_err(|it| End(it.to_string()))?,
-        false => None,
+    let capability = parts.runtime.capability();
+    let plugged = match (capability.networks, wanted.link()) {
+        (true, _) => parts.networks.plug(wanted, None).await.map_err(|it| End(it.to_string()))?,
+        // Its calls would come from somewhere else than its records say.
+        (false, Some(Link::Interface(interface))) => {
+            return Err(End(out_of_subnet(wanted, &interface, capability.runtime)));
+        }
+        (false, _) => None,
     };
     let spec = order::order(wanted, &parts.catalog, token, plugged.as_ref()).map_err(End)?;
     let started = match plugged {
@@ -124,6 +129,16 @@ async fn start(
     };
     started.map_err(|failure| End(failure.message))?;
     Ok(spec.network)
+}
+
+/// Why a workload that belongs in a subnet is not started by a runtime that puts nothing there.
+fn out_of_subnet(wanted: &Work, interface: &str, runtime: &str) -> String {
+    format!(
+        "{} belongs in a subnet ({interface}), and the runtime {runtime:?} of this installation puts \
+         nothing into subnets. Start Sagegate with --runtime process, or have it in no subnet: a domain \
+         with AppNetworkAccessType PublicInternetOnly, a notebook instance without SubnetId.",
+        wanted.place()
+    )
 }
 
 /// The network of a workload that runs cannot be given back to it.

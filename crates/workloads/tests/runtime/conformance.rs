@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::common::{Control, Place, ask, every_runtime, run, serving, spec, until};
-use sagegate_agent::protocol::{App, FromAgent, Open, Relay, ToAgent};
+use sagegate_agent::protocol::{App, Configure, FromAgent, HostKey, Open, Relay, ToAgent};
 use sagegate_workloads::runtime::{Isolation, open};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -186,6 +186,12 @@ async fn connections_go_in_by_port_and_out_by_relay(place: Place) {
     assert!(closed.err().unwrap().message.contains("port 1"));
     let no_key = open(runtime, "w1", &Open::Ssh).await;
     assert!(no_key.err().unwrap().message.contains("host key"));
+    // One that comes before the key waits for it.
+    let key = ToAgent::Configure(Configure { ssh_host_key: Some(HostKey("07".repeat(32))) });
+    let (early, ()) = tokio::join!(open(runtime, "w1", &Open::Ssh), control.say(&key));
+    let mut greeting = [0; 8];
+    early.unwrap().read_exact(&mut greeting).await.unwrap();
+    assert_eq!(&greeting, b"SSH-2.0-");
     place.end().await;
 }
 

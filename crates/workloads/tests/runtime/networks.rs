@@ -194,3 +194,30 @@ async fn what_was_in_a_network_before_this_process_is_plugged_in_again() {
         .unwrap()
         .unwrap();
 }
+
+#[tokio::test]
+async fn what_belongs_in_a_subnet_does_not_run_where_nobody_is_put_into_one() {
+    let networks = Arc::new(Told::default());
+    let told = Arc::clone(&networks) as Arc<dyn Networks>;
+    let runtime = Scripted { apart: true, ..Scripted::default() };
+    let kept = Kept::in_networks(runtime, told, json!({ "interface": "eni-1" })).await;
+    let failed = kept.until(AppStatus::Failed).await;
+    let reason = failed.failure_reason.unwrap();
+    assert_eq!(
+        reason,
+        "The space belongs in a subnet (eni-1), and the runtime \"scripted\" of this installation puts \
+         nothing into subnets. Start Sagegate with --runtime process, or have it in no subnet: a domain \
+         with AppNetworkAccessType PublicInternetOnly, a notebook instance without SubnetId."
+    );
+    assert_eq!(kept.runtime.specs(), []);
+    networks.plugs_are(&[]).await;
+}
+
+#[tokio::test]
+async fn what_belongs_in_no_subnet_runs_there_all_the_same() {
+    let told = Arc::new(Told::default()) as Arc<dyn Networks>;
+    let runtime = Scripted { apart: true, ..Scripted::default() };
+    let kept = Kept::in_networks(runtime, told, json!({})).await;
+    kept.until(AppStatus::InService).await;
+    assert_eq!(kept.runtime.specs()[0].network, Network::Isolated);
+}

@@ -30,6 +30,8 @@ pub(super) struct Scripted {
     pub(super) stops: Mutex<Vec<String>>,
     /// Workloads that cannot be ended: whether that takes for ever, or fails at once.
     pub(super) stubborn: Vec<(&'static str, bool)>,
+    /// It puts nobody into a network, as the runtime of containers.
+    pub(super) apart: bool,
 }
 
 /// What agents do.
@@ -63,7 +65,7 @@ impl Runtime for Scripted {
             runtime: "scripted",
             form: "a script".to_owned(),
             isolation: None,
-            networks: true,
+            networks: !self.apart,
             limits: Vec::new(),
             missing: Vec::new(),
         }
