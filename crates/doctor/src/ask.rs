@@ -6,13 +6,9 @@ use std::sync::Arc;
 use sagegate_network::reach::{Ask, Reach, To, reach};
 use sagegate_network::security_group::{Packet, TCP};
 use sagegate_network::topology::{Address, Interface, Role, Topology};
-use sagegate_network::walk::{Question, Source, Walk, Walker};
+use sagegate_network::walk::{Ports, Question, Source, Walk, Walker};
 
 use crate::snapshot::{Domain, Snapshot};
-
-/// From which port is asked: one of those that clients take (Amazon VPC User Guide, "Custom network
-/// ACLs", section "Ephemeral ports").
-pub(crate) const CLIENT_PORT: u16 = 40_000;
 
 /// Clients with certain security groups, one in each subnet.
 pub(crate) struct Visit {
@@ -94,12 +90,12 @@ impl Visit {
 
     pub(crate) fn question(client: &Visitor, to: IpAddr, packet: Packet) -> Question {
         let source = Source::Interface { id: client.id.clone(), address: client.address };
-        Question { source, destination: to, packet, source_port: CLIENT_PORT }
+        Question { source, destination: to, packet, source_port: Ports::OF_CLIENTS.first }
     }
 
-    /// Whether a packet gets there.
+    /// Whether a packet gets there, whichever port the client takes.
     pub(crate) fn walk(&self, client: &Visitor, to: IpAddr, packet: Packet) -> Walk {
-        self.walker.walk(&Self::question(client, to, packet))
+        self.walker.walk_of_client(&Self::question(client, to, packet), Ports::OF_CLIENTS).0
     }
 
     /// Whether a name's service is reached, by HTTPS.
@@ -108,7 +104,7 @@ impl Visit {
             source: Source::Interface { id: client.id.clone(), address: client.address },
             to: To::Name(host.to_owned()),
             packet: Packet::HTTPS,
-            source_port: CLIENT_PORT,
+            source_ports: Ports::OF_CLIENTS,
         };
         snapshot.with_names(self.walker.topology(), |names| {
             reach(&self.walker, names, &ask, &|_| Default::default())

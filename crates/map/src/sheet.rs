@@ -146,6 +146,9 @@ fn outcome(trip: Trip<'_>) -> (&'static str, Look, Tone) {
     match trip.reach.outcome {
         Outcome::Reached => ("Reached", Look::Reached, Tone::Good),
         Outcome::Partly => ("Reached by some addresses only", Look::NotReached, Tone::Bad),
+        Outcome::FromSomePorts => {
+            ("Reached from some client ports only", Look::NotReached, Tone::Bad)
+        }
         Outcome::NotReached => ("Not reached", Look::NotReached, Tone::Bad),
     }
 }

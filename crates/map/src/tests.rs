@@ -47,7 +47,7 @@ fn asked(topology: &Topology, from: &str, to: &str) -> Reach {
         source: Source::Interface { id: from.into(), address },
         to: to.parse().map_or_else(|_| To::Name(to.into()), To::Address),
         packet: sagegate_network::security_group::Packet::HTTPS,
-        source_port: 40_000,
+        source_ports: sagegate_network::walk::Ports::OF_CLIENTS,
     };
     let names = Names {
         topology,

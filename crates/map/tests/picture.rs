@@ -64,7 +64,7 @@ fn the_guide_shows_what_is_drawn() {
         source: Source::Interface { id: from.into(), address: [10, 0, 1, 4].into() },
         to: To::Address([192, 0, 2, 7].into()),
         packet: Packet::HTTPS,
-        source_port: 40_000,
+        source_ports: sagegate_network::walk::Ports::OF_CLIENTS,
     };
     let public = |_: &str| None;
     let names_of = Names {

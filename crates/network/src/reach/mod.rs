@@ -13,7 +13,7 @@ use crate::dns::{self, Answer, Names, PassedOver, Reason, Status};
 use crate::endpoint_name;
 use crate::security_group::Packet;
 use crate::topology::EndpointKind;
-use crate::walk::{Code, Question, Receiver, Source, Walk, Walker};
+use crate::walk::{Code, Ports, Question, Receiver, Source, Walk, Walker};
 
 /// Where to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +33,8 @@ pub struct Ask {
     pub to: To,
     /// What.
     pub packet: Packet,
-    /// From which port, for TCP and UDP.
-    pub source_port: u16,
+    /// From which ports, for TCP and UDP: from any of them it has to get there.
+    pub source_ports: Ports,
 }
 
 /// What somebody else judged.
@@ -96,6 +96,9 @@ pub struct Try {
     pub address: IpAddr,
     /// The path there.
     pub walk: Walk,
+    /// The ports from which a client gets there, where it does not from all that it may take.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub client_ports: Vec<Ports>,
     /// Steps from the path on, up to the first that fails.
     pub steps: Vec<Step>,
     /// The condition keys that a request has on its arrival there.
@@ -118,6 +121,8 @@ pub enum Outcome {
     /// By some addresses: clients get through or wait for a timeout, as the resolver turns the
     /// answer.
     Partly,
+    /// By none from all ports that clients take, but by some address from some of these ports.
+    FromSomePorts,
     /// By none.
     NotReached,
 }
@@ -174,6 +179,7 @@ pub fn reach(
         .collect();
     let reached = tries.iter().filter(|it| it.reached()).count();
     let outcome = match reached {
+        0 if tries.iter().any(|it| !it.client_ports.is_empty()) => Outcome::FromSomePorts,
         0 => Outcome::NotReached,
         all if all == tries.len() => Outcome::Reached,
         _ => Outcome::Partly,
@@ -244,14 +250,14 @@ fn resolve(walker: &Walker, names: &Names<'_>, ask: &Ask, host: &str) -> (Answer
 }
 
 /// The path to an address, which public DNS has answered or not.
-fn walk(walker: &Walker, ask: &Ask, address: IpAddr, public: bool) -> (Question, Walk) {
+fn walk(walker: &Walker, ask: &Ask, address: IpAddr, public: bool) -> (Question, Walk, Vec<Ports>) {
     let question = Question {
         source: ask.source.clone(),
         destination: address,
         packet: ask.packet,
-        source_port: ask.source_port,
+        source_port: ask.source_ports.first,
     };
-    let mut walk = walker.walk(&question);
+    let (mut walk, some) = walker.walk_of_client(&question, ask.source_ports);
     let comes_into_no_vpc = walk
         .explanation
         .as_ref()
@@ -261,22 +267,27 @@ fn walk(walker: &Walker, ask: &Ask, address: IpAddr, public: bool) -> (Question,
         walk.explanation = None;
         walk.receiver = Some(Receiver::Internet { address });
     }
-    (question, walk)
+    (question, walk, some)
 }
 
 fn one(
     walker: &Walker,
     region: &str,
     ask: &Ask,
-    (question, walk): (Question, Walk),
+    (question, walk, client_ports): (Question, Walk, Vec<Ports>),
     hint: Option<&str>,
     judge: &dyn Fn(&Arrival) -> Judgement,
 ) -> Try {
     let address = question.destination;
-    let mut tried = Try { address, walk, steps: Vec::new(), condition_keys: Vec::new() };
+    let mut tried =
+        Try { address, walk, client_ports, steps: Vec::new(), condition_keys: Vec::new() };
     if let Some(explanation) = &tried.walk.explanation {
         let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-        let text = format!("{}{hint}", explanation.text);
+        let only = match tried.client_ports.as_slice() {
+            [] => String::new(),
+            some => format!("reached only from client {}: ", listed(some)),
+        };
+        let text = format!("{only}{}{hint}", explanation.text);
         tried.fail(Layer::Path, explanation.code.as_str(), text);
         return tried;
     }
@@ -326,6 +337,18 @@ fn wrong_name(walker: &Walker, ask: &Ask, walk: &Walk) -> Option<String> {
             own.join(", ")
         )
     })
+}
+
+/// Ports as people list them: `ports 40000, 50000-50999`.
+fn listed(ports: &[Ports]) -> String {
+    if let [one] = ports {
+        return one.to_string();
+    }
+    let each = ports.iter().map(|it| match (it.first, it.last) {
+        (first, last) if first == last => first.to_string(),
+        (first, last) => format!("{first}-{last}"),
+    });
+    format!("ports {}", each.collect::<Vec<_>>().join(", "))
 }
 
 /// Who gave an answer, in words.

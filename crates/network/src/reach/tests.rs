@@ -26,7 +26,7 @@ fn find(lines: &str, to: &str, judge: &dyn Fn(&Arrival) -> Judgement) -> Reach {
     };
     let to = to.parse().map_or_else(|_| To::Name(to.into()), To::Address);
     let source = Source::Interface { id: "eni-app".into(), address: "10.0.1.4".parse().unwrap() };
-    let ask = Ask { source, to, packet: Packet::HTTPS, source_port: 40_000 };
+    let ask = Ask { source, to, packet: Packet::HTTPS, source_ports: Ports::OF_CLIENTS };
     reach(&walker, &names, &ask, judge)
 }
 
@@ -121,7 +121,12 @@ fn from_the_internet_a_public_service_is_reached_without_a_vpc() {
         draw: &dns::first,
     };
     let source = Source::Internet { address: "192.0.2.9".parse().unwrap() };
-    let ask = |to| Ask { source: source.clone(), to, packet: Packet::HTTPS, source_port: 40_000 };
+    let ask = |to| Ask {
+        source: source.clone(),
+        to,
+        packet: Packet::HTTPS,
+        source_ports: Ports::OF_CLIENTS,
+    };
     let judge = |arrival: &Arrival| {
         assert_eq!(arrival.keys(), [("aws:SourceIp", "192.0.2.9".to_owned())]);
         Judgement::default()
@@ -177,7 +182,7 @@ fn an_endpoint_has_certificates_of_its_names_alone() {
         source: Source::Interface { id: "eni-app".into(), address: [10, 0, 1, 4].into() },
         to: To::Name("ec2.us-west-2.amazonaws.com".into()),
         packet: Packet::HTTPS,
-        source_port: 40_000,
+        source_ports: Ports::OF_CLIENTS,
     };
     let found = reach(&walker, &names, &ask, &nothing);
     assert_eq!(failing(&found), (Outcome::NotReached, Layer::Tls, "TLS_NAME_MISMATCH"));
@@ -212,8 +217,8 @@ fn a_finding_is_json() {
                         "Ports": {
                           "Protocol": 6,
                           "Source": {
-                            "First": 40000,
-                            "Last": 40000
+                            "First": 32768,
+                            "Last": 60999
                           },
                           "Destination": {
                             "First": 443,
@@ -242,8 +247,8 @@ fn a_finding_is_json() {
                         "Ports": {
                           "Protocol": 6,
                           "Source": {
-                            "First": 40000,
-                            "Last": 40000
+                            "First": 32768,
+                            "Last": 60999
                           },
                           "Destination": {
                             "First": 443,
@@ -272,8 +277,8 @@ fn a_finding_is_json() {
                         "Ports": {
                           "Protocol": 6,
                           "Source": {
-                            "First": 40000,
-                            "Last": 40000
+                            "First": 32768,
+                            "Last": 60999
                           },
                           "Destination": {
                             "First": 443,
@@ -292,8 +297,8 @@ fn a_finding_is_json() {
                     "Ports": {
                       "Protocol": 6,
                       "Source": {
-                        "First": 40000,
-                        "Last": 40000
+                        "First": 32768,
+                        "Last": 60999
                       },
                       "Destination": {
                         "First": 443,
@@ -330,4 +335,51 @@ fn a_finding_is_json() {
             }
           ]
         }"#]].assert_eq(&json);
+}
+
+/// A network ACL sees the client's port in the answer, and which one a client takes is not known.
+#[test]
+fn a_client_gets_its_answers_from_every_port_that_it_may_take() {
+    let with = |entries: &str| {
+        let lines = SET_UP.replace("10.0.1.0/24 az", "10.0.1.0/24 acl=acl-a az");
+        let all = "out acl-a 100 allow all 0.0.0.0/0";
+        find(&format!("{lines}\n{all}\n{entries}"), "10.0.2.50", &nothing)
+    };
+    for whole in [
+        "in acl-a 100 allow tcp:1024-65535 0.0.0.0/0",
+        "in acl-a 100 allow tcp:32768-60999 0.0.0.0/0",
+        "in acl-a 100 allow tcp:32768-40000 0.0.0.0/0\nin acl-a 110 allow tcp:40001-60999 0.0.0.0/0",
+        "in acl-a 90 deny tcp:61000-65535 0.0.0.0/0\nin acl-a 100 allow all 0.0.0.0/0",
+    ] {
+        let found = with(whole);
+        assert_eq!(found.outcome, Outcome::Reached, "{whole}: {:?}", found.failure());
+        assert!(found.tries[0].client_ports.is_empty());
+    }
+    let ports = |first, last| Ports { first, last };
+    for (some, expected, said) in [
+        ("in acl-a 100 allow tcp:40000 0.0.0.0/0", vec![ports(40_000, 40_000)], "port 40000: "),
+        (
+            "in acl-a 100 allow tcp:32768-60998 0.0.0.0/0",
+            vec![ports(32_768, 60_998)],
+            "ports 32768-60998: ",
+        ),
+        (
+            "in acl-a 90 deny tcp:50000 0.0.0.0/0\nin acl-a 100 allow all 0.0.0.0/0",
+            vec![ports(32_768, 49_999), ports(50_001, 60_999)],
+            "ports 32768-49999, 50001-60999: ",
+        ),
+    ] {
+        let found = with(some);
+        let failing = failing(&found);
+        assert_eq!(failing, (Outcome::FromSomePorts, Layer::Path, "SUBNET_ACL_RESTRICTION"));
+        assert_eq!(found.tries[0].client_ports, expected, "{some}");
+        let text = &found.failure().unwrap().text;
+        assert!(text.starts_with(&format!("reached only from client {said}")), "{text}");
+        assert!(text.contains("acl-a"), "{text}");
+        let json = serde_json::to_value(&found).unwrap();
+        assert!(json.pointer("/Tries/0/ClientPorts/0/First").is_some(), "{json}");
+    }
+    let none = with("in acl-a 100 allow tcp:1024-32767 0.0.0.0/0");
+    assert_eq!(failing(&none), (Outcome::NotReached, Layer::Path, "SUBNET_ACL_RESTRICTION"));
+    assert!(none.tries[0].client_ports.is_empty());
 }

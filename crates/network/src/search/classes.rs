@@ -35,7 +35,7 @@ pub(super) fn blocks(classes: &[&Address]) -> Vec<Ipv4Net> {
 }
 
 /// Ranges without seams between those that follow each other.
-pub(super) fn joined(mut ranges: Vec<Ports>) -> Vec<Ports> {
+pub(crate) fn joined(mut ranges: Vec<Ports>) -> Vec<Ports> {
     ranges.sort_by_key(|range| range.first);
     let mut joined: Vec<Ports> = Vec::new();
     for range in ranges {
@@ -51,7 +51,7 @@ pub(super) fn joined(mut ranges: Vec<Ports>) -> Vec<Ports> {
 
 /// Where classes begin.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seams {
+pub(crate) struct Seams {
     /// Of addresses, as numbers.
     addresses: BTreeSet<u32>,
     /// Of ports.
@@ -67,7 +67,7 @@ impl Seams {
     }
 
     /// A rule is about these ports.
-    pub(super) fn ports(&mut self, from: i32, to: i32) {
+    pub(crate) fn ports(&mut self, from: i32, to: i32) {
         self.ports.extend(u16::try_from(from).ok());
         self.ports.extend(to.checked_add(1).and_then(|next| u16::try_from(next).ok()));
     }
@@ -90,7 +90,7 @@ impl Seams {
     }
 
     /// The classes of a range's ports.
-    pub(super) fn of_ports(&self, range: Ports) -> Vec<Ports> {
+    pub(crate) fn of_ports(&self, range: Ports) -> Vec<Ports> {
         let inner = self.ports.range(range.first..=range.last).copied();
         let inner = inner.filter(|at| *at > range.first);
         let mut first = range.first;

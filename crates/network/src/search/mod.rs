@@ -6,7 +6,7 @@
 //! stands for all. Rules: Reachability Analyzer guide, "How Reachability Analyzer works" and
 //! "Explanation codes".
 
-mod classes;
+pub(crate) mod classes;
 mod ends;
 
 use std::net::{IpAddr, Ipv4Addr};

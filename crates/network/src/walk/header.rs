@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::security_group::{ICMP, ICMPV6, Packet, Protocol, TCP, UDP};
 
-/// A range of ports. More than one only where a NAT gateway chose the port: which one it takes is
-/// not known, so that all of them have to get through.
+/// A range of ports. More than one where a NAT gateway or a client chooses the port: which one it
+/// takes is not known, so that all of them have to get through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Ports {
@@ -22,6 +22,10 @@ impl Ports {
     /// The source ports of a NAT gateway (Amazon VPC User Guide, "Custom network ACLs for your
     /// VPC", section "Ephemeral ports").
     pub const OF_NAT: Self = Self { first: 1024, last: 65_535 };
+
+    /// The ports that clients open connections from: what Linux takes unless it is told otherwise
+    /// (`net.ipv4.ip_local_port_range`). Which one it takes is not known either.
+    pub const OF_CLIENTS: Self = Self { first: 32_768, last: 60_999 };
 
     /// One port.
     #[must_use]
@@ -79,13 +83,11 @@ impl Payload {
     /// Reads what a question asks for. `None` where the form does not fit the protocol: ports of a
     /// protocol that has none, or TCP, UDP or ICMP without what their rules look at.
     #[must_use]
-    pub(crate) fn of(packet: Packet, source_port: u16) -> Option<Self> {
+    pub(crate) fn of(packet: Packet, source: Ports) -> Option<Self> {
         match packet {
-            Packet::Port { protocol: protocol @ (TCP | UDP), port } => Some(Self::Ports {
-                protocol,
-                source: Ports::one(source_port),
-                destination: Ports::one(port),
-            }),
+            Packet::Port { protocol: protocol @ (TCP | UDP), port } => {
+                Some(Self::Ports { protocol, source, destination: Ports::one(port) })
+            }
             Packet::Icmp { protocol: protocol @ (ICMP | ICMPV6), kind, code } => {
                 Some(Self::Icmp { protocol, kind, code })
             }

@@ -24,6 +24,7 @@ pub use header::{Header, Payload, Ports};
 pub use hop::{Code, Component, Direction, Explanation, Hop, Matched, Receiver, Stopped, Walk};
 
 use crate::arrival::{Arrival, EndpointArrival};
+use crate::search::classes::{Seams, joined};
 use crate::security_group::Packet;
 use crate::topology::{EndpointKind, Role, Topology};
 use hop::Code::{
@@ -113,7 +114,50 @@ impl Walker {
     /// Walks a packet and its answer.
     #[must_use]
     pub fn walk(&self, question: &Question) -> Walk {
-        let (header, wrong) = self.header(question);
+        self.walk_from(question, Ports::one(question.source_port))
+    }
+
+    /// Walks what a client sends that takes any port of a range, whatever source port the question
+    /// has: it gets through if it does from every one. Where it does from some only, these are in
+    /// the list, and the walk tells what stops others.
+    #[must_use]
+    pub fn walk_of_client(&self, question: &Question, range: Ports) -> (Walk, Vec<Ports>) {
+        let walk = self.walk_from(question, range);
+        // On the way there nothing looks at the source port.
+        let of_answer =
+            walk.explanation.as_ref().is_some_and(|it| it.direction == Direction::Return);
+        if !of_answer || !matches!(question.packet, Packet::Port { .. }) {
+            return (walk, Vec::new());
+        }
+        let passing: Vec<Ports> = self
+            .parts(range)
+            .into_iter()
+            .filter(|part| self.walk_from(question, *part).reached())
+            .collect();
+        match (joined(passing.clone()).as_slice(), passing.first()) {
+            // No single rule lets all of them through, but several together do.
+            ([all], Some(part)) if *all == range => (self.walk_from(question, *part), Vec::new()),
+            (some, _) => (walk, some.to_vec()),
+        }
+    }
+
+    /// The parts of a range of ports within which no rule tells one from another.
+    fn parts(&self, range: Ports) -> Vec<Ports> {
+        let mut seams = Seams::default();
+        let topology = self.topology();
+        for acl in topology.network_acls.values() {
+            let entries = acl.ingress.iter().chain(&acl.egress);
+            entries.for_each(|entry| seams.ports(entry.from, entry.to));
+        }
+        for group in topology.security_groups.values() {
+            let rules = group.ingress.iter().chain(&group.egress);
+            rules.for_each(|held| seams.ports(held.rule.from, held.rule.to));
+        }
+        seams.of_ports(range)
+    }
+
+    fn walk_from(&self, question: &Question, ports: Ports) -> Walk {
+        let (header, wrong) = self.header(question, ports);
         let mut memory = Memory::default();
         let mut forward = Trace::new(&self.tables, &mut memory, Direction::Forward, header);
         if let Some((code, text)) = wrong {
@@ -166,10 +210,10 @@ impl Walker {
     }
 
     /// The packet's first header, and what is wrong with the question, if something is.
-    fn header(&self, question: &Question) -> (Header, Option<(Code, String)>) {
+    fn header(&self, question: &Question, ports: Ports) -> (Header, Option<(Code, String)>) {
         let source = question.source.address();
         let destination = question.destination;
-        let read = Payload::of(question.packet, question.source_port);
+        let read = Payload::of(question.packet, ports);
         let payload = read.unwrap_or(Payload::Other { protocol: question.packet.protocol() });
         let header = Header { source, destination, payload };
         let packet = question.packet;

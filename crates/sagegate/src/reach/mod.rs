@@ -15,7 +15,7 @@ use sagegate_network::public;
 use sagegate_network::reach::{Ask, Outcome, Reach, To, asked_elsewhere, reach};
 use sagegate_network::security_group::{ICMP, ICMPV6, Packet, TCP, UDP};
 use sagegate_network::topology::Topology;
-use sagegate_network::walk::{Source, Walker};
+use sagegate_network::walk::{Ports, Source, Walker};
 use sagegate_server::OperatorFailure;
 use sagegate_services::{ec2, route53};
 use sagegate_store::Read;
@@ -30,10 +30,6 @@ use place::Places;
 
 /// The port of a question about TCP that names none: AWS's services are called by HTTPS.
 const HTTPS: u16 = 443;
-
-/// From which port it is asked: one of those that clients take (Amazon VPC User Guide, "Custom
-/// network ACLs", section "Ephemeral ports").
-const CLIENT_PORT: u16 = 40_000;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -94,7 +90,7 @@ pub(crate) fn find(node: &Node, asked: &Asked) -> Result<Found, OperatorFailure>
     let packet = packet(asked.protocol, port, source.address())?;
     places.used_groups()?;
     let topology = Arc::new(places.topology);
-    let ask = Ask { source, to, packet, source_port: CLIENT_PORT };
+    let ask = Ask { source, to, packet, source_ports: Ports::OF_CLIENTS };
     let judge = Judge::new(gate, &state, scope, asked, &ask.to, packet == Packet::HTTPS)?;
     let zones = route53::zones_of(&state, scope).map_err(|error| failure(error.into()))?;
     let services = public::services(scope.region.as_str());

@@ -30,6 +30,7 @@ pub(super) fn text(found: &Found) -> String {
         (outcome, failure) => {
             let what = match outcome {
                 Outcome::Partly => "REACHED BY SOME ADDRESSES ONLY",
+                Outcome::FromSomePorts => "REACHED FROM SOME CLIENT PORTS ONLY",
                 Outcome::Reached | Outcome::NotReached => "NOT REACHED",
             };
             let why = failure.map(|step| format!(": {}\n  {}", step.code, step.text));
