@@ -1,5 +1,6 @@
 """`sagegate reach`: what it finds is what clients then meet."""
 
+import ipaddress
 import json
 import os
 import subprocess
@@ -173,6 +174,44 @@ def test_another_name_server_is_not_known(saved, ec2, reach):
 
 def test_protocols_are_read_in_any_case(saved, reach):
     assert reach(saved["subnet_a"], "sagemaker.api", "--protocol", "TCP")[0] == 0
+
+
+def test_answers_come_back_to_every_port_that_a_client_may_take(saved, ec2, reach):
+    vpc = saved["vpc"]
+    block = ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["CidrBlock"]
+    last = list(ipaddress.ip_network(block).subnets(new_prefix=28))[-1]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=str(last))["Subnet"]["SubnetId"]
+    acl = ec2.create_network_acl(VpcId=vpc)["NetworkAcl"]["NetworkAclId"]
+    every = {"Filters": [{"Name": "vpc-id", "Values": [vpc]}]}
+    associations = [
+        association
+        for it in ec2.describe_network_acls(**every)["NetworkAcls"]
+        for association in it["Associations"]
+        if association["SubnetId"] == subnet
+    ]
+    ec2.replace_network_acl_association(
+        AssociationId=associations[0]["NetworkAclAssociationId"], NetworkAclId=acl
+    )
+    entry = {"NetworkAclId": acl, "RuleNumber": 100, "Protocol": "6", "RuleAction": "allow"}
+    entry["CidrBlock"] = "0.0.0.0/0"
+    ec2.create_network_acl_entry(**entry, Egress=True, PortRange={"From": 443, "To": 443})
+    back = {**entry, "Egress": False}
+    asked = (subnet, API, "--security-group", saved["clients"])
+    try:
+        ec2.create_network_acl_entry(**back, PortRange={"From": 40000, "To": 40000})
+        status, text = reach(*asked)
+        assert status == 1, text
+        assert "REACHED FROM SOME CLIENT PORTS ONLY: SUBNET_ACL_RESTRICTION" in text
+        assert "reached only from client port 40000: " in text and acl in text
+        finding = json.loads(reach(*asked, "--json")[1])
+        assert finding["Outcome"] == "FromSomePorts"
+        assert finding["Tries"][0]["ClientPorts"] == [{"First": 40000, "Last": 40000}]
+        ec2.replace_network_acl_entry(**back, PortRange={"From": 1024, "To": 65535})
+        status, text = reach(*asked)
+        assert status == 0, text
+    finally:
+        ec2.delete_subnet(SubnetId=subnet)
+        ec2.delete_network_acl(NetworkAclId=acl)
 
 
 def test_json_has_hops_and_reasons(saved, reach):
