@@ -215,9 +215,10 @@ def test_an_interactive_terminal(client):
 
 
 #: Tells the terminal's size whenever it is told that it has changed.
-SIZES = """
+SIZES = r"""
 import os, signal
-tell = lambda *_: print(*os.get_terminal_size(0), "now", flush=True)
+# Not by print: a signal may come while it is at work, and it does not take a second call.
+tell = lambda *_: os.write(1, b"%d %d now\n" % tuple(os.get_terminal_size(0)))
 signal.signal(signal.SIGWINCH, tell)
 tell()
 while True:
