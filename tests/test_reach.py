@@ -214,6 +214,50 @@ def test_answers_come_back_to_every_port_that_a_client_may_take(saved, ec2, reac
         ec2.delete_network_acl(NetworkAclId=acl)
 
 
+def test_the_sender_takes_the_version_of_ip_that_the_target_has(site, ec2, reach):
+    vpc = ec2.create_vpc(CidrBlock="10.95.0.0/16", AmazonProvidedIpv6CidrBlock=True)["Vpc"]
+    six = ipaddress.ip_network(vpc["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"])
+    vpc, blocks = vpc["VpcId"], six.subnets(new_prefix=64)
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+    both = ec2.create_subnet(
+        VpcId=vpc, CidrBlock="10.95.1.0/24", Ipv6CidrBlock=str(next(blocks))
+    )["Subnet"]["SubnetId"]
+    one = ec2.create_subnet(VpcId=vpc, CidrBlock="10.95.2.0/24")["Subnet"]["SubnetId"]
+
+    def interface(subnet, **more):
+        made = ec2.create_network_interface(SubnetId=subnet, **more)["NetworkInterface"]
+        addresses = [it["Ipv6Address"] for it in made.get("Ipv6Addresses", [])]
+        return made["NetworkInterfaceId"], made["PrivateIpAddress"], addresses
+
+    sender, _, _ = interface(both, Ipv6AddressCount=1)
+    target, four, [address] = interface(both, Ipv6AddressCount=1)
+    old, _, _ = interface(one)
+    zone = site[0].principal().client("route53").create_hosted_zone(
+        Name="six.test",
+        CallerReference="six",
+        VPC={"VPCRegion": REGION, "VPCId": vpc},
+        HostedZoneConfig={"PrivateZone": True},
+    )["HostedZone"]["Id"]
+    record = {"Name": "host.six.test", "Type": "AAAA", "TTL": 60}
+    record["ResourceRecords"] = [{"Value": address}]
+    site[0].principal().client("route53").change_resource_record_sets(
+        HostedZoneId=zone,
+        ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]},
+    )
+    for source in (sender, both):
+        for to in (address, f"[{address}]:8443", four, target, "host.six.test"):
+            status, text = reach(source, to)
+            assert status == 0, f"{source} to {to}: {text}"
+        assert reach(source, address, "--protocol", "icmp")[0] == 0
+    for source in (old, one):
+        status, text = reach(source, address)
+        assert (status, f"FROM {source} has no IPv6 address" in text) == (2, True), text
+        assert reach(source, target)[0] == 0
+        # A client there asks for the name, and gets no address that it could use.
+        status, text = reach(source, "host.six.test")
+        assert (status, "NOT REACHED: DNS_NO_DATA" in text) == (1, True), text
+
+
 def test_json_has_hops_and_reasons(saved, reach):
     status, text = reach(saved["subnet_a"], f"{API}:80", "--json")
     finding = json.loads(text)

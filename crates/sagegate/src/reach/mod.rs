@@ -85,13 +85,10 @@ pub(crate) fn find(node: &Node, asked: &Asked) -> Result<Found, OperatorFailure>
         ec2::topology(&state, scope).map_err(|error| OperatorFailure::Failed(error.to_string()))?;
     let mut places = Places::new(&state, scope, topology, &asked.security_groups);
     let (to, port) = place::split_port(&asked.to)?;
-    let source = places.source(&asked.from)?;
-    let to = places.target(to, source.address().is_ipv4())?;
-    let packet = packet(asked.protocol, port, source.address())?;
+    let sources = places.sources(&asked.from)?;
+    let to = places.target(to, &sources)?;
     places.used_groups()?;
     let topology = Arc::new(places.topology);
-    let ask = Ask { source, to, packet, source_ports: Ports::OF_CLIENTS };
-    let judge = Judge::new(gate, &state, scope, asked, &ask.to, packet == Packet::HTTPS)?;
     let zones = route53::zones_of(&state, scope).map_err(|error| failure(error.into()))?;
     let services = public::services(scope.region.as_str());
     let public = |name: &str| {
@@ -104,6 +101,16 @@ pub(crate) fn find(node: &Node, asked: &Asked) -> Result<Found, OperatorFailure>
         public: &public,
         draw: &dns::first,
     };
+    let has_name = |source: &Source| {
+        let sender = interface(source).map(|id| topology.interfaces.get(id));
+        let vpc = sender.map(|it| it.map_or("", |it| it.vpc.as_str()));
+        let kind = if source.address().is_ipv4() { dns::A } else { dns::AAAA };
+        matches!(&to, To::Name(host) if !names.resolve(vpc, host, kind).addresses().is_empty())
+    };
+    let source = place::to_ask_from(&asked.from, &sources, &to, &has_name)?;
+    let packet = packet(asked.protocol, port, source.address())?;
+    let ask = Ask { source, to, packet, source_ports: Ports::OF_CLIENTS };
+    let judge = Judge::new(gate, &state, scope, asked, &ask.to, packet == Packet::HTTPS)?;
     let walker = Walker::new(Arc::clone(&topology));
     let judged = |arrival: &_| match &judge {
         Some(judge) => judge.of(arrival),

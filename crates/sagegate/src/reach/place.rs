@@ -1,6 +1,7 @@
 //! What FROM and TO name: interfaces, subnets, addresses, endpoints, services, names, the internet.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use sagegate_gate::Scope;
 use sagegate_network::reach::To;
@@ -13,8 +14,9 @@ use sagegate_store::Read;
 
 use crate::operator::failure;
 
-/// Who is meant by `internet`: an address that RFC 5737 keeps for documentation.
+/// Who is meant by `internet`: addresses that RFC 5737 and RFC 3849 keep for documentation.
 const SOMEBODY: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+const SOMEBODY_6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1);
 
 /// The label that stands for any in a service's name that begins with `*.`.
 const ANY_LABEL: &str = "any";
@@ -84,21 +86,32 @@ impl<'a> Places<'a> {
         Err(invalid("--security-group is for a FROM that is a subnet".to_owned()))
     }
 
-    /// Who sends.
-    pub(super) fn source(&mut self, text: &str) -> Result<Source, OperatorFailure> {
-        if let Some(address) = internet(text)? {
-            return Ok(Source::Internet { address });
+    /// Who sends: with an address of each version of IP that it has, the usual one first, of which
+    /// TO leaves one ([`to_ask_from`]).
+    pub(super) fn sources(&mut self, text: &str) -> Result<Vec<Source>, OperatorFailure> {
+        if let Some(addresses) = internet(text)? {
+            let source = |address| Source::Internet { address };
+            return Ok(addresses.into_iter().map(source).collect());
         }
         if text.starts_with("eni-") {
-            let address = self.first_address(text)?;
-            return Ok(Source::Interface { id: text.to_owned(), address });
+            return self.sources_of(text);
         }
         if text.starts_with("subnet-") {
             let groups = self.groups;
             self.used_groups = true;
-            let (id, address) = self.client(text, groups)?;
-            return Ok(Source::Interface { id, address });
+            let id = self.client(text, groups)?;
+            return self.sources_of(&id);
         }
+        self.source_at(text).map(|source| vec![source])
+    }
+
+    fn sources_of(&self, id: &str) -> Result<Vec<Source>, OperatorFailure> {
+        let source = |address| Source::Interface { id: id.to_owned(), address };
+        Ok(self.addresses(id)?.into_iter().map(source).collect())
+    }
+
+    /// Who has an address, which is asked from.
+    fn source_at(&self, text: &str) -> Result<Source, OperatorFailure> {
         if text.starts_with("vpce-") {
             return Err(invalid(format!(
                 "{text} opens no connections: an endpoint answers; ask from an interface or a subnet"
@@ -132,29 +145,20 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// Where to, in the version of IP that is asked from where both are there.
-    pub(super) fn target(&mut self, text: &str, v4: bool) -> Result<To, OperatorFailure> {
-        if let Some(address) = internet(text)? {
-            return Ok(To::Address(address));
+    /// Where to, in the first version of IP that one of the senders has where both are there.
+    pub(super) fn target(&mut self, text: &str, from: &[Source]) -> Result<To, OperatorFailure> {
+        if let Some(addresses) = internet(text)? {
+            return self.common(text, &addresses, from);
         }
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(To::Address(address));
         }
         if text.starts_with("eni-") {
-            let interface = self
-                .topology
-                .interfaces
-                .get(text)
-                .ok_or_else(|| none("network interface", text))?;
-            let mut own = interface.addresses.iter().map(|it| it.private);
-            let same = own.find(|address| address.is_ipv4() == v4);
-            return Ok(To::Address(match same {
-                Some(address) => address,
-                None => self.first_address(text)?,
-            }));
+            return self.common(text, &self.addresses(text)?, from);
         }
         if text.starts_with("subnet-") {
-            return Ok(To::Address(self.client(text, &[])?.1));
+            let id = self.client(text, &[])?;
+            return self.common(text, &self.addresses(&id)?, from);
         }
         // Names of endpoints begin like their ids.
         if text.starts_with("vpce-") && !text.contains('.') {
@@ -202,11 +206,50 @@ impl<'a> Places<'a> {
         }
     }
 
-    fn first_address(&self, id: &str) -> Result<IpAddr, OperatorFailure> {
+    /// The first address of each version that an interface has, in its order.
+    fn addresses(&self, id: &str) -> Result<Vec<IpAddr>, OperatorFailure> {
         let interface =
             self.topology.interfaces.get(id).ok_or_else(|| none("network interface", id))?;
-        let first = interface.addresses.first().map(|it| it.private);
-        first.ok_or_else(|| invalid(format!("{id} has no address")))
+        let mut found: Vec<IpAddr> = Vec::new();
+        for address in interface.addresses.iter().map(|it| it.private) {
+            if !found.iter().any(|it| it.is_ipv4() == address.is_ipv4()) {
+                found.push(address);
+            }
+        }
+        if found.is_empty() {
+            return Err(invalid(format!("{id} has no address")));
+        }
+        Ok(found)
+    }
+
+    /// The address of TO in the first version that both have.
+    fn common(&self, text: &str, of: &[IpAddr], from: &[Source]) -> Result<To, OperatorFailure> {
+        let same = |source: &Source| {
+            of.iter().find(|address| address.is_ipv4() == source.address().is_ipv4())
+        };
+        match from.iter().find_map(same) {
+            Some(address) => Ok(To::Address(*address)),
+            None => Err(invalid(format!("FROM and {text} have no version of IP in common"))),
+        }
+    }
+
+    /// An IPv6 address of a subnet that nobody has, from its end, if it has such addresses.
+    fn free_v6(&self, subnet: &str) -> Option<IpAddr> {
+        let blocks = &self.topology.subnets.get(subnet)?.blocks;
+        let block = blocks.iter().find(|block| block.addr().is_ipv6())?;
+        let (IpAddr::V6(first), IpAddr::V6(last)) = (block.network(), block.broadcast()) else {
+            return None;
+        };
+        let held: BTreeSet<IpAddr> = self
+            .topology
+            .interfaces
+            .values()
+            .filter(|it| it.subnet == subnet)
+            .flat_map(|it| it.addresses.iter().map(|address| address.private))
+            .collect();
+        // The very last is AWS's own, as of IPv4.
+        let all = (u128::from(first)..u128::from(last)).rev();
+        all.map(|it| IpAddr::V6(it.into())).find(|it| !held.contains(it))
     }
 
     fn in_a_vpc(&self, address: IpAddr) -> bool {
@@ -214,11 +257,7 @@ impl<'a> Places<'a> {
     }
 
     /// The client that stands for a subnet, with these groups or the VPC's default group.
-    fn client(
-        &mut self,
-        subnet: &str,
-        groups: &[String],
-    ) -> Result<(String, IpAddr), OperatorFailure> {
+    fn client(&mut self, subnet: &str, groups: &[String]) -> Result<String, OperatorFailure> {
         let client = ec2::subnet_client(self.state, self.scope, subnet).map_err(failure)?;
         let client = client.ok_or_else(|| none("subnet", subnet))?;
         for id in groups {
@@ -231,29 +270,57 @@ impl<'a> Places<'a> {
                 )));
             }
         }
-        let address = IpAddr::V4(client.address);
+        let own = [Some(IpAddr::V4(client.address)), self.free_v6(subnet)];
+        let address = |private| Address { private, public: None };
         // The words that explanations say of it.
         let id = format!("the client of {subnet}");
         // FROM comes first, and its groups stay where TO is the same subnet.
         self.topology.interfaces.entry(id.clone()).or_insert_with(|| Interface {
             vpc: client.vpc,
             subnet: subnet.to_owned(),
-            addresses: vec![Address { private: address, public: None }],
+            addresses: own.into_iter().flatten().map(address).collect(),
             groups: if groups.is_empty() { vec![client.group] } else { groups.to_vec() },
             source_dest_check: true,
             role: Role::Host,
         });
-        Ok((id, address))
+        Ok(id)
     }
 }
 
-fn internet(text: &str) -> Result<Option<IpAddr>, OperatorFailure> {
+/// The sender that TO is asked from. A name is of the first version that `has` finds it in; where it
+/// is in none, the usual sender finds out.
+///
+/// # Errors
+/// `Invalid` where FROM has no address of the version that TO is of.
+pub(super) fn to_ask_from(
+    from: &str,
+    sources: &[Source],
+    to: &To,
+    has: &dyn Fn(&Source) -> bool,
+) -> Result<Source, OperatorFailure> {
+    let fits = |source: &&Source| match to {
+        To::Address(address) => source.address().is_ipv4() == address.is_ipv4(),
+        To::Name(_) => has(source),
+    };
+    let usual = sources.first().filter(|_| matches!(to, To::Name(_)));
+    let found = sources.iter().find(fits).or(usual);
+    found.cloned().ok_or_else(|| {
+        let version = match to {
+            To::Address(IpAddr::V6(_)) => "IPv6",
+            To::Address(IpAddr::V4(_)) | To::Name(_) => "IPv4",
+        };
+        invalid(format!("FROM {from} has no {version} address, as TO is one"))
+    })
+}
+
+fn internet(text: &str) -> Result<Option<Vec<IpAddr>>, OperatorFailure> {
     if text == "internet" {
-        return Ok(Some(IpAddr::V4(SOMEBODY)));
+        return Ok(Some(vec![IpAddr::V4(SOMEBODY), IpAddr::V6(SOMEBODY_6)]));
     }
     let Some(address) = text.strip_prefix("internet@") else { return Ok(None) };
     let read = address.parse();
-    read.map(Some).map_err(|_| invalid(format!("{address:?} in {text} is no address")))
+    read.map(|it| Some(vec![it]))
+        .map_err(|_| invalid(format!("{address:?} in {text} is no address")))
 }
 
 #[cfg(test)]
@@ -271,6 +338,27 @@ mod tests {
         for wrong in ["a:0", "a:65536", "a:", "a:b", "[::1", "[::1]x"] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_sender_asks_from_the_address_of_the_version_of_its_target() {
+        let source = |address: &str| Source::Interface {
+            id: "eni-a".into(),
+            address: address.parse().unwrap(),
+        };
+        let both = [source("10.0.0.4"), source("2001:db8::4")];
+        let address = |text: &str| To::Address(text.parse().unwrap());
+        let no_name = |_: &Source| false;
+        let ask = |from: &[Source], to: &To| to_ask_from("eni-a", from, to, &no_name).ok();
+        assert_eq!(ask(&both, &address("10.0.0.5")), Some(both[0].clone()));
+        assert_eq!(ask(&both, &address("2001:db8::5")), Some(both[1].clone()));
+        assert_eq!(ask(&both[..1], &address("2001:db8::5")), None);
+        assert_eq!(ask(&both[1..], &address("10.0.0.5")), None);
+        let name = To::Name("six.test".into());
+        let has_six = |source: &Source| source.address().is_ipv6();
+        let asked = to_ask_from("eni-a", &both, &name, &has_six).ok();
+        assert_eq!(asked, Some(both[1].clone()));
+        assert_eq!(ask(&both, &name), Some(both[0].clone()), "the usual one finds out");
     }
 
     #[test]
