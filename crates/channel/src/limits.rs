@@ -6,8 +6,8 @@ use std::time::Duration;
 pub const FRAME: usize = 256 * 1024 + super::HEAD;
 /// The most bytes of the first message, which is text.
 pub const OPEN: usize = 8 * 1024;
-/// The payload of the gateway's frames of data: large enough that a frame's cost does not count,
-/// small enough that a single key stroke does not wait long behind one.
+/// The payload of the gateway's frames of data, where they are not light: large enough that a frame's
+/// cost does not count, small enough that a single key stroke does not wait long behind one.
 pub const OUTPUT: usize = 32 * 1024;
 /// The payload of light frames of data, in both directions: with its head a frame is 128 KiB.
 pub const LIGHT: usize = 128 * 1024 - super::HEAD;

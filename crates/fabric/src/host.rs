@@ -50,7 +50,8 @@ struct Keeper {
     child: Child,
     /// What the kernel has.
     follower: Follower,
-    /// The change that was refused halfway: what the kernel has is not known.
+    /// The change that was refused halfway, or an empty one while a change is being made: what the kernel
+    /// has is not known.
     torn: Option<Box<Delta>>,
 }
 
