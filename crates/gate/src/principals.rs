@@ -1,6 +1,7 @@
 //! Who a caller is in IAM right now, kept for as long as nothing in IAM changes.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use sagegate_policy::{Attached, Bundle, Document, Policy, folded_key};
@@ -96,12 +97,7 @@ impl Principals {
             let secret = SecretKey::new(key.secret.reveal().to_owned());
             Arc::new(Known { key, secret })
         });
-        self.keep(epoch, |kept| {
-            if kept.keys.len() >= ENTRIES {
-                kept.keys.clear();
-            }
-            kept.keys.insert(id.to_owned(), found.clone());
-        });
+        self.keep(epoch, |kept| insert(&mut kept.keys, id.to_owned(), found.clone()));
         Ok(found)
     }
 
@@ -123,12 +119,7 @@ impl Principals {
             }
         }
         let found = self.standing_in(state, account, unique_id)?;
-        self.keep(epoch, |kept| {
-            if kept.standings.len() >= ENTRIES {
-                kept.standings.clear();
-            }
-            kept.standings.insert(key, found.clone());
-        });
+        self.keep(epoch, |kept| insert(&mut kept.standings, key, found.clone()));
         Ok(found)
     }
 
@@ -161,12 +152,7 @@ impl Principals {
             }
         }
         let found = self.managed_in(state, account, arn)?;
-        self.keep(epoch, |kept| {
-            if kept.managed.len() >= ENTRIES {
-                kept.managed.clear();
-            }
-            kept.managed.insert(key, found.clone());
-        });
+        self.keep(epoch, |kept| insert(&mut kept.managed, key, found.clone()));
         Ok(found)
     }
 
@@ -195,10 +181,7 @@ impl Principals {
         }
         let compiled = Arc::new(compiled);
         let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        if sessions.len() >= ENTRIES {
-            sessions.clear();
-        }
-        sessions.insert(key, Arc::clone(&compiled));
+        insert(&mut sessions, key, Arc::clone(&compiled));
         Some(compiled)
     }
 
@@ -225,6 +208,14 @@ impl Principals {
             put(&mut kept);
         }
     }
+}
+
+/// Puts into a cache, which starts anew where it is full.
+fn insert<K: Eq + Hash, V>(cache: &mut HashMap<K, V>, key: K, value: V) {
+    if cache.len() >= ENTRIES {
+        cache.clear();
+    }
+    cache.insert(key, value);
 }
 
 impl Standing {
